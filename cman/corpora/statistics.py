@@ -1,0 +1,67 @@
+"""Counts of a prepared corpus and what a user should know about it before trusting a score on it."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cman.corpora.document import Document
+
+
+def statistics(splits: Mapping[str, Sequence[Document]], warnings: Sequence[str]) -> dict[str, Any]:
+    """Return the content of `statistics.json`.
+
+    Args:
+        splits: the documents of each split.
+        warnings: what the reader noticed.
+    """
+    texts = {name: Counter(normalised(document) for document in documents) for name, documents in splits.items()}
+    names = list(splits)
+    shared = {
+        f"{first} and {second}": sum(count for text, count in texts[second].items() if text in texts[first])
+        for place, first in enumerate(names)
+        for second in names[place + 1 :]
+    }
+    return {
+        "splits": {name: _counts(documents) for name, documents in splits.items()},
+        "repeated_sentences": {
+            "within": {name: sum(count - 1 for count in found.values()) for name, found in texts.items()},
+            "of the second that stand in the first": shared,
+            "of test that stand in train or dev": sum(
+                count for text, count in texts["test"].items() if text in texts["train"] or text in texts["dev"]
+            ),
+        },
+        "warnings": list(warnings),
+    }
+
+
+def normalised(document: Document) -> str:
+    """Return a sentence's lower-case letters and digits: equal for texts that differ only in tokenisation."""
+    return re.sub(r"[\W_]+", "", "".join(document.tokens)).lower()
+
+
+def _counts(documents: Sequence[Document]) -> dict[str, Any]:
+    lengths = sorted(len(document.tokens) for document in documents)
+    entities = Counter(entity.type for document in documents for entity in document.entities)
+    relations = Counter(relation.type for document in documents for relation in document.relations)
+    heads = [Counter(relation.head for relation in document.relations) for document in documents]
+    return {
+        "sentences": len(documents),
+        "tokens": sum(lengths),
+        "longest": lengths[-1],
+        "median_length": lengths[len(lengths) // 2],
+        "entities": {"all": entities.total(), **dict(sorted(entities.items()))},
+        "relations": {"all": relations.total(), **dict(sorted(relations.items()))},
+        "sentences_without_relation": sum(not document.relations for document in documents),
+        "entities_with_several_relations": sum(count > 1 for head in heads for count in head.values()),
+        "overlapping_entities": sum(_overlapping(document) for document in documents),
+    }
+
+
+def _overlapping(document: Document) -> int:
+    """Return how many entities begin before an earlier one ends."""
+    end = count = 0
+    for entity in sorted(document.entities, key=lambda entity: (entity.start, entity.end)):
+        count += entity.start < end
+        end = max(end, entity.end)
+    return count

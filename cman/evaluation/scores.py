@@ -1,0 +1,128 @@
+"""`scores.json`: counts under three ways of matching, for each type and in all; every F1 is derived from them.
+
+* `strict`: see `cman.evaluation.counts`. The primary setting, and the paper's.
+* `boundaries`: the spans must be right; entity types do not matter, a relation's label and direction do.
+* `relaxed`: types must be right; a predicted entity matches a gold one of its type when they share a token, each at
+  most once. This is a score of predicted spans; the "relaxed" figures of work that is given the gold boundaries (Adel
+  and Schuetze 2017, for one) are another thing and higher.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cman.corpora.document import Document, Entity, Relation, read_documents
+from cman.errors import CmanError
+from cman.evaluation.counts import Counts
+
+MATCHINGS = ("strict", "boundaries", "relaxed")
+
+# One comparable annotation: its type, and the entities it is made of (one, or head and tail).
+Item = tuple[str, tuple[Entity, ...]]
+
+
+def score_documents(gold: Sequence[Document], predicted: Sequence[Document]) -> dict[str, Any]:
+    """Return the content of `scores.json` for paired documents."""
+    result: dict[str, Any] = {"documents": len(gold)}
+    for name, items in (("entities", _entities), ("relations", _relations)):
+        result[name] = {matching: _score(gold, predicted, items, matching) for matching in MATCHINGS}
+    return result
+
+
+def score_files(gold_path: Path, predicted_path: Path) -> dict[str, Any]:
+    """Return the scores of a file of predictions.
+
+    Raises:
+        CmanError: a file is malformed, or the two do not hold the same documents with the same tokens.
+    """
+    gold, predicted = read_documents(gold_path), read_documents(predicted_path)
+    by_id = {document.id: document for document in predicted}
+    for document in gold:
+        if document.id not in by_id:
+            raise CmanError(f"{predicted_path}: found no document {document.id!r}, wanted every one of {gold_path}")
+        if by_id[document.id].tokens != document.tokens:
+            raise CmanError(f"{predicted_path}: document {document.id!r}: its tokens differ from those in {gold_path}")
+    if len(predicted) != len(gold):
+        extra = next(document.id for document in predicted if document.id not in {item.id for item in gold})
+        raise CmanError(f"{predicted_path}: found document {extra!r}, which {gold_path} does not have")
+    return score_documents(gold, [by_id[document.id] for document in gold])
+
+
+def _entities(document: Document) -> list[Item]:
+    return [(entity.type, (entity,)) for entity in document.entities]
+
+
+def _relations(document: Document) -> list[Item]:
+    def item(relation: Relation) -> Item:
+        return relation.type, (document.entities[relation.head], document.entities[relation.tail])
+
+    return [item(relation) for relation in document.relations]
+
+
+def _score(
+    gold: Sequence[Document], predicted: Sequence[Document], items: Callable[[Document], list[Item]], matching: str
+) -> dict[str, Any]:
+    total, types = Counts(), defaultdict[str, Counts](Counts)
+    for right, found in zip(gold, predicted, strict=True):
+        rights, founds = _distinct(items(right), matching), _distinct(items(found), matching)
+        matches = _overlapping(rights, founds) if matching == "relaxed" else _equal(rights, founds)
+        total.add(len(matches), len(founds), len(rights))
+        for kind, _ in matches:
+            types[kind].true_positive += 1
+        for kind, _ in founds:
+            types[kind].predicted += 1
+        for kind, _ in rights:
+            types[kind].gold += 1
+    return {"all": vars(total), "types": {kind: vars(counts) for kind, counts in sorted(types.items())}}
+
+
+def _distinct(items: list[Item], matching: str) -> list[Item]:
+    """Return each comparable item once, in order of appearance, without scores and what the matching ignores."""
+    untyped = matching == "boundaries"
+
+    def bare(entity: Entity) -> Entity:
+        return Entity("" if untyped else entity.type, entity.start, entity.end)
+
+    return list(dict.fromkeys((_kind(kind, ends, untyped), tuple(bare(end) for end in ends)) for kind, ends in items))
+
+
+def _kind(kind: str, ends: tuple[Entity, ...], untyped: bool) -> str:
+    return "any" if untyped and len(ends) == 1 else kind
+
+
+def _equal(gold: list[Item], predicted: list[Item]) -> list[Item]:
+    return [item for item in gold if item in set(predicted)]
+
+
+def _overlapping(gold: list[Item], predicted: list[Item]) -> list[Item]:
+    """Return a largest set of gold items that can be paired with different predictions of their type that they touch.
+
+    Augmenting paths (Kuhn's algorithm): pairing from left to right alone could miss pairs of relations.
+    """
+    taken: dict[int, int] = {}  # position in `predicted` -> position in `gold`
+
+    def pair(place: int, seen: set[int]) -> bool:
+        for other, candidate in enumerate(predicted):
+            if other in seen or not _touch(gold[place], candidate):
+                continue
+            seen.add(other)
+            if other not in taken or pair(taken[other], seen):
+                taken[other] = place
+                return True
+        return False
+
+    return [item for place, item in enumerate(gold) if pair(place, set())]
+
+
+def _touch(gold: Item, predicted: Item) -> bool:
+    if gold[0] != predicted[0]:
+        return False
+    ends = zip(gold[1], predicted[1], strict=True)
+    return all(a.type == b.type and a.start < b.end and b.start < a.end for a, b in ends)
+
+
+def summary(scores: dict[str, Any]) -> str:
+    """Return the strict micro F1 of entities and relations in one line."""
+    entity, relation = (100 * Counts(**scores[name]["strict"]["all"]).f1 for name in ("entities", "relations"))
+    return f"strict micro F1: entities {entity:.2f}, relations {relation:.2f}, overall {(entity + relation) / 2:.2f}"

@@ -1,0 +1,56 @@
+"""The paper's experiments: each is a title and a small change of the base settings.
+
+The baseline is the multi-head model of Bekoulis et al. (2018) in the sizes of its public configuration; training and
+dropout are left alone, so that rows of one table differ in the model only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A row of a table: what it is called there and the settings that it changes, by dotted key."""
+
+    title: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+_MULTIHEAD = {
+    "architecture": "multihead",
+    "contextual.enabled": False,
+    "char.emb": 25,
+    "char.hidden": 25,
+    "lstm.hidden": 64,
+    "lstm.layers": 3,
+    "crf.emission_hidden": 64,
+    "rel.hidden": 64,
+    "uw.enabled": False,
+}
+
+EXPERIMENTS: Mapping[str, Experiment] = {
+    # Tables I to III
+    "multihead": Experiment("Multi-head", _MULTIHEAD | {"at.enabled": False}),
+    "multihead-at": Experiment("Multi-head + AT", _MULTIHEAD),
+    "multihead-contextual": Experiment(
+        "Multi-head + AT, contextual inputs",
+        _MULTIHEAD | {"contextual.enabled": True, "char.emb": 128, "char.hidden": 64},
+    ),
+    "cman-static": Experiment("CMAN, no contextual inputs", {"contextual.enabled": False}),
+    "cman": Experiment("CMAN"),
+    # Table IV
+    "cman-encoded-label": Experiment("CMAN, encoded label representations", {"gate.kind": "none"}),
+    # Table VI
+    "cman-lstm": Experiment("CMAN (LSTM)", {"lstm.kind": "lstm"}),
+    "cman-gru": Experiment("CMAN (GRU)", {"lstm.kind": "gru"}),
+    "cman-bigru": Experiment("CMAN (BiGRU)", {"lstm.kind": "bigru"}),
+    # Table VII
+    "cman-no-self-attention": Experiment("CMAN, no self-attention in BSA", {"bsa.self_attention": False}),
+    "cman-no-bla": Experiment("CMAN, no BLA", {"bla.enabled": False}),
+    "cman-no-attention": Experiment("CMAN, neither attention", {"bsa.self_attention": False, "bla.enabled": False}),
+    "cman-no-uncertainty": Experiment("CMAN, no homoscedastic uncertainty", {"uw.enabled": False}),
+    "cman-mlp": Experiment("CMAN, MLP for BiLSTM", {"lstm.kind": "mlp"}),
+    # Figure 8
+    "cman-separate": Experiment("CMAN, BSA not shared", {"bsa.share": False}),
+}

@@ -1,0 +1,1 @@
+"""From documents to tensors: vocabularies, word vectors, contextual features, batches."""

@@ -1,0 +1,153 @@
+"""From documents to padded tensors: each document is encoded once, and a batch is cut from the encoded ones.
+
+Shapes: B sentences, L tokens of the longest, U different word forms in the batch, C characters of the longest form.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cman.corpora.bio import tags_of
+from cman.corpora.document import Document
+from cman.features.cache import Features
+from cman.features.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One padded batch."""
+
+    lengths: Tensor  # (B,) tokens
+    words: Tensor  # (B, L) word ids
+    forms: Tensor  # (B, L) row of `chars`
+    chars: Tensor  # (U, C) character ids, 0 past a form's end
+    contextual: Tensor | None  # (B, L, layers, size) float16
+    tags: Tensor  # (B, L) tag ids, 0 in the padding
+    relations: Tensor  # (n, 4): sentence, head's anchor, tail's anchor, label
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        return Batch(**{name: None if value is None else value.to(device) for name, value in vars(self).items()})
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    words: np.ndarray
+    forms: np.ndarray
+    tags: np.ndarray
+    relations: np.ndarray  # (n, 3)
+
+
+class EncodedDocuments:
+    """Documents as ids, ready to be cut into batches.
+
+    Args:
+        anchor: the token that stands for an entity in a relation, `last` or `first` (`rel.anchor`).
+        annotated: False leaves gold tags and relations out (text to be predicted may hold types the model lacks).
+
+    Raises:
+        CmanError: entities overlap, or the cache lacks a document (see `FeatureCache.rows`).
+    """
+
+    def __init__(
+        self,
+        documents: Sequence[Document],
+        vocabulary: Vocabulary,
+        cache: Features | None,
+        anchor: str = "last",
+        annotated: bool = True,
+    ) -> None:
+        self.documents = documents
+        self.lengths = np.array([len(document.tokens) for document in documents])
+        self._cache = cache
+        self._rows = [cache.rows(document) for document in documents] if cache is not None else []
+        forms: dict[str, int] = {}
+        for document in documents:
+            for token in document.tokens:
+                forms.setdefault(token, len(forms))
+        spelled = [vocabulary.char_id_list(form) for form in forms]
+        self._form_lengths = np.array([len(ids) for ids in spelled])
+        self._chars = np.zeros((len(forms), int(self._form_lengths.max())), dtype=np.int64)
+        for row, ids in enumerate(spelled):
+            self._chars[row, : len(ids)] = ids
+        word_of_form = np.array([vocabulary.word_id(form) for form in forms])
+        self._encoded = [self._encode(document, vocabulary, forms, word_of_form, anchor, annotated)
+                         for document in documents]  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    @staticmethod
+    def _encode(
+        document: Document,
+        vocabulary: Vocabulary,
+        forms: dict[str, int],
+        word_of_form: np.ndarray,
+        anchor: str,
+        annotated: bool,
+    ) -> _Encoded:
+        rows = np.array([forms[token] for token in document.tokens])
+        tags = np.zeros(len(rows), dtype=np.int64)
+        relations = np.zeros((0, 3), dtype=np.int64)
+        if annotated:
+            spelled = tags_of(document.entities, len(rows), f"document {document.id}")
+            tags = np.array([vocabulary.tag_ids[tag] for tag in spelled])
+            places = [entity.end - 1 if anchor == "last" else entity.start for entity in document.entities]
+            links = {(places[link.head], places[link.tail], vocabulary.relation_ids[link.type])
+                     for link in document.relations}  # fmt: skip
+            relations = np.array(sorted(links), dtype=np.int64).reshape(-1, 3)
+        return _Encoded(word_of_form[rows], rows, tags, relations)
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """Return the batch of the documents at `indices`, in that order."""
+        chosen = [self._encoded[index] for index in indices]
+        lengths = self.lengths[list(indices)]
+        longest = int(lengths.max())
+        used, inverse = np.unique(np.concatenate([item.forms for item in chosen]), return_inverse=True)
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        words, forms, tags = (np.zeros((len(chosen), longest), dtype=np.int64) for _ in range(3))
+        relations = []
+        for row, item in enumerate(chosen):
+            words[row, : lengths[row]] = item.words
+            forms[row, : lengths[row]] = inverse[starts[row] : starts[row + 1]]
+            tags[row, : lengths[row]] = item.tags
+            relations.append(np.insert(item.relations, 0, row, axis=1))
+        return Batch(
+            lengths=torch.from_numpy(lengths),
+            words=torch.from_numpy(words),
+            forms=torch.from_numpy(forms),
+            chars=torch.from_numpy(self._chars[used, : int(self._form_lengths[used].max())]),
+            contextual=self._contextual(indices, lengths, longest),
+            tags=torch.from_numpy(tags),
+            relations=torch.from_numpy(np.concatenate(relations)),
+        )
+
+    def _contextual(self, indices: Sequence[int], lengths: np.ndarray, longest: int) -> Tensor | None:
+        if self._cache is None:
+            return None
+        features = self._cache.features
+        padded = np.zeros((len(indices), longest, *features.shape[1:]), dtype=features.dtype)
+        for row, index in enumerate(indices):
+            start = self._rows[index]
+            padded[row, : lengths[row]] = features[start : start + lengths[row]]
+        return torch.from_numpy(padded)
+
+
+class EvaluationBatches:
+    """All documents in batches of similar length, each with the positions that it holds."""
+
+    def __init__(self, documents: EncodedDocuments, batch_size: int = 32) -> None:
+        self.documents = documents
+        self.order = np.argsort(documents.lengths, kind="stable").tolist()
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[list[int], Batch]]:
+        for start in range(0, len(self.order), self.batch_size):
+            indices = self.order[start : start + self.batch_size]
+            yield indices, self.documents.batch(indices)

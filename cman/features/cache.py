@@ -1,0 +1,75 @@
+"""Contextual features of a corpus, computed once, kept in a folder and memory-mapped by every training.
+
+`features.npy` is (tokens, layers, size) in float16, one row a token in the order of the documents; `index.json` names
+the encoder and gives each document's first row and a hash of its tokens, so that features are never read for other
+tokens than those they were computed from.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from cman.corpora.document import Document
+from cman.errors import CmanError
+from cman.files import read_json
+
+
+def token_hash(document: Document) -> str:
+    """Return 16 hexadecimal digits that identify a document's tokens."""
+    return hashlib.sha256("\n".join(document.tokens).encode()).hexdigest()[:16]
+
+
+class Features(Protocol):
+    """Features of documents, wherever they are kept."""
+
+    @property
+    def features(self) -> np.ndarray:
+        """All rows, (tokens, layers, size) float16."""
+
+    def rows(self, document: Document) -> int:
+        """Return the row of a document's first token."""
+
+
+class FeatureCache:
+    """A read-only, memory-mapped folder of features.
+
+    Raises:
+        CmanError: a file is missing or the two do not belong together.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        index: Any = read_json(folder / "index.json")
+        try:
+            self.features: np.ndarray = np.load(folder / "features.npy", mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise CmanError(f"{folder / 'features.npy'}: cannot be read ({error}); wanted cached features") from None
+        self.documents: dict[str, dict[str, Any]] = index["documents"]
+        self.encoder: dict[str, Any] = index["encoder"]
+        if self.features.shape != tuple(index["shape"]):
+            raise CmanError(f"{folder}: features.npy has the shape {self.features.shape}, index.json {index['shape']}")
+
+    @property
+    def layers(self) -> int:
+        """Number of layers a token."""
+        return int(self.features.shape[1])
+
+    @property
+    def size(self) -> int:
+        """Size of one layer's vector."""
+        return int(self.features.shape[2])
+
+    def rows(self, document: Document) -> int:
+        """Return the row of a document's first token.
+
+        Raises:
+            CmanError: the document is not in the cache, or its tokens have changed since.
+        """
+        entry = self.documents.get(document.id)
+        if entry is None:
+            raise CmanError(f"{self.folder}: has no features of document {document.id!r}; embed the corpus again")
+        if entry["tokens"] != token_hash(document):
+            raise CmanError(f"{self.folder}: document {document.id!r} has other tokens now; embed the corpus again")
+        return int(entry["row"])

@@ -1,0 +1,95 @@
+"""The vocabularies of a model: words, characters, tags and relation labels, each a list whose order gives the ids.
+
+Words and characters come from the training documents; id 0 of the words and id 1 of the characters mean unknown, id 0
+of the characters is padding. Looking a word up tries the word, the word with its digits as 0, and its other case, in
+the order of the baseline's code, before it is unknown.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from cman.corpora.bio import tag_set
+from cman.corpora.document import Document
+
+UNKNOWN = "<unknown>"
+PADDING = "<padding>"
+DIGITS = str.maketrans("123456789", "000000000")
+
+
+def fallbacks(word: str) -> tuple[str, ...]:
+    """Return the forms under which a word is looked up, in order."""
+    zeroed = word.translate(DIGITS)
+    flipped = zeroed.lower() if zeroed != zeroed.lower() else zeroed.capitalize()
+    return word, zeroed, flipped
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Words, characters, tags and relation labels by id; `singletons` are the words seen once in training."""
+
+    words: tuple[str, ...]
+    chars: tuple[str, ...]
+    tags: tuple[str, ...]
+    relations: tuple[str, ...]
+    singletons: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, documents: Sequence[Document], words: Iterable[str] | None = None) -> "Vocabulary":
+        """Return the vocabulary of training documents; `words` replaces their words (those of pre-trained vectors)."""
+        counts = Counter(token.translate(DIGITS) for document in documents for token in document.tokens)
+        chars = {char for document in documents for token in document.tokens for char in token}
+        relations = {relation.type for document in documents for relation in document.relations}
+        return cls(
+            words=(UNKNOWN, *(sorted(counts) if words is None else words)),
+            chars=(PADDING, UNKNOWN, *sorted(chars)),
+            tags=tuple(tag_set(entity.type for document in documents for entity in document.entities)),
+            relations=tuple(sorted(relations)),
+            singletons=frozenset(word for word, count in counts.items() if count == 1 and words is None),
+        )
+
+    @cached_property
+    def word_ids(self) -> dict[str, int]:
+        """Word -> id."""
+        return {word: place for place, word in enumerate(self.words)}
+
+    @cached_property
+    def char_ids(self) -> dict[str, int]:
+        """Character -> id."""
+        return {char: place for place, char in enumerate(self.chars)}
+
+    @cached_property
+    def tag_ids(self) -> dict[str, int]:
+        """Tag -> id."""
+        return {tag: place for place, tag in enumerate(self.tags)}
+
+    @cached_property
+    def relation_ids(self) -> dict[str, int]:
+        """Relation label -> id."""
+        return {label: place for place, label in enumerate(self.relations)}
+
+    def word_id(self, word: str) -> int:
+        """Return the id of the first known form of a word, 0 if none is known."""
+        return next((self.word_ids[form] for form in fallbacks(word) if form in self.word_ids), 0)
+
+    def char_id_list(self, word: str) -> list[int]:
+        """Return the ids of a word's characters, 1 for an unknown one."""
+        return [self.char_ids.get(char, 1) for char in word]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads back."""
+        return {
+            "words": list(self.words),
+            "chars": list(self.chars),
+            "tags": list(self.tags),
+            "relations": list(self.relations),
+            "singletons": sorted(self.singletons),
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Vocabulary":
+        """Return the vocabulary that `to_json` wrote."""
+        lists = {name: tuple(value[name]) for name in ("words", "chars", "tags", "relations")}
+        return cls(**lists, singletons=frozenset(value["singletons"]))

@@ -1,0 +1,222 @@
+"""Linear-chain CRF: Viterbi decoding, log-partition, negative log-likelihood and marginals (equations 9, 15, 18, 19).
+
+The score of tags y over a sentence of n tokens is
+
+    start[y_1] + sum_t emissions[t, y_t] + sum_{t>1} transitions[y_{t-1}, y_t] + end[y_n]
+
+Shapes: emissions (B, L, K); transitions (K, K), from row to column, or (B, L, K, K) when they depend on the token they
+lead to (position 0 is not read); start and end (K,); lengths (B,), each from 1 to L; tags (B, L) int64. A transition
+of minus infinity forbids it. The gradient of the log-partition is the marginals, so one loop that runs the forward
+and the backward recursion side by side gives both, and no autograd graph over time steps is ever built.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+
+def crf_decode(
+    emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor, *, allowed: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the best tags (B, L), -1 past the length, and their scores (B,); ties go to the lowest tag.
+
+    Args:
+        allowed: (K + 1, K) bool, the transitions that a path may take; the last row is the start of a sentence.
+    """
+    _check(emissions, transitions, start, end, lengths)
+    transitions, start = _constrained(transitions, start, allowed)
+    batch, length, tags = emissions.shape
+    pointers = emissions.new_zeros((length, batch, tags), dtype=torch.int64)
+    identity = torch.arange(tags, device=emissions.device).expand(batch, tags)
+    best = start + emissions[:, 0]  # (B, K): the score of the best path that ends in each tag
+    for t in range(1, length):
+        scores, arg = (best.unsqueeze(2) + _step(transitions, t)).max(1)
+        going_on = (t < lengths).unsqueeze(1)
+        best = torch.where(going_on, scores + emissions[:, t], best)
+        pointers[t] = torch.where(going_on, arg, identity)
+    path_score, last = (best + end).max(1)
+    path = emissions.new_empty((length, batch), dtype=torch.int64)
+    for t in range(length - 1, -1, -1):
+        path[t] = last
+        last = pointers[t].gather(1, last.unsqueeze(1)).squeeze(1)
+    return path.t().masked_fill(~_mask(emissions, lengths), -1), path_score
+
+
+def crf_log_partition(
+    emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor, *, allowed: Tensor | None = None
+) -> Tensor:
+    """Return the logarithm of the sum over all tag sequences of exp(score), (B,); differentiable once."""
+    _check(emissions, transitions, start, end, lengths)
+    transitions, start = _constrained(transitions, start, allowed)
+    result: Tensor = _LogPartition.apply(emissions, transitions, start, end, lengths)
+    return result
+
+
+def crf_nll(
+    emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, tags: Tensor, lengths: Tensor
+) -> Tensor:
+    """Return -log Pr(tags) of each sentence, (B,); differentiable once. Tags past the length are not read."""
+    mask = _mask(emissions, lengths)
+    tags = tags.masked_fill(~mask, 0)
+    score = emissions.gather(2, tags.unsqueeze(2)).squeeze(2)  # (B, L)
+    before, after = tags[:, :-1], tags[:, 1:]
+    if transitions.dim() == 2:
+        moves = transitions[before, after]
+    else:
+        steps = transitions[:, 1:].flatten(2)  # (B, L - 1, K * K)
+        moves = steps.gather(2, (before * emissions.shape[2] + after).unsqueeze(2)).squeeze(2)
+    score = score + torch.nn.functional.pad(moves, (1, 0))
+    last = tags.gather(1, (lengths - 1).unsqueeze(1)).squeeze(1)
+    path_score = score.masked_fill(~mask, 0).sum(1) + start[tags[:, 0]] + end[last]
+    return crf_log_partition(emissions, transitions, start, end, lengths) - path_score
+
+
+def crf_marginals(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor) -> Tensor:
+    """Return the probability of each tag at each token, (B, L, K); 0 past the length."""
+    _check(emissions, transitions, start, end, lengths)
+    alpha, beta, log_partition = _forward_backward(emissions, transitions, start, end, lengths)
+    return (alpha + beta - log_partition[:, None, None]).exp().masked_fill(~_mask(emissions, lengths).unsqueeze(2), 0)
+
+
+def crf_span_marginals(
+    emissions: Tensor,
+    transitions: Tensor,
+    start: Tensor,
+    end: Tensor,
+    lengths: Tensor,
+    spans: Tensor,
+    tags: Tensor,
+    next_tag: Tensor,
+) -> Tensor:
+    """Return the probability that given stretches carry given tags and then end, (S,).
+
+    Args:
+        spans: (S, 3) sentence, first token and token after the last.
+        tags: (B, L), the tags of the stretches, such as a decoded path.
+        next_tag: (S,) the tag that would continue the stretch, whose paths are left out; a negative one leaves out none.
+    """
+    alpha, beta, log_partition = _forward_backward(emissions, transitions, start, end, lengths)
+    probabilities = []
+    for (sentence, first, after), following in zip(spans.tolist(), next_tag.tolist(), strict=True):
+        path = tags[sentence, first:after].tolist()
+        score = alpha[sentence, first, path[0]]
+        for t in range(first + 1, after):
+            score = score + _move(transitions, sentence, t, path[t - first - 1], path[t - first])
+            score = score + emissions[sentence, t, path[t - first]]
+        inside = (score + beta[sentence, after - 1, path[-1]] - log_partition[sentence]).exp()
+        if following >= 0 and after < int(lengths[sentence]):
+            onward = score + _move(transitions, sentence, after, path[-1], following)
+            onward = onward + emissions[sentence, after, following] + beta[sentence, after, following]
+            inside = inside - (onward - log_partition[sentence]).exp()
+        probabilities.append(inside.clamp(0.0, 1.0))
+    return torch.stack(probabilities) if probabilities else emissions.new_zeros(0)
+
+
+class _LogPartition(Function):
+    """logZ whose backward multiplies the marginals that the forward pass computed on the way."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor
+    ) -> Tensor:
+        alpha, beta, log_partition = _forward_backward(emissions, transitions, start, end, lengths)
+        ctx.save_for_backward(emissions, transitions, lengths, alpha, beta, log_partition)
+        return log_partition
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        emissions, transitions, lengths, alpha, beta, log_partition = ctx.saved_tensors
+        mask = _mask(emissions, lengths)
+        # A sentence without any allowed path has logZ = -inf; its gradient is 0, not NaN.
+        feasible = torch.isfinite(log_partition)
+        log_z = torch.where(feasible, log_partition, 0)[:, None, None]
+        weight = torch.where(feasible, grad, 0)[:, None, None]
+        unary = (alpha + beta - log_z).exp().masked_fill(~mask.unsqueeze(2), 0) * weight  # (B, L, K)
+        steps = transitions if transitions.dim() == 2 else transitions[:, 1:]
+        onward = (emissions + beta)[:, 1:] - log_z
+        pairs = (alpha[:, :-1].unsqueeze(3) + steps + onward.unsqueeze(2)).exp()  # (B, L - 1, K, K)
+        pairs = pairs.masked_fill(~mask[:, 1:, None, None], 0) * weight.unsqueeze(3)
+        if transitions.dim() == 2:
+            grad_transitions = pairs.sum((0, 1))
+        else:
+            grad_transitions = torch.nn.functional.pad(pairs, (0, 0, 0, 0, 1, 0))
+        last = unary.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, unary.shape[2])).squeeze(1)
+        return unary, grad_transitions, unary[:, 0].sum(0), last.sum(0), None
+
+
+def _forward_backward(
+    emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return alpha (with the token's own emission), beta (without it), both (B, L, K), and logZ (B,).
+
+    Direction 0 of the loop reads a sentence forwards, direction 1 the same sentence reversed, over the transposed
+    transitions; they share every step, which halves the number of small operations.
+    """
+    batch, length, tags = emissions.shape
+    emissions = emissions.masked_fill(~_mask(emissions, lengths).unsqueeze(2), 0)
+    order = _reversal(lengths, length)  # (B, L)
+    backwards = emissions.gather(1, order.unsqueeze(2).expand_as(emissions))
+    both = torch.stack([emissions, backwards])  # (2, B, L, K)
+    if transitions.dim() == 2:
+        moves = torch.stack([transitions, transitions.t()]).unsqueeze(1)  # (2, 1, K, K)
+    else:
+        # Reversed step t goes from token n - t to token n - 1 - t over the transition that leads to n - t.
+        into = (lengths.unsqueeze(1) - torch.arange(length, device=order.device)).clamp(0, length - 1)
+        swapped = transitions.transpose(2, 3).gather(1, into[:, :, None, None].expand_as(transitions))
+        moves = torch.stack([transitions, swapped])  # (2, B, L, K, K)
+    state = both[:, :, 0] + torch.stack([start, end]).unsqueeze(1)  # (2, B, K)
+    states = [state]
+    for t in range(1, length):
+        step = moves if transitions.dim() == 2 else moves[:, :, t]
+        ahead = torch.logsumexp(state.unsqueeze(3) + step, 2) + both[:, :, t]
+        state = torch.where((t < lengths).unsqueeze(1), ahead, state)
+        states.append(state)
+    log_partition = torch.logsumexp(state[0] + end, 1)
+    alpha, reverse = torch.stack(states, 2)  # each (B, L, K)
+    beta = reverse.gather(1, order.unsqueeze(2).expand_as(reverse)) - emissions
+    return alpha, beta, log_partition
+
+
+def _reversal(lengths: Tensor, length: int) -> Tensor:
+    """Return the index (B, L) that reverses each sentence within its length and leaves the padding in place."""
+    position = torch.arange(length, device=lengths.device)
+    mirrored = lengths.unsqueeze(1) - 1 - position
+    return torch.where(mirrored >= 0, mirrored, position)
+
+
+def _mask(emissions: Tensor, lengths: Tensor) -> Tensor:
+    return torch.arange(emissions.shape[1], device=emissions.device) < lengths.unsqueeze(1)
+
+
+def _step(transitions: Tensor, t: int) -> Tensor:
+    return transitions if transitions.dim() == 2 else transitions[:, t]
+
+
+def _move(transitions: Tensor, sentence: int, t: int, before: int, after: int) -> Tensor:
+    return transitions[before, after] if transitions.dim() == 2 else transitions[sentence, t, before, after]
+
+
+def _constrained(transitions: Tensor, start: Tensor, allowed: Tensor | None) -> tuple[Tensor, Tensor]:
+    if allowed is None:
+        return transitions, start
+    forbidden = float("-inf")
+    return transitions.masked_fill(~allowed[:-1], forbidden), start.masked_fill(~allowed[-1], forbidden)
+
+
+def _check(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor) -> None:
+    if emissions.dim() != 3:
+        raise ValueError(f"emissions: got shape {tuple(emissions.shape)}, wanted (B, L, K)")
+    batch, length, tags = emissions.shape
+    if transitions.shape not in ((tags, tags), (batch, length, tags, tags)):
+        wanted = f"({tags}, {tags}) or ({batch}, {length}, {tags}, {tags})"
+        raise ValueError(f"transitions: got shape {tuple(transitions.shape)}, wanted {wanted}")
+    for name, scores in (("start", start), ("end", end)):
+        if scores.shape != (tags,):
+            raise ValueError(f"{name}: got shape {tuple(scores.shape)}, wanted ({tags},)")
+    if lengths.shape != (batch,):
+        raise ValueError(f"lengths: got shape {tuple(lengths.shape)}, wanted ({batch},)")
+    if lengths.device.type == "cpu" and batch and not 1 <= int(lengths.min()) <= int(lengths.max()) <= length:
+        raise ValueError(f"lengths: got values from {int(lengths.min())} to {int(lengths.max())}, wanted 1 to {length}")

@@ -1,0 +1,1 @@
+"""The models in plain PyTorch: CMAN, its baseline, their losses and their decoding."""

@@ -1,0 +1,20 @@
+"""From settings to a model."""
+
+from torch import Tensor
+
+from cman.features.vocabulary import Vocabulary
+from cman.model.cman import Cman
+from cman.model.inputs import Inputs
+from cman.model.multihead import MultiHead
+from cman.settings import Settings
+
+
+def build_model(
+    settings: Settings,
+    vocabulary: Vocabulary,
+    vectors: Tensor | None = None,
+    contextual: tuple[int, int] | None = None,
+) -> Cman | MultiHead:
+    """Return a new model of the architecture that the settings name; arguments as for `Inputs`."""
+    inputs = Inputs(vocabulary, settings, vectors, contextual)
+    return (Cman if settings.architecture == "cman" else MultiHead)(inputs, vocabulary, settings)

@@ -1,0 +1,123 @@
+"""CMAN, the two-phase cross-modal attention network (Zhao et al. 2023, section III).
+
+    X  --BSA x m-->  X^m  --CRF-->  first-phase labels                              (8), (9)
+    X~1 = BLA1(X^m, L)     X~2 = BiLSTM([X^m; X~1])     X~3 = BLA2(X~2, L)          (12)-(14)
+    X~3 --CRF--> entities, --multi-head--> relations                                (15)-(17)
+
+L are label embeddings: of gold labels in training, of the first phase's labels at inference (III-E).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from cman.features.batch import Batch
+from cman.features.vocabulary import Vocabulary
+from cman.model.attention import BLA, BSA, LabelEncoder, token_mask
+from cman.model.crf import Crf, Potentials
+from cman.model.inputs import Inputs
+from cman.model.label_gate import LabelGate
+from cman.model.labels import LabelSource
+from cman.model.output import Losses, Prediction
+from cman.model.recurrent import Recurrent
+from cman.model.relations import MultiHeadRelations
+from cman.settings import Settings
+
+
+class Cman(nn.Module):
+    """The full model and, through `settings`, its ablations; shapes as in `Batch`, d = `lstm.hidden`."""
+
+    loss_names = ("first", "second", "rel")
+
+    def __init__(self, inputs: Inputs, vocabulary: Vocabulary, settings: Settings) -> None:
+        super().__init__()
+        width = 2 * settings.lstm.hidden
+        self.settings = settings
+        self.inputs = inputs
+        self.input_dropout = nn.Dropout(settings.dropout.inputs)
+        self.bsa = _stack(inputs.size, settings)
+        self.second_bsa = None if settings.bsa.share else _stack(inputs.size, settings)
+        self.first_crf = Crf(width, vocabulary.tags, settings.crf)
+        self.labels = LabelSource(len(vocabulary.tags), settings.label)
+        self.interaction = CrossModalInteraction(vocabulary, settings) if settings.bla.enabled else None
+        self.second_crf = Crf(width, vocabulary.tags, settings.crf)
+        self.relations = MultiHeadRelations(width, len(vocabulary.relations), settings.rel)
+
+    @property
+    def reported_crf(self) -> Crf:
+        """The CRF whose entities are reported (`ner.report`)."""
+        return self.second_crf if self.settings.ner.report == "second" else self.first_crf
+
+    def losses(self, x: Tensor, batch: Batch) -> Losses:
+        """Return the losses of equations 18 to 20, each summed over a sentence and averaged over the batch."""
+        first, labels, fused, _ = self._two_phases(x, batch)
+        second = self.second_crf.potentials(fused)
+        return {
+            "first": self.first_crf.nll(first, batch.tags, batch.lengths).mean(),
+            "second": self.second_crf.nll(second, batch.tags, batch.lengths).mean(),
+            "rel": self.relations.loss(fused, batch).mean(),
+        }
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Decode both phases and score all relations."""
+        first, labels, fused, first_tags = self._two_phases(self.inputs(batch), batch)
+        second = self.second_crf.potentials(fused)
+        second_tags = self.second_crf.decode(second, batch.lengths)
+        reported = self.settings.ner.report == "second"
+        return Prediction(
+            tags=second_tags if reported or first_tags is None else first_tags,
+            labels=labels,
+            second_tags=second_tags,
+            potentials=second if reported else first,
+            relations=self.relations.probabilities(fused, batch.lengths),
+        )
+
+    def _two_phases(self, x: Tensor, batch: Batch) -> tuple[Potentials, Tensor, Tensor, Tensor | None]:
+        """Return the first CRF's potentials, the labels read, X~3 (B, L, 2d) and the first phase's tags if decoded."""
+        mask = token_mask(batch.lengths, x.shape[1])
+        x = self.input_dropout(x)
+        self_aware = _run(self.bsa, x, batch.lengths, mask)
+        first = self.first_crf.potentials(self_aware)
+        first_tags = self.first_crf.decode(first, batch.lengths) if self.labels.needs_prediction else None
+        labels = self.labels(batch.tags, first_tags)
+        if self.second_bsa is not None:
+            self_aware = _run(self.second_bsa, x, batch.lengths, mask)
+        if self.interaction is None:
+            return first, labels, self_aware, first_tags
+        return first, labels, self.interaction(self_aware, labels, batch.lengths, mask), first_tags
+
+
+class CrossModalInteraction(nn.Module):
+    """Two BLA units around a BiLSTM (equations 12 to 14), each with its label BiLSTM and gate unless shared."""
+
+    def __init__(self, vocabulary: Vocabulary, settings: Settings) -> None:
+        super().__init__()
+        width = 2 * settings.lstm.hidden
+        self.embedding = nn.Embedding(len(vocabulary.tags), settings.label.emb)
+        encoder, gate = LabelEncoder(settings), _gate(width, settings)
+        self.bla1 = BLA(width, encoder, gate, settings)
+        second_encoder = encoder if settings.bla.share_label_lstm else LabelEncoder(settings)
+        self.bla2 = BLA(width, second_encoder, gate if settings.gate.shared else _gate(width, settings), settings)
+        self.recurrent = Recurrent(2 * width, settings.lstm.hidden, settings.lstm)
+        self.dropout = nn.Dropout(settings.dropout.recurrent)
+
+    def forward(self, self_aware: Tensor, labels: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
+        embedded = self.embedding(labels)  # (B, L, d_l)
+        first = self.bla1(self_aware, self_aware, embedded, lengths, mask)  # (12)
+        fused = self.dropout(self.recurrent(torch.cat([self_aware, first], 2), lengths))  # (13)
+        result: Tensor = self.bla2(fused, self_aware, embedded, lengths, mask)  # (14)
+        return result
+
+
+def _stack(size: int, settings: Settings) -> nn.ModuleList:
+    sizes = [size] + [2 * settings.lstm.hidden] * (settings.bsa.units - 1)
+    return nn.ModuleList(BSA(each, settings) for each in sizes)
+
+
+def _run(stack: nn.ModuleList, x: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
+    for unit in stack:
+        x = unit(x, lengths, mask)
+    return x
+
+
+def _gate(width: int, settings: Settings) -> LabelGate | None:
+    return None if settings.gate.kind == "none" else LabelGate(width, settings.gate.kind)

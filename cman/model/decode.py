@@ -1,0 +1,116 @@
+"""From a decoded batch to documents: entities with the marginal of their span, relations with their probability.
+
+A relation is scored between tokens. It belongs to the predicted entities that contain the two tokens (`rel.decode:
+any_token`) or that have them as anchors (`last_token`); of several token pairs of the same two entities the most
+probable one counts. A relation with an endpoint in no predicted entity, or with both in the same one, is dropped and
+counted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cman.corpora.bio import entities_of
+from cman.corpora.document import Document, Entity, Relation
+from cman.features.vocabulary import Vocabulary
+from cman.model.crf import Crf
+from cman.model.output import Prediction
+from cman.settings import Rel
+
+SCORE_DIGITS = 6  # of a written confidence: more would only be noise of the summation order
+
+
+@dataclass
+class Dropped:
+    """Relations above the threshold that no pair of predicted entities carries."""
+
+    outside: int = 0
+    inside_one: int = 0
+
+
+def decode_batch(
+    prediction: Prediction,
+    documents: Sequence[Document],
+    lengths: Tensor,
+    vocabulary: Vocabulary,
+    crf: Crf,
+    settings: Rel,
+    dropped: Dropped,
+    with_scores: bool = True,
+) -> list[Document]:
+    """Return the documents (tokens and ids of the given ones) with predicted annotations.
+
+    Args:
+        with_scores: False leaves out the entities' confidences, which cost more than the decoding.
+    """
+    tags = prediction.tags.cpu()
+    names = [[vocabulary.tags[tag] for tag in row[: int(length)]] for row, length in zip(tags.tolist(), lengths.tolist(),
+                                                                                         strict=True)]  # fmt: skip
+    entities = [entities_of(row) for row in names]
+    confidences: list[list[float | None]] = [[None] * len(found) for found in entities]
+    if with_scores:
+        confidences = _confidences(entities, prediction, lengths, vocabulary, crf)
+    links = _links(prediction.relations, settings.threshold)
+    result = []
+    for row, document in enumerate(documents):
+        scored = [
+            Entity(entity.type, entity.start, entity.end, confidence)
+            for entity, confidence in zip(entities[row], confidences[row], strict=True)
+        ]
+        relations = _relations(scored, links[row], vocabulary, settings, dropped)
+        result.append(Document(document.id, document.tokens, tuple(scored), relations, document.text, document.offsets))
+    return result
+
+
+def _confidences(
+    entities: list[list[Entity]], prediction: Prediction, lengths: Tensor, vocabulary: Vocabulary, crf: Crf
+) -> list[list[float | None]]:
+    flat = [(row, entity) for row, found in enumerate(entities) for entity in found]
+    if not flat:
+        return [[] for _ in entities]
+    spans = torch.tensor([[row, entity.start, entity.end] for row, entity in flat])
+    onward = torch.tensor([vocabulary.tag_ids[f"I-{entity.type}"] for _, entity in flat])
+    scores = crf.confidences(prediction.potentials, lengths, prediction.tags, spans, onward)
+    result: list[list[float | None]] = [[] for _ in entities]
+    for (row, _), score in zip(flat, scores.tolist(), strict=True):
+        result[row].append(round(score, SCORE_DIGITS))
+    return result
+
+
+def _links(relations: Tensor, threshold: float) -> list[list[tuple[int, int, int, float]]]:
+    """Return (head token, tail token, label, probability) above the threshold, by sentence."""
+    cells = (relations > threshold).nonzero()
+    values = relations[cells.unbind(1)]
+    result: list[list[tuple[int, int, int, float]]] = [[] for _ in range(len(relations))]
+    for (row, head, tail, label), value in zip(cells.tolist(), values.tolist(), strict=True):
+        result[row].append((head, tail, label, value))
+    return result
+
+
+def _relations(
+    entities: list[Entity],
+    links: list[tuple[int, int, int, float]],
+    vocabulary: Vocabulary,
+    settings: Rel,
+    dropped: Dropped,
+) -> tuple[Relation, ...]:
+    owner: dict[int, int] = {}
+    for place, entity in enumerate(entities):
+        anchor = entity.end - 1 if settings.anchor == "last" else entity.start
+        tokens = range(entity.start, entity.end) if settings.decode == "any_token" else (anchor,)
+        owner |= dict.fromkeys(tokens, place)
+    best: dict[tuple[int, int, int], float] = {}
+    for head_token, tail_token, label, value in links:
+        head, tail = owner.get(head_token), owner.get(tail_token)
+        if head is None or tail is None:
+            dropped.outside += 1
+        elif head == tail:
+            dropped.inside_one += 1
+        else:
+            best[head, tail, label] = max(value, best.get((head, tail, label), 0.0))
+    return tuple(
+        Relation(vocabulary.relations[label], head, tail, round(value, SCORE_DIGITS))
+        for (head, tail, label), value in sorted(best.items())
+    )

@@ -1,0 +1,83 @@
+"""A trained model as a folder of plain files: weights, settings and vocabularies; no pickle.
+
+    model.safetensors   weights
+    config.json         settings, where contextual features come from, and what the model was trained on
+    vocabulary.json     words, characters, tags and relation labels by id
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_model
+
+from cman.config import Encoder
+from cman.errors import CmanError
+from cman.features.vocabulary import Vocabulary
+from cman.files import atomic_path, read_json, write_json
+from cman.model.build import build_model
+from cman.model.cman import Cman
+from cman.model.multihead import MultiHead
+from cman.settings import Settings
+
+FORMAT = 1  # of config.json; raised when an older reader would misread a newer folder
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model with all that is needed to use it."""
+
+    model: Cman | MultiHead
+    vocabulary: Vocabulary
+    settings: Settings
+    encoder: Encoder | None  # None: the model reads no contextual features
+    contextual: tuple[int, int] | None  # layers and size of those features
+    trained_on: dict[str, Any]
+
+    def save(self, folder: Path) -> None:
+        """Write the folder; each file appears complete or not at all, config.json last."""
+        with atomic_path(folder / "model.safetensors") as temporary:
+            save_model(self.model, str(temporary))
+        write_json(folder / "vocabulary.json", self.vocabulary.to_json())
+        config = {
+            "format": FORMAT,
+            "settings": self.settings.model_dump(mode="json"),
+            "encoder": None if self.encoder is None else self.encoder.model_dump(mode="json"),
+            "contextual": self.contextual,
+            "word_size": self.model.inputs.word.embedding_dim,
+            "trained_on": self.trained_on,
+        }
+        write_json(folder / "config.json", config)
+
+    @classmethod
+    def load(cls, folder: Path) -> "ModelFolder":
+        """Read a folder that `save` wrote, onto the CPU.
+
+        Raises:
+            CmanError: a file is missing, malformed, of another format, or the weights do not fit the settings.
+        """
+        path = folder / "config.json"
+        config = read_json(path)
+        if not isinstance(config, dict) or config.get("format") != FORMAT:
+            found = config.get("format") if isinstance(config, dict) else config
+            raise CmanError(f"{path}: field format: found {found!r}, wanted {FORMAT}: another version's model?")
+        try:
+            settings = Settings.model_validate(config["settings"])
+            encoder = None if config["encoder"] is None else Encoder.model_validate(config["encoder"])
+            vocabulary = Vocabulary.from_json(read_json(folder / "vocabulary.json"))
+            contextual = None if config["contextual"] is None else (config["contextual"][0], config["contextual"][1])
+            # Pre-trained vectors are among the weights; zeros of their size keep their place until those are read.
+            own = settings.word.vectors is not None
+            vectors = torch.zeros(len(vocabulary.words), config["word_size"]) if own else None
+            model = build_model(settings, vocabulary, vectors, contextual)
+            trained_on = config["trained_on"]
+        except (KeyError, TypeError, IndexError, ValidationError) as error:
+            raise CmanError(f"{folder}: is no complete model folder ({error!r})") from None
+        try:
+            load_model(model, str(folder / "model.safetensors"))
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise CmanError(f"{folder / 'model.safetensors'}: does not hold this model's weights ({error})") from None
+        return cls(model.eval(), vocabulary, settings, encoder, contextual, trained_on)

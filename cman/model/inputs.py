@@ -1,0 +1,104 @@
+"""The token representation X of section III-A1: word embedding, character BiLSTM and contextual features, joined.
+
+The character BiLSTM reads each different word form of a batch once, in groups of similar length, because most of the
+words of a batch recur and a group is padded only to its own longest word.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from cman.features.batch import Batch
+from cman.features.vocabulary import Vocabulary
+from cman.model.recurrent import Recurrent
+from cman.settings import Recurrent as RecurrentSettings
+from cman.settings import Settings
+
+GROUP_ENDS = (6,)  # characters; longer forms are the other group. More groups cost more calls than they save padding
+
+
+class Inputs(nn.Module):
+    """(batch) -> X (B, L, size), before dropout.
+
+    Args:
+        vectors: (words, dim) pre-trained vectors in the order of the vocabulary, or None for random ones.
+        contextual: (layers, size) of the contextual features, or None without them.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        settings: Settings,
+        vectors: Tensor | None = None,
+        contextual: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__()
+        dim = settings.word.dim if vectors is None else vectors.shape[1]
+        self.word = nn.Embedding(len(vocabulary.words), dim)
+        nn.init.uniform_(self.word.weight, -((3.0 / dim) ** 0.5), (3.0 / dim) ** 0.5)  # variance 1 / dim
+        if vectors is not None:
+            self.word.weight.data.copy_(vectors)
+        trainable = settings.word.trainable
+        self.word.weight.requires_grad_(vectors is None if trainable is None else trainable)
+        rare = torch.tensor([word in vocabulary.singletons for word in vocabulary.words])
+        self.register_buffer("rare", rare if vectors is None else torch.zeros_like(rare))
+        self.unknown_rate = settings.word.unknown_rate
+        self.chars = CharBiLSTM(len(vocabulary.chars), settings) if settings.char.enabled else None
+        self.static_size = dim + (2 * settings.char.hidden if self.chars is not None else 0)
+        self.mix = LayerMix(contextual[0], settings.contextual.mix) if contextual is not None else None
+        self.size = self.static_size + (contextual[1] if contextual is not None else 0)
+
+    def forward(self, batch: Batch) -> Tensor:
+        words = batch.words
+        if self.training and self.unknown_rate:
+            unknown = self.rare[words] & (torch.rand(words.shape, device=words.device) < self.unknown_rate)  # type: ignore[index]
+            words = words.masked_fill(unknown, 0)
+        parts = [self.word(words)]
+        if self.chars is not None:
+            parts.append(self.chars(batch.chars)[batch.forms])
+        if self.mix is not None:
+            if batch.contextual is None:
+                raise ValueError("the model needs contextual features and the batch has none")
+            parts.append(self.mix(batch.contextual))
+        return torch.cat(parts, 2)
+
+
+class CharBiLSTM(nn.Module):
+    """(U, C) character ids -> (U, 2 * hidden): the last state of each direction."""
+
+    def __init__(self, chars: int, settings: Settings) -> None:
+        super().__init__()
+        self.hidden = settings.char.hidden
+        self.lookup = nn.Embedding(chars, settings.char.emb, padding_idx=0)
+        # Characters are read by a BiLSTM whatever the kind of the model's own recurrent unit.
+        self.recurrent = Recurrent(settings.char.emb, self.hidden, RecurrentSettings(init=settings.lstm.init))
+
+    def forward(self, chars: Tensor) -> Tensor:
+        lengths = (chars > 0).sum(1)
+        order = lengths.argsort(stable=True)
+        ends = torch.searchsorted(lengths[order], torch.tensor(GROUP_ENDS, device=chars.device), right=True)
+        groups = torch.tensor_split(order, ends.cpu())
+        states = [self._read(chars[group], lengths[group]) for group in groups if len(group)]
+        return torch.cat(states).index_select(0, order.argsort())
+
+    def _read(self, chars: Tensor, lengths: Tensor) -> Tensor:
+        states = self.recurrent(self.lookup(chars[:, : int(lengths.max())]), lengths)  # (G, C, 2 * hidden)
+        forwards = states[torch.arange(len(lengths), device=chars.device), lengths - 1, : self.hidden]
+        return torch.cat([forwards, states[:, 0, self.hidden :]], 1)
+
+
+class LayerMix(nn.Module):
+    """One vector of an encoder's layers: their learned softmax mix times a learned gamma, their mean, or the top one."""
+
+    def __init__(self, layers: int, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        if kind == "scalar":
+            self.weights = nn.Parameter(torch.zeros(layers))
+            self.gamma = nn.Parameter(torch.ones(()))
+
+    def forward(self, layers: Tensor) -> Tensor:  # (B, L, layers, size) float16 -> (B, L, size) float32
+        if self.kind == "top":
+            return layers[:, :, -1].float()
+        if self.kind == "mean":
+            return layers.float().mean(2)
+        return self.gamma * torch.einsum("blks,k->bls", layers.float(), self.weights.softmax(0))

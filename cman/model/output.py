@@ -1,0 +1,20 @@
+"""What every model gives: the losses of a batch in training, a prediction of it at inference."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from cman.model.crf import Potentials
+
+Losses = dict[str, Tensor]  # `first`, `second`, `rel` -> mean over the sentences of a batch
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A decoded batch."""
+
+    tags: Tensor  # (B, L) of the reported phase, -1 in the padding
+    labels: Tensor  # (B, L) that the second phase read
+    second_tags: Tensor  # (B, L) of the second phase: how often they repeat `labels` is the label-copy rate
+    potentials: Potentials  # of the reported phase
+    relations: Tensor  # (B, L, L, labels) probabilities

@@ -1,0 +1,83 @@
+"""Predicting documents with a trained model, in batches of similar length, in the order given."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from cman.corpora.document import Document, read_documents, write_documents
+from cman.errors import CmanError
+from cman.features.batch import EncodedDocuments, EvaluationBatches
+from cman.features.cache import FeatureCache, Features
+from cman.features.encoder import ContextualEncoder, DocumentFeatures
+from cman.model.decode import Dropped, decode_batch
+from cman.model.device import available_device
+from cman.model.folder import ModelFolder
+
+log = logging.getLogger(__name__)
+
+
+def predict(
+    folder: ModelFolder, documents: Sequence[Document], cache: Features | None, device: torch.device
+) -> list[Document]:
+    """Return the documents with predicted entities and relations in the place of their own.
+
+    Args:
+        cache: features of the documents; None computes them now, if the model reads any.
+
+    Raises:
+        CmanError: the cache or the encoder gives other features than the model was trained on.
+    """
+    features = cache
+    if folder.encoder is None:
+        features = None
+    elif cache is None:
+        encoder = ContextualEncoder(folder.encoder, "model", device)
+        features = DocumentFeatures(encoder, documents)
+    if features is not None and features.features.shape[1:] != folder.contextual:
+        found = tuple(features.features.shape[1:])
+        raise CmanError(f"contextual features: found {found} (layers, size), the model was trained on {folder.contextual}")
+    model = folder.model.to(device).eval()
+    encoded = EncodedDocuments(documents, folder.vocabulary, features, folder.settings.rel.anchor, annotated=False)
+    result: list[Document | None] = [None] * len(documents)
+    dropped = Dropped()
+    with torch.inference_mode():
+        for indices, cpu_batch in EvaluationBatches(encoded):
+            batch = cpu_batch.to(device)
+            prediction = model.predict(batch)
+            chosen = [documents[index] for index in indices]
+            decoded = decode_batch(
+                prediction,
+                chosen,
+                batch.lengths,
+                folder.vocabulary,
+                model.reported_crf,
+                folder.settings.rel,
+                dropped,
+            )
+            for index, document in zip(indices, decoded, strict=True):
+                result[index] = document
+    log.info(
+        "%d documents; dropped %d relations with an end outside of every predicted entity, %d within one entity",
+        len(documents),
+        dropped.outside,
+        dropped.inside_one,
+    )
+    return [document for document in result if document is not None]
+
+
+def predict_file(
+    model: Path, source: Path, target: Path, features: Path | None, device: str, threads: int | None
+) -> None:
+    """Predict a file of documents into another; arguments as for `cman predict`.
+
+    Raises:
+        CmanError: the model, the documents or the features are missing or malformed.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    folder = ModelFolder.load(model)
+    documents = read_documents(source)
+    cache = None if features is None else FeatureCache(features)
+    write_documents(target, predict(folder, documents, cache, torch.device(available_device(device))))

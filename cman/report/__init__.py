@@ -1,0 +1,1 @@
+"""Tables of published and measured figures, and records of measured runs."""

@@ -1,0 +1,342 @@
+"""The paper's tables as LaTeX and CSV: published figures as published, measured figures from run folders.
+
+A published table (`config/published.yaml`) belongs to a corpus and to its variants, such as `conll04` and
+`conll04-sample`; each corpus among the runs gets its own table. A sample corpus never stands beside published figures.
+Output bytes depend on the runs and the published file only: rows are sorted, rounding is fixed, nothing is dated.
+"""
+
+from collections.abc import Sequence
+from csv import DictWriter
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from string import ascii_lowercase
+from typing import Any
+
+import jinja2
+import yaml
+
+from cman.errors import CmanError
+from cman.files import atomic_text, read_text, write_text
+from cman.report.results import Group, Summary, group_runs, read_run
+from cman.report.results import field as take
+
+TEMPLATE = "tables.tex.j2"
+DASH = "--"
+NUMBERS = ("I", "II", "III", "IV", "V", "VI", "VII")  # the numbers the paper gives its tables
+COLUMNS = ("entity", "relation", "overall")
+CSV_HEADER = (
+    *("table", "corpus", "experiment", "title", "source"),
+    *(f"{column}_{figure}" for column in COLUMNS for figure in ("f1", "sd")),
+    *("entity_macro_f1", "relation_macro_f1", "runs", "protocol", "note"),
+)
+ESCAPES = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "{''}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+}
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """One row as a paper prints it; `experiment` names the experiment here that repeats it, if there is one."""
+
+    method: str
+    entity_f1: float | None
+    relation_f1: float | None
+    source: str
+    bert: bool
+    experiment: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """A table of the paper: its number, its corpus, who published it, and its rows in the order printed."""
+
+    number: str
+    corpus: str
+    origin: str
+    rows: tuple[PublishedRow, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One printed figure; an empty mean prints as a dash, an empty deviation as nothing."""
+
+    mean: str = ""
+    sd: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One printed row: the superscript marks after its title, one cell a column, and the number of runs."""
+
+    title: str
+    marks: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    runs: str
+
+
+@dataclass
+class Table:
+    """One printed table, ready for the template; `protocol` and `inputs` are empty where the rows differ in them."""
+
+    number: str
+    corpus: str
+    title: str
+    sample: bool
+    origin: str
+    protocol: str
+    inputs: str
+    bold: bool
+    published: list[Row] = field(default_factory=list)
+    measured: list[Row] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def mark(self, note: str, *, letter: bool) -> str:
+        """Return the mark of a footnote: numbers for sources, letters for remarks; equal texts share a mark."""
+        if note not in self.notes:
+            count = sum(mark.isalpha() == letter for mark in self.notes.values())
+            letters = ascii_lowercase[count % 26] * (count // 26 + 1)
+            self.notes[note] = letters if letter else str(count + 1)
+        return self.notes[note]
+
+    @property
+    def position(self) -> int:
+        """The table's number in Arabic figures, for LaTeX's counter."""
+        return NUMBERS.index(self.number) + 1
+
+    @property
+    def bert(self) -> bool:
+        """Whether a row carries the star, which then needs its explanation."""
+        return any("*" in row.marks for row in self.published)
+
+
+def fixed(value: float | None) -> str:
+    """Return a figure with two decimals, halves rounded up as a reader does by hand; empty for a missing figure."""
+    if value is None:
+        return ""
+    # Nine decimals first: 84.375 may be stored as 84.37499999999999 after an average, which is a half all the same.
+    return str(Decimal(f"{value:.9f}").quantize(Decimal("0.01"), rounding=ROUND_HALF_UP))
+
+
+def escape(text: str) -> str:
+    """Return text for LaTeX, its special characters escaped and every run of white space made one blank."""
+    return "".join(ESCAPES.get(character, character) for character in " ".join(text.split()))
+
+
+def _closed(value: Any, keys: Sequence[str], where: str) -> None:
+    for key in value if isinstance(value, dict) else ():
+        if key not in keys:
+            raise CmanError(f"{where}: field {key}: unknown key, wanted one of {', '.join(keys)}")
+
+
+def _percent(value: Any, key: str, where: str) -> float | None:
+    if isinstance(value, dict) and key in value and value[key] is None:
+        return None
+    figure = float(take(value, key, float, where))
+    if not 0 <= figure <= 100:
+        raise CmanError(f"{where}: field {key}: found {figure}, wanted a percentage from 0 to 100")
+    return figure
+
+
+def _published_row(value: Any, where: str) -> PublishedRow:
+    _closed(value, list(PublishedRow.__dataclass_fields__), where)
+    return PublishedRow(
+        method=take(value, "method", str, where),
+        entity_f1=_percent(value, "entity_f1", where),
+        relation_f1=_percent(value, "relation_f1", where),
+        source=take(value, "source", str, where),
+        bert=take(value, "bert", bool, where),
+        **{name: take(value, name, str, where) for name in ("experiment", "note") if name in value},
+    )
+
+
+def read_published(path: Path) -> list[PublishedTable]:
+    """Return the published tables of a YAML file.
+
+    Raises:
+        CmanError: the file is missing, not YAML, or a field is missing, unknown or of the wrong kind.
+    """
+    try:
+        content = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1}: " if mark else ""
+        raise CmanError(f"{path}: {line}found invalid YAML, wanted the published tables") from None
+    tables = []
+    for index, value in enumerate(take(content, "tables", list, str(path))):
+        where = f"{path}: tables[{index}]"
+        _closed(value, list(PublishedTable.__dataclass_fields__), where)
+        number = take(value, "number", str, where)
+        if number not in NUMBERS:
+            raise CmanError(f"{where}: field number: found {number!r}, wanted one of {', '.join(NUMBERS)}")
+        rows = take(value, "rows", list, where)
+        tables.append(
+            PublishedTable(
+                number=number,
+                corpus=take(value, "corpus", str, where),
+                origin=take(value, "origin", str, where),
+                rows=tuple(_published_row(row, f"{where}.rows[{position}]") for position, row in enumerate(rows)),
+            )
+        )
+    return tables
+
+
+def _summaries(group: Group) -> tuple[Summary, ...]:
+    return group.entity, group.relation, group.overall
+
+
+def _shared(groups: Sequence[Group], name: str) -> str:
+    """The value of a field that is the same in every row, and so belongs in the caption; otherwise empty."""
+    values = {getattr(group.first, name) for group in groups}
+    return str(values.pop()) if len(values) == 1 else ""
+
+
+def _measured(groups: Sequence[Group], published: PublishedTable) -> list[Group | PublishedRow]:
+    """The paper's own experiments in the paper's order, then what was added to them, by name.
+
+    Where published rows stand above, a row of theirs that is repeated here but has no run yet keeps its place.
+    """
+    by_name = {group.first.experiment: group for group in groups}
+    rows: list[Group | PublishedRow] = []
+    for row in published.rows:
+        if row.experiment in by_name:
+            rows.append(by_name.pop(row.experiment))
+        elif row.experiment and not groups[0].first.sample:
+            rows.append(row)
+    return rows + [by_name[name] for name in sorted(by_name)]
+
+
+def _published_note(row: PublishedRow) -> str:
+    return f"{row.source}. {row.note}".strip()
+
+
+def _published_line(table: Table, row: PublishedRow) -> Row:
+    mark = table.mark(_published_note(row), letter=False)
+    cells = (Cell(fixed(row.entity_f1)), Cell(fixed(row.relation_f1)), Cell())
+    return Row(row.method, ("*", mark) if row.bert else (mark,), cells, "")
+
+
+def _measured_line(table: Table, row: Group | PublishedRow, best: Sequence[str]) -> Row:
+    if isinstance(row, PublishedRow):
+        return Row(row.method, (), (Cell(),) * len(COLUMNS), DASH)
+    notes = []
+    if not table.inputs:
+        notes.append(f"Inputs: {row.first.inputs_title}.")
+    if not table.protocol:
+        notes.append(f"Protocol: {row.first.protocol}.")
+    cells = []
+    for summary, top in zip(_summaries(row), best, strict=True):
+        mean = fixed(summary.mean)
+        cells.append(Cell(mean, fixed(summary.sd), table.bold and mean == top))
+    return Row(
+        row.first.title, tuple(table.mark(note, letter=True) for note in notes), tuple(cells), str(len(row.runs))
+    )
+
+
+def build_table(groups: Sequence[Group], published: PublishedTable) -> Table:
+    """Return the printed table of one corpus, whose groups are given."""
+    first = groups[0].first
+    table = Table(
+        number=published.number,
+        corpus=first.corpus,
+        title=first.corpus_title,
+        sample=first.sample,
+        origin=f"Table {published.number} of {published.origin}",
+        protocol=_shared(groups, "protocol"),
+        inputs=_shared(groups, "inputs_title"),
+        bold=len(groups) > 1,
+    )
+    if not first.sample:
+        table.published = [_published_line(table, row) for row in published.rows]
+    means = zip(*([fixed(summary.mean) for summary in _summaries(group)] for group in groups), strict=True)
+    best = [max(column, key=Decimal) for column in means]
+    table.measured = [_measured_line(table, row, best) for row in _measured(groups, published)]
+    return table
+
+
+def csv_rows(groups: Sequence[Group], published: PublishedTable) -> list[dict[str, str]]:
+    """Return the lines of one corpus's table, in the order of the printed rows; a missing figure is empty."""
+    first = groups[0].first
+    place = {"table": published.number, "corpus": first.corpus}
+    lines = []
+    for row in () if first.sample else published.rows:
+        note = _published_note(row) + (" BERT is the core model." if row.bert else "")
+        text = {"experiment": row.experiment, "title": row.method, "source": "published", "note": note}
+        lines.append({**place, **text, "entity_f1": fixed(row.entity_f1), "relation_f1": fixed(row.relation_f1)})
+    for entry in _measured(groups, published):
+        line = {**place, "source": "measured"}
+        if isinstance(entry, PublishedRow):
+            lines.append({**line, "experiment": entry.experiment, "title": entry.method, "runs": "0"})
+            continue
+        line |= {"experiment": entry.first.experiment, "title": entry.first.title, "runs": str(len(entry.runs))}
+        for name, summary in zip(COLUMNS, _summaries(entry), strict=True):
+            line |= {f"{name}_f1": fixed(summary.mean), f"{name}_sd": fixed(summary.sd)}
+        line["entity_macro_f1"] = fixed(entry.entity_macro.mean)
+        line["relation_macro_f1"] = fixed(entry.relation_macro.mean)
+        lines.append({**line, "protocol": entry.first.protocol, "note": f"Inputs: {entry.first.inputs_title}."})
+    return lines
+
+
+def render(tables: Sequence[Table]) -> str:
+    """Return the LaTeX of the tables: a document of its own that can also be read in by another one."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        line_statement_prefix="%%",
+        line_comment_prefix="%#",
+        block_start_string=r"\BLOCK{",
+        block_end_string="}",
+        comment_start_string=r"\COMMENT{",  # the usual {# stands in LaTeX's own {#1}
+        comment_end_string="}",
+        variable_start_string=r"\VAR{",
+        variable_end_string="}",
+        autoescape=False,  # HTML escapes have no place here; the template passes every text through `tex`
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    environment.filters["tex"] = escape
+    return environment.get_template(TEMPLATE).render(tables=tables)
+
+
+def write_tables(run_folders: list[Path], published: Path, tex: Path, csv: Path) -> None:
+    """Write the tables of the given runs as LaTeX and as CSV, both atomically.
+
+    Raises:
+        CmanError: no run is given, a run or the published file is malformed, runs of one row do not belong together, or
+            no table is defined for a run's corpus.
+    """
+    if not run_folders:
+        raise CmanError("no run was given; wanted at least one run folder to make tables from")
+    groups = group_runs(read_run(folder) for folder in run_folders)
+    definitions = read_published(published)
+    tables, lines, placed = [], [], set()
+    corpora = sorted({(group.first.sample, group.first.corpus) for group in groups})
+    for definition in definitions:
+        for _, corpus in corpora:
+            if corpus == definition.corpus or corpus.startswith(f"{definition.corpus}-"):
+                members = [group for group in groups if group.first.corpus == corpus]
+                tables.append(build_table(members, definition))
+                lines += csv_rows(members, definition)
+                placed.add(corpus)
+    for group in groups:
+        if group.first.corpus not in placed:
+            known = ", ".join(sorted({definition.corpus for definition in definitions}))
+            raise CmanError(
+                f"{group.first.folder}: field corpus: found {group.first.corpus!r}, wanted a corpus that {published} "
+                f"has a table for ({known}, or a variant such as {known.split(', ')[0]}-sample)"
+            )
+    write_text(tex, render(tables))
+    with atomic_text(csv) as stream:
+        writer = DictWriter(stream, CSV_HEADER, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)

@@ -1,0 +1,221 @@
+"""What one training run is made of: every switch of the model, its losses and its training, two levels deep.
+
+The defaults are the paper's values where it gives them and otherwise the reading that `docs` call the default; each
+description names the equation or section of Zhao et al. (2023) that it touches. The keys are the same in a
+configuration file (`settings: {crf.potential: pairwise}`), in an experiment's changes and in a model's `config.json`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Group(BaseModel):
+    """A closed, immutable group of keys: an unknown key is an error, not a silent default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Word(Group):
+    """Word embeddings (III-A1)."""
+
+    vectors: str | None = Field(None, description="name of pre-trained vectors under `vectors`; null trains random ones")
+    dim: Count = Field(50, description="size of trained random vectors; pre-trained ones bring their own (paper: 50)")
+    trainable: bool | None = Field(None, description="null freezes pre-trained vectors and trains random ones")
+    vocabulary: Literal["train", "all"] = Field(
+        "train", description="words with a vector of their own: of the training documents, or of every split"
+    )
+    unknown_rate: Rate = Field(
+        0.5, description="share of once-seen words read as unknown in training, so that the unknown vector is learned"
+    )
+
+
+class Char(Group):
+    """Character BiLSTM (III-A1); its output has 2 x hidden units."""
+
+    enabled: bool = True
+    emb: Count = Field(128, description="size of the character lookup")
+    hidden: Count = Field(64, description="units a direction; 2 x 64 = 128 is the paper's 'size of character embeddings'")
+
+
+class Contextual(Group):
+    """Frozen contextual features in the place of the paper's ELMo (III-A1)."""
+
+    enabled: bool = True
+    encoder: str = Field("minilm", description="name of an encoder under `encoders`")
+    mix: Literal["scalar", "mean", "top"] = Field("scalar", description="how the encoder's layers become one vector")
+
+
+class Label(Group):
+    """Label embeddings (III-A2) and the labels that the second phase reads (III-E)."""
+
+    emb: Annotated[int, Field(ge=0)] = Field(25, description="size d_l; 0 gives the baseline no label embedding")
+    source: Literal["gold", "predicted", "scheduled", "noised"] = Field(
+        "gold", description="labels read in training; always those of the first phase at inference"
+    )
+    gold_start: Share = Field(0.5, description="scheduled: share of sentences with gold labels in the first epoch")
+    gold_end: Share = Field(0.5, description="scheduled: the same in the last epoch, linear in between")
+    noise: Rate = Field(0.1, description="noised: share of gold labels replaced by one drawn uniformly")
+
+
+class Recurrent(Group):
+    """The recurrent unit (equations 1-3, Table VI). Whatever the kind, 2 x hidden values come out for a token."""
+
+    kind: Literal["bilstm", "lstm", "bigru", "gru", "mlp"] = "bilstm"
+    hidden: Count = Field(128, description="d of the paper: units a direction")
+    layers: Count = Field(3, description="depth of the baseline's stack (Bekoulis et al. 2018: 3); CMAN has bsa.units")
+    init: Literal["tf", "torch"] = Field("tf", description="tf: glorot-uniform kernels, one bias, forget bias 1")
+
+
+class Attention(Group):
+    """Multi-head attention (equations 4-7)."""
+
+    heads: Count = Field(8, description="z; the paper does not give it, and 8 divides 2d = 256")
+    scale: Literal["head", "full"] = Field("head", description="divide by the root of the head's size, or of all 2d")
+    residual_proj: Literal["auto", "always"] = Field("auto", description="project Q of equation 7: if sizes differ")
+
+
+class Bsa(Group):
+    """BiLSTM-enhanced self-attention (equation 8)."""
+
+    units: Count = Field(2, description="m: stacked units in the first phase")
+    self_attention: bool = Field(True, description="false leaves the BiLSTM alone (Table VII)")
+    share: bool = Field(True, description="false gives the second phase a stack of its own (Figure 8)")
+
+
+class Bla(Group):
+    """BiLSTM-enhanced label-attention (equations 12-14)."""
+
+    enabled: bool = Field(True, description="false feeds X^m to the second phase's outputs (Table VII)")
+    share_label_lstm: bool = Field(False, description="one label BiLSTM for both units")
+
+
+class Gate(Group):
+    """The label gate (equations 10 and 11)."""
+
+    kind: Literal["vector", "scalar", "none"] = "vector"
+    shared: bool = Field(False, description="one gate for both BLA units")
+    source: Literal["xm", "query"] = Field("xm", description="what opens the gate: X^m as printed, or the unit's query")
+
+
+class Crf(Group):
+    """The linear-chain CRF of both phases (equations 9 and 15)."""
+
+    potential: Literal["linear", "pairwise"] = Field(
+        "linear", description="a score a tag plus a transition matrix, or weights for each label pair as printed"
+    )
+    emission_hidden: Annotated[int, Field(ge=0)] = Field(0, description="units of a tanh layer before the scores")
+    boundary: bool = Field(False, description="learned scores of the first and the last tag")
+    constrain_bio: bool = Field(False, description="decode only valid BIO paths")
+
+
+class Ner(Group):
+    """Which CRF's entities are reported (III-D3)."""
+
+    report: Literal["second", "first"] = "second"
+
+
+class Rel(Group):
+    """Multi-head relation scores (equations 16, 17 and 20)."""
+
+    hidden: Count = Field(128, description="d tilde of equation 16")
+    params: Literal["shared", "per_relation"] = Field("shared", description="U, W, b of equation 16")
+    threshold: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.5, description="a relation needs a higher probability")
+    prior: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(
+        0.002, description="initial probability of a relation, by an output bias; null: no bias, as printed"
+    )
+    null_class: bool = Field(False, description="a class N, gold at (i, i) of a token without relation; never decoded")
+    loss_reduction: Literal["sum", "mean"] = Field("sum", description="over the cells of a sentence")
+    pos_weight: Annotated[float, Field(gt=0.0)] = Field(1.0, description="weight of the gold cells in equation 20")
+    anchor: Literal["last", "first"] = Field("last", description="the token that stands for an entity")
+    decode: Literal["any_token", "last_token"] = Field(
+        "any_token", description="which tokens of a predicted entity may carry its relations; last_token: the anchor"
+    )
+
+
+class Adversarial(Group):
+    """Adversarial training (equation 22)."""
+
+    enabled: bool = True
+    alpha: Annotated[float, Field(gt=0.0)] = Field(0.01, description="size of the perturbation, times sqrt(input size)")
+    targets: Literal["all", "word_char"] = Field("all", description="inputs that are perturbed")
+    reg_twice: bool = Field(False, description="count the regulariser of equations 24-26 in both passes")
+
+
+class Uncertainty(Group):
+    """Homoscedastic uncertainty weighting (equations 24-26); s stands for log sigma^2."""
+
+    enabled: bool = True
+    form: Literal["paper", "kendall", "log1p"] = Field(
+        "paper", description="exp(-s) L + s; half of both; or exp(-s) L + log(1 + exp(s))"
+    )
+    clamp: Annotated[float, Field(gt=0.0)] = Field(4.0, description="|s| never exceeds this: the loss stays bounded")
+
+
+class Loss(Group):
+    """Fixed weights of the three losses (equation 23), used when `uw.enabled` is false."""
+
+    first: Annotated[float, Field(ge=0.0)] = 1.0
+    second: Annotated[float, Field(ge=0.0)] = 1.0
+    rel: Annotated[float, Field(ge=0.0)] = 1.0
+
+
+class Dropout(Group):
+    """Dropout rates (IV-A1); none on attention and heads."""
+
+    inputs: Rate = Field(0.2, description="of the token representation X")
+    recurrent: Rate = Field(0.1, description="of each recurrent output (paper: 0.1 CoNLL04, 0.3 ADE and DREC)")
+
+
+class Training(Group):
+    """Optimisation and the protocol of model selection (IV-A1)."""
+
+    batch_size: Count = Field(8, description="sentences; losses are summed over a sentence, then averaged")
+    shuffle: bool = True
+    epochs: Count = Field(180, description="upper bound of epochs (paper: 180)")
+    patience: Count = Field(30, description="epochs without a better dev mean F1 before stopping")
+    protocol: Literal["retrain", "train", "fixed"] = Field(
+        "retrain", description="choose the epoch on dev, retrain on train+dev; only choose; or train+dev for all epochs"
+    )
+    epoch_rule: Literal["best", "patience_end", "last"] = Field("best", description="epochs of the retraining")
+    lr: Annotated[float, Field(gt=0.0)] = Field(5e-4, description="Adam's learning rate (paper: 5e-4)")
+    schedule: Literal["constant", "linear"] = Field("constant", description="linear: down to 0 at `epochs`")
+    clip_norm: Annotated[float, Field(gt=0.0)] | None = Field(None, description="largest gradient norm")
+    fraction: Annotated[float, Field(gt=0.0, le=1.0)] = Field(1.0, description="share of the training data (Figure 7)")
+    subset_seed: int = Field(1, description="which nested subsets `fraction` takes")
+
+
+class Settings(Group):
+    """All settings of one run."""
+
+    architecture: Literal["cman", "multihead"] = "cman"
+    word: Word = Word()
+    char: Char = Char()
+    contextual: Contextual = Contextual()
+    label: Label = Label()
+    lstm: Recurrent = Recurrent()
+    attn: Attention = Attention()
+    bsa: Bsa = Bsa()
+    bla: Bla = Bla()
+    gate: Gate = Gate()
+    crf: Crf = Crf()
+    ner: Ner = Ner()
+    rel: Rel = Rel()
+    at: Adversarial = Adversarial()
+    uw: Uncertainty = Uncertainty()
+    loss: Loss = Loss()
+    dropout: Dropout = Dropout()
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> "Settings":
+        width = 2 * self.lstm.hidden
+        if self.architecture == "cman" and width % self.attn.heads:
+            raise ValueError(f"attn.heads is {self.attn.heads}, wanted a divisor of 2 x lstm.hidden = {width}")
+        if self.architecture == "cman" and self.bla.enabled and not self.label.emb:
+            raise ValueError("label.emb is 0, wanted at least 1: BLA reads label embeddings")
+        return self

@@ -1,0 +1,1 @@
+"""Training on Lightning: batches, one step, the end of an epoch, the protocol of a run."""

@@ -1,0 +1,71 @@
+"""One training from prepared files to a run folder."""
+
+import csv
+import io
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cman.config import Configuration
+from cman.files import write_json, write_text
+from cman.layout import Layout
+from cman.model.device import available_device
+from cman.model.folder import ModelFolder
+from cman.training.data import TrainingData
+from cman.training.protocol import Run
+from cman.training.provenance import provenance
+
+log = logging.getLogger(__name__)
+
+HISTORY_DIGITS = 6
+
+
+def train(
+    configuration: Configuration,
+    corpus: str,
+    experiment: str,
+    split: str,
+    seed: int,
+    layout: Layout,
+    device: str,
+    threads: int,
+) -> Path:
+    """Train one run and return its folder, which then holds `model/`, `history.csv` and `provenance.json`.
+
+    Raises:
+        UsageError: unknown corpus or experiment, or no such device; CmanError: an input is missing or malformed.
+    """
+    device = available_device(device)
+    torch.set_num_threads(threads)
+    settings = configuration.settings_of(corpus, experiment)
+    data = TrainingData.read(configuration, corpus, settings, split, layout)
+    if settings.word.vectors is None:
+        log.info("no pre-trained word vectors are configured: random %d-d vectors are trained", settings.word.dim)
+    log.info("%s on %s, seed %d, %s, %d threads", experiment, corpus, seed, device, threads)
+    checkpoints = layout.checkpoints(corpus, experiment, split, seed)
+    trained = Run(settings, data, seed, checkpoints, device).train()
+
+    run = layout.run(corpus, experiment, split, seed)
+    contextual = None if data.cache is None else (data.cache.layers, data.cache.size)
+    trained_on = {"corpus": corpus, "experiment": experiment, "split": split, "seed": seed}
+    model = trained.module.model.cpu().eval()
+    ModelFolder(model, trained.vocabulary, settings, data.encoder, contextual, trained_on).save(run / "model")
+    write_text(run / "history.csv", _table(trained.history))
+    facts = provenance(configuration, corpus, experiment, split, seed, settings, data, trained, device)
+    write_json(run / "provenance.json", facts)
+    shutil.rmtree(checkpoints)  # the run is complete; a later one begins anew
+    return run
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    stream = io.StringIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(stream, names, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({key: f"{value:.{HISTORY_DIGITS}g}" if isinstance(value, float) else value
+                         for key, value in row.items()})  # fmt: skip
+    return stream.getvalue()

@@ -1,0 +1,208 @@
+"""Documents survive a file, and a malformed one is refused with its file, line and field."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cman.corpora.document import Document, Entity, Relation, parse_document, read_documents, write_documents
+from cman.errors import CmanError
+
+VALID = {
+    "id": "1024",
+    "tokens": ["Ada", "Vale", "left", "Orm"],
+    "entities": [{"type": "Peop", "start": 0, "end": 2}, {"type": "Loc", "start": 3, "end": 4}],
+    "relations": [{"type": "Live_In", "head": 0, "tail": 1}],
+    "text": "Ada Vale left Orm",
+    "offsets": [[0, 3], [4, 8], [9, 13], [14, 17]],
+}
+
+words = st.text(min_size=1, max_size=8)
+scores = st.none() | st.floats(0, 1)
+
+
+@st.composite
+def documents(draw: st.DrawFn, identifier: str = "1") -> Document:
+    tokens = tuple(draw(st.lists(words, min_size=1, max_size=12)))
+    entities: list[Entity] = []
+    for _ in range(draw(st.integers(0, 4))):
+        start = draw(st.integers(0, len(tokens) - 1))
+        entities.append(Entity(draw(words), start, draw(st.integers(start + 1, len(tokens))), draw(scores)))
+    places = st.integers(0, max(0, len(entities) - 1))
+    relation = st.builds(Relation, words, places, places, scores)
+    relations = draw(st.lists(relation, max_size=3)) if entities else []
+    text = draw(st.none() | st.just("".join(tokens)))
+    offsets = None
+    if draw(st.booleans()):
+        ends = [sum(map(len, tokens[: place + 1])) for place in range(len(tokens))]
+        offsets = tuple((end - len(token), end) for token, end in zip(tokens, ends, strict=True))
+    return Document(identifier, tokens, tuple(entities), tuple(relations), text, offsets)
+
+
+@given(documents())
+def test_a_document_survives_the_way_to_json_and_back(document: Document) -> None:
+    line = json.dumps(document.to_json(), ensure_ascii=False)
+    assert parse_document(json.loads(line), "here") == document
+
+
+@given(st.lists(documents(), min_size=1, max_size=5))
+def test_a_file_of_documents_survives_writing_and_reading(
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[Document]
+) -> None:
+    written = [Document(str(number), *list(vars(document).values())[1:]) for number, document in enumerate(drawn)]
+    path = tmp_path_factory.mktemp("documents") / "split.jsonl"
+    write_documents(path, written)
+    assert read_documents(path) == written
+
+
+def test_line_separators_inside_a_token_do_not_split_the_line(tmp_path: Path) -> None:
+    document = Document("1", ("a\u2028b", "c\x85d", "e\nf"))
+    write_documents(tmp_path / "split.jsonl", [document])
+    assert read_documents(tmp_path / "split.jsonl") == [document]
+
+
+def test_what_is_not_known_is_not_written() -> None:
+    document = Document("1", ("Ada",), (Entity("Peop", 0, 1),))
+    assert document.to_json() == {
+        "id": "1",
+        "tokens": ["Ada"],
+        "entities": [{"type": "Peop", "start": 0, "end": 1}],
+        "relations": [],
+    }
+
+
+def test_the_scores_of_a_predicted_document_are_kept() -> None:
+    document = Document("1", ("Ada",), (Entity("Peop", 0, 1, 0.25),), (Relation("Kill", 0, 0, 0.0),))
+    assert document.to_json()["entities"][0]["score"] == 0.25
+    assert document.to_json()["relations"][0]["score"] == 0.0
+
+
+# Each row: where in VALID, what is put there, the field the message names, what it says it found and wanted.
+WRONG_VALUES: list[tuple[list[str | int], Any, str, str, str]] = [
+    (["id"], 1024, "id", "1024", "a non-empty string"),
+    (["id"], "", "id", '""', "a non-empty string"),
+    (["tokens"], "Ada", "tokens", '"Ada"', "a list"),
+    (["tokens"], [], "tokens", "[]", "at least one token"),
+    (["tokens", 2], "", "tokens[2]", '""', "a non-empty string"),
+    (["tokens", 2], None, "tokens[2]", "null", "a non-empty string"),
+    (["entities"], None, "entities", "null", "a list"),
+    (["entities", 1], [3, 4], "entities[1]", "[3, 4]", "an object"),
+    (["entities", 1, "type"], "", "entities[1].type", '""', "a non-empty string"),
+    (["entities", 1, "start"], -1, "entities[1].start", "-1", "an integer from 0 to 3"),
+    (["entities", 1, "start"], 4, "entities[1].start", "4", "an integer from 0 to 3"),
+    (["entities", 1, "start"], True, "entities[1].start", "true", "an integer from 0 to 3"),
+    (["entities", 1, "end"], 3, "entities[1].end", "3", "an integer from 4 to 4"),
+    (["entities", 1, "end"], 4.0, "entities[1].end", "4.0", "an integer from 4 to 4"),
+    (["entities", 1, "score"], 1.5, "entities[1].score", "1.5", "a number from 0 to 1"),
+    (["entities", 1, "score"], float("nan"), "entities[1].score", "NaN", "a number from 0 to 1"),
+    (["entities", 1, "score"], True, "entities[1].score", "true", "a number from 0 to 1"),
+    (["relations", 0], "Live_In", "relations[0]", '"Live_In"', "an object"),
+    (["relations", 0, "type"], 7, "relations[0].type", "7", "a non-empty string"),
+    (["relations", 0, "head"], 2, "relations[0].head", "2", "an integer from 0 to 1"),
+    (["relations", 0, "tail"], -1, "relations[0].tail", "-1", "an integer from 0 to 1"),
+    (["relations", 0, "score"], "high", "relations[0].score", '"high"', "a number from 0 to 1"),
+    (["entities"], [], "relations[0]", '{"type": "Live_In", "head": 0, "tail": 1}', "no relation"),
+    (["text"], 5, "text", "5", "a non-empty string"),
+    (["offsets"], {}, "offsets", "{}", "a list"),
+    (["offsets"], [[0, 3]], "offsets", "[[0, 3]]", "one [start, end] pair for each of the 4 tokens"),
+    (["offsets", 1], [4], "offsets[1]", "[4]", "a [start, end] pair"),
+    (["offsets", 1], 4, "offsets[1]", "4", "a [start, end] pair"),
+    (["offsets", 1, 1], 3, "offsets[1][1]", "3", "an integer from 4 to 17"),
+    (["offsets", 3, 1], 18, "offsets[3][1]", "18", "an integer from 14 to 17"),
+]
+
+
+@pytest.mark.parametrize(("place", "value", "field", "found", "wanted"), WRONG_VALUES)
+def test_a_wrong_value_is_named_with_its_field_and_what_was_wanted(
+    tmp_path: Path, place: list[str | int], value: Any, field: str, found: str, wanted: str
+) -> None:
+    changed: Any = json.loads(json.dumps(VALID))
+    target = changed
+    for key in place[:-1]:
+        target = target[key]
+    target[place[-1]] = value
+    path = tmp_path / "train.jsonl"
+    path.write_text(json.dumps(VALID | {"id": "1"}) + "\n" + json.dumps(changed) + "\n", encoding="utf-8")
+    with pytest.raises(CmanError, match=re.escape(f"{path}: line 2: field {field}: found {found}, wanted {wanted}")):
+        read_documents(path)
+
+
+@pytest.mark.parametrize(
+    ("where", "field"), [((), "document"), (("entities", 0), "entities[0]"), (("relations", 0), "relations[0]")]
+)
+def test_a_missing_key_and_an_unknown_key_are_refused(where: tuple[str | int, ...], field: str) -> None:
+    changed: Any = json.loads(json.dumps(VALID))
+    target = changed
+    for key in where:
+        target = target[key]
+    target["colour"] = "red"
+    with pytest.raises(CmanError, match=re.escape(f"a.jsonl: line 7: field {field}: unknown key 'colour'")):
+        parse_document(changed, "a.jsonl: line 7")
+    del target["colour"]
+    missing = next(iter(target))
+    del target[missing]
+    with pytest.raises(CmanError, match=re.escape(f"a.jsonl: line 7: field {field}: {missing!r} is missing")):
+        parse_document(changed, "a.jsonl: line 7")
+
+
+def test_a_line_that_is_no_object_is_refused() -> None:
+    with pytest.raises(CmanError, match=re.escape("a.jsonl: line 1: field document: found [1], wanted an object")):
+        parse_document([1], "a.jsonl: line 1")
+
+
+def test_a_long_value_is_shortened_in_the_message() -> None:
+    with pytest.raises(CmanError) as caught:
+        parse_document(VALID | {"tokens": "x" * 1000}, "a.jsonl: line 1")
+    assert len(str(caught.value)) < 150
+
+
+def test_a_line_that_is_not_json_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(json.dumps(VALID) + "\n\n{'id': 1}\n", encoding="utf-8")
+    with pytest.raises(CmanError, match=re.escape(f"{path}: line 3: found invalid JSON")):
+        read_documents(path)
+
+
+def test_an_id_that_stands_twice_is_refused_with_both_lines(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(2 * (json.dumps(VALID) + "\n"), encoding="utf-8")
+    with pytest.raises(CmanError, match=re.escape(f"{path}: line 2: field id: '1024' already stands on line 1")):
+        read_documents(path)
+
+
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_a_file_without_documents_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(CmanError, match=re.escape(f"{path}: found no document, wanted at least one")):
+        read_documents(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CmanError, match=re.escape(f"{tmp_path / 'none.jsonl'}: cannot be read")):
+        read_documents(tmp_path / "none.jsonl")
+
+
+def test_bytes_that_are_not_utf8_are_named_with_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(json.dumps(VALID).encode() + b'\n{"id": "Malm\xf6"}\n')
+    with pytest.raises(CmanError, match=re.escape(f"{path}: line 2: found the byte 0xf6, wanted UTF-8 text")):
+        read_documents(path)
+
+
+def test_a_failure_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    write_documents(path, [Document("1", ("old",))])
+
+    def breaking() -> Any:
+        yield Document("2", ("new",))
+        raise RuntimeError("out of documents")
+
+    with pytest.raises(RuntimeError):
+        write_documents(path, breaking())
+    assert read_documents(path) == [Document("1", ("old",))]
+    assert list(tmp_path.iterdir()) == [path]

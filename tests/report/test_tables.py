@@ -1,0 +1,292 @@
+"""The paper's tables: what stands in a cell, what is published and what measured, and that LaTeX takes them."""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cman.errors import CmanError
+from cman.report.tables import escape, fixed, read_published, write_tables
+
+PUBLISHED = Path(__file__).parents[2] / "config" / "published.yaml"
+TITLES = {"cman": "CMAN", "multihead": "Multi-head", "multihead-at": "Multi-head + AT"}
+
+
+def make_run(root: Path, experiment: str, seed: int, entities: int, relations: int, **changes: Any) -> Path:
+    """A run with the given true positives among 200 predicted and 200 gold items: F1 is half the true positives."""
+    provenance = {"corpus": "conll04", "corpus_title": "CoNLL04", "sample": False, "experiment": experiment}
+    provenance |= {"title": TITLES.get(experiment, experiment), "split": "main", "seed": seed}
+    provenance |= {"protocol": "epoch chosen on dev", "inputs_title": "characters"} | changes
+    folder = root / provenance["corpus"] / experiment / "main" / f"seed{seed}"
+    folder.mkdir(parents=True)
+    scores: dict[str, Any] = {"documents": 288}
+    for task, right in (("entities", entities), ("relations", relations)):
+        counts = {"true_positive": right, "predicted": 200, "gold": 200}
+        level = {"all": counts, "types": {"A": counts}}
+        scores[task] = {"strict": level, "boundaries": level, "relaxed": level}
+    (folder / "scores.json").write_text(json.dumps(scores))
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Path]:
+    root = tmp_path / "runs"
+    return [
+        make_run(root, "cman", 1, 180, 140),
+        make_run(root, "cman", 2, 184, 142),
+        make_run(root, "multihead-at", 1, 160, 150),
+    ]
+
+
+def written(runs: list[Path], folder: Path, published: Path = PUBLISHED) -> tuple[str, list[dict[str, str]]]:
+    write_tables(runs, published, folder / "tables.tex", folder / "tables.csv")
+    with (folder / "tables.csv").open(newline="") as stream:
+        return (folder / "tables.tex").read_text(), list(csv.DictReader(stream))
+
+
+def line_of(tex: str, title: str) -> str:
+    """What follows the title, which may end in a mark, in the last row that has it: measured rows stand below."""
+    opening = f"\\cmantitle{{{title}}}"
+    return [line.removeprefix(opening).strip() for line in tex.splitlines() if line.startswith(opening)][-1]
+
+
+def test_halves_are_rounded_up_as_by_hand():
+    assert [fixed(value) for value in (84.375, 84.374999, 0.005, 100.0, None)] == [
+        "84.38",
+        "84.37",
+        "0.01",
+        "100.00",
+        "",
+    ]
+    assert fixed(2.675) == "2.68"  # the nearest binary number lies below the half
+
+
+def test_special_characters_are_escaped_for_latex():
+    assert escape(r"50% & A_1 #2 $x$ {y} ~ ^ \z") == (
+        r"50\% \& A\_1 \#2 \$x\$ \{y\} \textasciitilde{} \textasciicircum{} \textbackslash{}z"
+    )
+    assert escape("two\nlines") == "two lines"
+
+
+def test_a_cell_holds_mean_and_deviation_and_the_row_its_number_of_runs(runs, tmp_path):
+    tex, _ = written(runs, tmp_path)
+    row = line_of(tex, "CMAN")
+    assert r"\cmanbest{91.00} & \cmansd{1.41}" in row  # F1 90 and 92
+    assert r"70.50 & \cmansd{0.71}" in row  # F1 70 and 71
+    assert row.endswith(r"& 2 \\")
+
+
+def test_a_single_run_prints_its_figure_without_a_deviation(runs, tmp_path):
+    tex, _ = written(runs, tmp_path)
+    assert line_of(tex, "Multi-head + AT") == r"& 80.00 & & \cmanbest{75.00} & & 77.50 & & 1 \\"
+
+
+def test_the_best_measured_value_of_a_column_is_bold_and_no_published_one(runs, tmp_path):
+    tex, _ = written(runs, tmp_path)
+    bold = re.findall(r"\\cmanbest\{([\d.]+)\}", tex)
+    assert bold == ["75.00", "91.00", "80.75"]  # a published 91.72 is higher than the measured 91.00
+
+
+def test_equal_printed_values_are_both_bold(tmp_path):
+    runs = [make_run(tmp_path / "runs", name, 1, 180, 140) for name in ("cman", "multihead")]
+    tex, _ = written(runs, tmp_path)
+    assert re.findall(r"\\cmanbest\{([\d.]+)\}", tex) == ["90.00", "70.00", "80.00"] * 2
+
+
+def test_nothing_is_bold_with_a_single_measured_row(runs, tmp_path):
+    tex, _ = written(runs[:2], tmp_path)
+    assert not re.search(r"\\cmanbest\{\d", tex)
+    assert "Bold:" not in tex
+
+
+def test_published_rows_stand_in_the_papers_order_above_the_measured_ones(runs, tmp_path):
+    _, rows = written(runs, tmp_path)
+    assert [row["title"] for row in rows if row["source"] == "published"] == [
+        "Table Representation",
+        "NN CRF",
+        "Global Optimization",
+        "Multi-head",
+        "Multi-head + AT",
+        "Relation-Metric with AT",
+        "Multi-turn QA",
+        "SpERT",
+        "CMAN (BiLSTM)",
+    ]
+    assert [row["source"] for row in rows] == ["published"] * 9 + ["measured"] * 3
+
+
+def test_the_multi_head_row_prints_its_relation_figure_and_a_footnote_on_the_misprint(runs, tmp_path):
+    tex, rows = written(runs, tmp_path)
+    assert line_of(tex, r"Multi-head\cmanmark{4}").startswith("& 83.04 & & 61.04 & &")
+    assert "\\cmanmark{4}~Bekoulis et al., 2018. The paper prints 72.04 for relations" in tex
+    (row,) = [row for row in rows if row["title"] == "Multi-head" and row["source"] == "published"]
+    assert (row["relation_f1"], row["overall_f1"]) == ("61.04", "")
+    assert "72.04" in row["note"]
+
+
+def test_every_published_row_names_its_source_and_bert_rows_carry_a_star(runs, tmp_path):
+    tex, rows = written(runs, tmp_path)
+    assert r"SpERT\cmanmark{*,8}" in tex
+    assert r"\cmanmark{8}~Eberts and Ulges, ECAI 2020." in tex
+    assert r"\cmanmark{*}~" in tex
+    assert all(re.search(r"\d{4}\.", row["note"]) for row in rows if row["source"] == "published")
+
+
+def test_an_experiment_of_the_paper_without_a_run_prints_as_dashes(runs, tmp_path):
+    tex, rows = written(runs, tmp_path)
+    assert line_of(tex, "Multi-head") == r"& \cmandash & \cmandash & \cmandash & -- \\"
+    (row,) = [row for row in rows if row["source"] == "measured" and row["experiment"] == "multihead"]
+    assert (row["runs"], row["entity_f1"]) == ("0", "")
+
+
+def test_an_added_experiment_stands_below_those_of_the_paper(runs, tmp_path):
+    runs.append(make_run(tmp_path / "runs", "a-variant", 1, 100, 100))
+    _, rows = written(runs, tmp_path)
+    measured = [row["experiment"] for row in rows if row["source"] == "measured"]
+    assert measured == ["multihead", "multihead-at", "cman", "a-variant"]
+
+
+def test_a_sample_corpus_says_so_and_prints_no_published_figure(tmp_path):
+    sample = {"corpus": "conll04-sample", "sample": True}
+    runs = [make_run(tmp_path / "runs", name, 1, 100, 100, **sample) for name in ("cman", "multihead")]
+    tex, rows = written(runs, tmp_path)
+    assert "sample corpus" in tex
+    assert {row["source"] for row in rows} == {"measured"}
+    published = yaml.safe_load(PUBLISHED.read_text())["tables"][0]["rows"]
+    for row in published:
+        assert f"{row['entity_f1']:.2f}" not in tex
+        assert f"{row['relation_f1']:.2f}" not in tex
+    assert "72.04" not in tex
+
+
+def test_a_real_corpus_and_its_sample_get_a_table_each(runs, tmp_path):
+    runs.append(make_run(tmp_path / "runs", "cman", 1, 100, 100, corpus="conll04-sample", sample=True))
+    tex, rows = written(runs, tmp_path)
+    assert tex.count(r"\begin{table}") == 2
+    assert [row["corpus"] for row in rows] == ["conll04"] * 12 + ["conll04-sample"]
+
+
+def test_inputs_and_protocol_stand_in_the_caption_when_all_rows_share_them(runs, tmp_path):
+    tex, _ = written(runs, tmp_path)
+    assert "Protocol: epoch chosen on dev." in tex
+    assert tex.count("Inputs: characters.") == 1
+
+
+def test_inputs_that_differ_between_rows_become_footnotes(runs, tmp_path):
+    runs.append(make_run(tmp_path / "runs", "multihead", 1, 100, 100, inputs_title="word_vectors & more"))
+    tex, _ = written(runs, tmp_path)
+    assert "Inputs: see the notes." in tex
+    assert line_of(tex, r"Multi-head\cmanmark{a}").startswith("& 50.00")
+    assert r"\cmanmark{a}~Inputs: word\_vectors \& more." in tex
+    assert line_of(tex, r"CMAN\cmanmark{b}").startswith("& ")
+
+
+def test_the_csv_holds_the_figures_of_the_row_with_two_decimals(runs, tmp_path):
+    _, rows = written(runs, tmp_path)
+    (row,) = [row for row in rows if row["source"] == "measured" and row["experiment"] == "cman"]
+    assert row == {
+        "table": "I",
+        "corpus": "conll04",
+        "experiment": "cman",
+        "title": "CMAN",
+        "source": "measured",
+        "entity_f1": "91.00",
+        "entity_sd": "1.41",
+        "relation_f1": "70.50",
+        "relation_sd": "0.71",
+        "overall_f1": "80.75",
+        "overall_sd": "1.06",
+        "entity_macro_f1": "91.00",
+        "relation_macro_f1": "70.50",
+        "runs": "2",
+        "protocol": "epoch chosen on dev",
+        "note": "Inputs: characters.",
+    }
+
+
+def test_the_same_runs_in_any_order_give_the_same_bytes(runs, tmp_path):
+    written(runs, tmp_path / "one")
+    written(runs[::-1], tmp_path / "two")
+    for name in ("tables.tex", "tables.csv"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_no_run_at_all_is_refused(tmp_path):
+    with pytest.raises(CmanError, match="no run was given"):
+        written([], tmp_path)
+
+
+def test_a_corpus_without_a_table_is_refused_and_nothing_is_written(tmp_path):
+    run = make_run(tmp_path / "runs", "cman", 1, 100, 100, corpus="conll")
+    with pytest.raises(CmanError, match="field corpus: found 'conll'"):
+        written([run], tmp_path)
+    assert not (tmp_path / "tables.tex").exists()
+
+
+def test_a_run_without_scores_is_refused_by_file(runs, tmp_path):
+    (runs[0] / "scores.json").unlink()
+    with pytest.raises(CmanError, match=r"seed1/scores\.json: cannot be read"):
+        written(runs, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("entity_f1", 101, r"tables\[0\]\.rows\[0\]: field entity_f1: found 101"),
+        ("entity_f1", "high", "field entity_f1: found 'high', wanted a number"),
+        ("sorce", "x", "field sorce: unknown key"),
+        ("method", None, "field method: found None"),
+    ],
+)
+def test_a_malformed_published_row_is_named(tmp_path, key, value, message):
+    content = yaml.safe_load(PUBLISHED.read_text())
+    content["tables"][0]["rows"][0][key] = value
+    (tmp_path / "published.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(CmanError, match=message):
+        read_published(tmp_path / "published.yaml")
+
+
+def test_a_figure_that_nobody_published_prints_as_a_dash(runs, tmp_path):
+    content = yaml.safe_load(PUBLISHED.read_text())
+    content["tables"][0]["rows"][0]["entity_f1"] = None
+    (tmp_path / "published.yaml").write_text(yaml.safe_dump(content))
+    tex, rows = written(runs, tmp_path, tmp_path / "published.yaml")
+    assert line_of(tex, r"Table Representation\cmanmark{1}").startswith(r"& \cmandash & 61.00")
+    assert rows[0]["entity_f1"] == ""
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param(None, id="alone"),
+        pytest.param(r"\documentclass[a4paper]{article}\usepackage{booktabs}", id="in a document"),
+        pytest.param(r"\documentclass[a4paper]{article}", id="in a document without booktabs"),
+        pytest.param(
+            r"\documentclass[twocolumn]{article}\usepackage[a4paper,margin=15mm]{geometry}", id="in a narrow column"
+        ),
+    ],
+)
+def test_latex_takes_the_tables_alone_and_inside_a_document(runs, tmp_path, document):
+    hard = {"title": r'50% & A_1 #2 $x$ {y} ~ ^ \z <|> "q" ±', "inputs_title": "Schütze_vectors & 100%"}
+    runs.append(make_run(tmp_path / "runs", "variant", 1, 100, 100, **hard))
+    runs.append(make_run(tmp_path / "runs", "cman", 1, 100, 100, corpus="conll04-sample", sample=True, **hard))
+    written(runs, tmp_path)
+    if document is not None:
+        text = rf"{document}\begin{{document}}Before. \input{{tables}} After.\end{{document}}"
+        (tmp_path / "main.tex").write_text(text)
+    name = "tables" if document is None else "main"
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"{name}.tex"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+    log = (tmp_path / f"{name}.log").read_text(errors="replace")
+    assert result.returncode == 0, log[-2000:]
+    assert (tmp_path / f"{name}.pdf").stat().st_size > 0
+    assert "Overfull" not in log
+    assert "occurred inside" not in log

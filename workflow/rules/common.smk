@@ -1,0 +1,120 @@
+# The configuration, checked, and the small functions that rules take their inputs from.
+
+import json
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from cman.config import parse_configuration
+from cman.corpora.raw import given_files, raw_files
+from cman.errors import CmanError
+
+try:
+    configuration = parse_configuration(
+        config, " and ".join(map(str, workflow.configfiles))
+    )
+except CmanError as error:
+    raise WorkflowError(str(error)) from None
+
+# `cman` of the environment that runs Snakemake, also when that is not activated or the job runs on another node. A
+# mirror is no parameter of a rule: another mirror has the same bytes and makes nothing out of date.
+PREFIX = f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; '
+if configuration.mirror is not None:
+    PREFIX += f"export CMAN_MIRROR={shlex.quote(str(configuration.mirror))}; "
+shell.prefix(PREFIX)
+
+# A GPU is a limited resource only where there is one; on other machines trainings share the cores.
+WITH_GPU = configuration.device == "cuda" or (
+    configuration.device == "auto" and shutil.which("nvidia-smi") is not None
+)
+
+RUN = "results/runs/{corpus}/{experiment}/{split}/seed{seed}"
+DOCUMENTS = "results/corpora/{corpus}/{split}"
+
+
+def either(names):
+    """Return a pattern that matches exactly the given names; one that matches nothing if there are none."""
+    return "|".join(sorted(names)) or "(?!)"
+
+
+def code(*patterns, without=()):
+    """Return the modules below `cman/` that a stage's result depends on: editing one makes the stage run again."""
+    found = {path for pattern in patterns for path in Path("cman").glob(pattern)}
+    left_out = {path for pattern in without for path in Path("cman").glob(pattern)}
+    return sorted(str(path) for path in found - left_out)
+
+
+def part_of(wildcards):
+    """Return the part of the configuration that a corpus, or one of its experiments, depends on."""
+    experiment = getattr(wildcards, "experiment", None)
+    return json.dumps(configuration.narrowed(wildcards.corpus, experiment))
+
+
+def raw_inputs(wildcards):
+    """Return the raw files of a corpus."""
+    corpus = configuration.corpora[wildcards.corpus]
+    return [
+        f"results/raw/{wildcards.corpus}/{name}" for name in raw_files(corpus)
+    ] + given_files(corpus)
+
+
+def training_inputs(wildcards):
+    """Return the documents and features that a training reads."""
+    settings = configuration.settings_of(wildcards.corpus, wildcards.experiment)
+    splits = (
+        ["train", "dev", "test"]
+        if settings.word.vocabulary == "all"
+        else ["train", "dev"]
+    )
+    files = [f"{DOCUMENTS}/{split}.jsonl".format(**wildcards) for split in splits]
+    if settings.word.vectors is not None:
+        files += expand_features(
+            wildcards.corpus, settings.word.vectors, "vectors.npy", "words.json"
+        )
+    return files + contextual_features(wildcards)
+
+
+def contextual_features(wildcards):
+    """Return the cached contextual features of a run's corpus; none for an experiment without."""
+    contextual = configuration.settings_of(
+        wildcards.corpus, wildcards.experiment
+    ).contextual
+    if not contextual.enabled:
+        return []
+    return expand_features(
+        wildcards.corpus, contextual.encoder, "features.npy", "index.json"
+    )
+
+
+def expand_features(corpus, name, *files):
+    """Return files of one folder of features."""
+    return [f"results/features/{corpus}/{name}/{file}" for file in files]
+
+
+def features_option(wildcards, input):
+    """Return the option that gives `cman predict` the cached features, if the run has any."""
+    return f"--features {Path(input.features[0]).parent}" if input.features else ""
+
+
+def measured_runs():
+    """Return the folders of the runs that the tables show: all that are configured, or all that are recorded."""
+    if configuration.record:
+        found = sorted(
+            str(path.parent)
+            for path in Path("results/record").glob("*/*/*/seed*/scores.json")
+        )
+        if not found:
+            raise WorkflowError(
+                "record: found no run below results/record, wanted at least one; see `cman record`"
+            )
+        return found
+    return expand(
+        RUN,
+        corpus=configuration.corpora,
+        experiment=configuration.experiments,
+        split="main",
+        seed=configuration.seeds,
+    )

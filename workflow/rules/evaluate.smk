@@ -1,0 +1,40 @@
+# Predictions on the test documents, and their scores.
+
+
+localrules:
+    score,
+
+
+rule predict:
+    input:
+        model=rules.train.output.model,
+        documents=f"{DOCUMENTS}/test.jsonl",
+        features=contextual_features,
+        code=code("model/predict.py", "model/decode.py", "corpora/document.py"),
+    output:
+        f"{RUN}/predictions.jsonl",
+    log:
+        "results/logs/predict/{corpus}/{experiment}/{split}/seed{seed}.log",
+    params:
+        features=features_option,
+        device=configuration.device,
+    message:
+        "predict the test documents with {wildcards.experiment}, seed {wildcards.seed}"
+    shell:
+        "cman predict --model $(dirname {input.model[0]}) --input {input.documents} --output {output}"
+        " {params.features} --threads {threads} --device {params.device} --log {log}"
+
+
+rule score:
+    input:
+        gold=f"{DOCUMENTS}/test.jsonl",
+        predictions=f"{RUN}/predictions.jsonl",
+        code=code("evaluation/*.py", "corpora/document.py"),
+    output:
+        f"{RUN}/scores.json",
+    log:
+        "results/logs/score/{corpus}/{experiment}/{split}/seed{seed}.log",
+    message:
+        "score {wildcards.experiment}, seed {wildcards.seed}"
+    shell:
+        "cman score --gold {input.gold} --predictions {input.predictions} --output {output} --log {log}"

@@ -1,0 +1,28 @@
+# The paper's tables, published figures beside measured ones.
+
+
+localrules:
+    tables,
+
+
+rule tables:
+    input:
+        scores=expand("{run}/scores.json", run=measured_runs()),
+        provenance=expand("{run}/provenance.json", run=measured_runs()),
+        published="config/published.yaml",
+        code=code("report/*"),
+    output:
+        tex=report(
+            "results/tables.tex", caption="../report/tables.rst", category="Tables"
+        ),
+        csv=report(
+            "results/tables.csv", caption="../report/tables.rst", category="Tables"
+        ),
+    log:
+        "results/logs/tables.log",
+    params:
+        runs=measured_runs(),
+    message:
+        "tables"
+    shell:
+        "cman tables {params.runs} --published {input.published} --output {output.tex} --csv {output.csv} --log {log}"

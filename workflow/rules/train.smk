@@ -1,0 +1,58 @@
+# One training a corpus, experiment, split and seed. Checkpoints stand below results/checkpoints, outside the declared
+# outputs, which Snakemake removes when a job is killed: the same command then continues the training.
+
+
+localrules:
+    run_configuration,
+
+
+rule run_configuration:
+    output:
+        "results/configurations/{corpus}/{experiment}.json",
+    log:
+        "results/logs/configuration/{corpus}/{experiment}.log",
+    params:
+        part=part_of,
+    message:
+        "the settings of {wildcards.experiment} on {wildcards.corpus}"
+    shell:
+        "printf %s {params.part:q} | cman config --config - --corpus {wildcards.corpus}"
+        " --experiment {wildcards.experiment} --output {output} --log {log}"
+
+
+rule train:
+    input:
+        training_inputs,
+        config="results/configurations/{corpus}/{experiment}.json",
+        # Not evaluation/scores.py: training selects its epoch by evaluation/counts.py, and the scorer may change freely.
+        code=code(
+            "corpora/bio.py",
+            "corpora/document.py",
+            "evaluation/counts.py",
+            "features/*.py",
+            "kernels/*.py",
+            "model/*.py",
+            "training/*.py",
+            without=["features/e*.py", "model/device.py", "model/predict.py"],
+        ),
+    output:
+        model=[
+            f"{RUN}/model/model.safetensors",
+            f"{RUN}/model/config.json",
+            f"{RUN}/model/vocabulary.json",
+        ],
+        history=f"{RUN}/history.csv",
+        provenance=f"{RUN}/provenance.json",
+    log:
+        "results/logs/train/{corpus}/{experiment}/{split}/seed{seed}.log",
+    threads: configuration.threads
+    resources:
+        gpu=int(WITH_GPU),
+        mem_mb=2000,
+    params:
+        device=configuration.device,
+    message:
+        "train {wildcards.experiment} on {wildcards.corpus}, seed {wildcards.seed}"
+    shell:
+        "cman train --config {input.config} --corpus {wildcards.corpus} --experiment {wildcards.experiment}"
+        " --split {wildcards.split} --seed {wildcards.seed} --threads {threads} --device {params.device} --log {log}"
