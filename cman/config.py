@@ -261,5 +261,7 @@ def _unknown(what: str, found: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if len(names) > MANY_NAMES:
         near = get_close_matches(found, names, n=3, cutoff=0.4)
-        return f"unknown {what}: found {found!r}, wanted one of {len(names)} names, the nearest {', '.join(near or names)}"
+        return (
+            f"unknown {what}: found {found!r}, wanted one of {len(names)} names, the nearest {', '.join(near or names)}"
+        )
     return f"unknown {what}: found {found!r}, wanted one of {', '.join(names) or 'none (there is none)'}"

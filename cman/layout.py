@@ -36,5 +36,5 @@ class Layout:
         return self.root / "runs" / corpus / experiment / split / f"seed{seed}"
 
     def checkpoints(self, corpus: str, experiment: str, split: str, seed: int) -> Path:
-        """Checkpoints of an unfinished run; outside the run folder, because Snakemake removes a failed job's outputs."""
+        """Checkpoints of an unfinished run; not in its folder, because Snakemake removes a failed job's outputs."""
         return self.root / "checkpoints" / corpus / experiment / split / f"seed{seed}"

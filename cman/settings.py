@@ -23,7 +23,9 @@ class Group(BaseModel):
 class Word(Group):
     """Word embeddings (III-A1)."""
 
-    vectors: str | None = Field(None, description="name of pre-trained vectors under `vectors`; null trains random ones")
+    vectors: str | None = Field(
+        None, description="name of pre-trained vectors under `vectors`; null trains random ones"
+    )
     dim: Count = Field(50, description="size of trained random vectors; pre-trained ones bring their own (paper: 50)")
     trainable: bool | None = Field(None, description="null freezes pre-trained vectors and trains random ones")
     vocabulary: Literal["train", "all"] = Field(
@@ -39,7 +41,9 @@ class Char(Group):
 
     enabled: bool = True
     emb: Count = Field(128, description="size of the character lookup")
-    hidden: Count = Field(64, description="units a direction; 2 x 64 = 128 is the paper's 'size of character embeddings'")
+    hidden: Count = Field(
+        64, description="units a direction; 2 x 64 = 128 is the paper's 'size of character embeddings'"
+    )
 
 
 class Contextual(Group):

@@ -4,7 +4,7 @@ Shapes: B sentences, L tokens of the longest, U different word forms in the batc
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -30,7 +30,8 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
-        return Batch(**{name: None if value is None else value.to(device) for name, value in vars(self).items()})
+        moved = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: value.to(device) for name, value in moved.items() if value is not None})
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,9 @@ def model_directory(encoder: Encoder, name: str) -> Path:
         if candidates:
             return min(candidates, key=lambda path: len(path.parts))
     problem = "ships no model" if spec else "is not installed"
-    raise CmanError(f"encoders.{name}.package: the package {encoder.package!r} {problem}, wanted one that ships a model")
+    raise CmanError(
+        f"encoders.{name}.package: the package {encoder.package!r} {problem}, wanted one that ships a model"
+    )
 
 
 class ContextualEncoder:
@@ -62,8 +64,9 @@ class ContextualEncoder:
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging as transformers_logging
 
-        transformers_logging.set_verbosity_error()
-        transformers_logging.disable_progress_bar()
+        quiet: Any = transformers_logging
+        quiet.set_verbosity_error()
+        quiet.disable_progress_bar()
         self.folder = model_directory(encoder, name)
         self.device = device or torch.device("cpu")
         self.tokenizer: Any = AutoTokenizer.from_pretrained(
@@ -123,7 +126,9 @@ class ContextualEncoder:
                 place += 1
             if len(ids) == before:
                 if self.tokenizer.unk_token_id is None:
-                    raise CmanError(f"document {document.id!r}: token {token} ({document.tokens[token]!r}) has no piece")
+                    raise CmanError(
+                        f"document {document.id!r}: token {token} ({document.tokens[token]!r}) has no piece"
+                    )
                 ids.append(self.tokenizer.unk_token_id)
             owners.extend([token] * (len(ids) - before))
         return ids, np.array(owners)

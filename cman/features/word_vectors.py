@@ -96,7 +96,9 @@ def _binary(stream: IO[bytes], path: Path) -> Iterator[tuple[str, np.ndarray]]:
             word += byte
         values = buffered.read(4 * dim)
         if len(values) != 4 * dim:
-            raise CmanError(f"{path}: ends within word {place + 1} of {count}, wanted all of them: the file is truncated")
+            raise CmanError(
+                f"{path}: ends within word {place + 1} of {count}, wanted all of them: the file is truncated"
+            )
         yield word.decode("utf-8", errors="replace").lstrip("\n"), np.frombuffer(values, dtype="<f4")
 
 

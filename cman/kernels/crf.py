@@ -18,7 +18,13 @@ from torch.autograd import Function
 
 
 def crf_decode(
-    emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor, *, allowed: Tensor | None = None
+    emissions: Tensor,
+    transitions: Tensor,
+    start: Tensor,
+    end: Tensor,
+    lengths: Tensor,
+    *,
+    allowed: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the best tags (B, L), -1 past the length, and their scores (B,); ties go to the lowest tag.
 
@@ -45,12 +51,18 @@ def crf_decode(
 
 
 def crf_log_partition(
-    emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor, *, allowed: Tensor | None = None
+    emissions: Tensor,
+    transitions: Tensor,
+    start: Tensor,
+    end: Tensor,
+    lengths: Tensor,
+    *,
+    allowed: Tensor | None = None,
 ) -> Tensor:
     """Return the logarithm of the sum over all tag sequences of exp(score), (B,); differentiable once."""
     _check(emissions, transitions, start, end, lengths)
     transitions, start = _constrained(transitions, start, allowed)
-    result: Tensor = _LogPartition.apply(emissions, transitions, start, end, lengths)
+    result: Tensor = _LogPartition.apply(emissions, transitions, start, end, lengths)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -95,7 +107,7 @@ def crf_span_marginals(
     Args:
         spans: (S, 3) sentence, first token and token after the last.
         tags: (B, L), the tags of the stretches, such as a decoded path.
-        next_tag: (S,) the tag that would continue the stretch, whose paths are left out; a negative one leaves out none.
+        next_tag: (S,) the tag that would continue the stretch, whose paths are left out; a negative one leaves none out.
     """
     alpha, beta, log_partition = _forward_backward(emissions, transitions, start, end, lengths)
     probabilities = []
@@ -155,7 +167,7 @@ def _forward_backward(
     Direction 0 of the loop reads a sentence forwards, direction 1 the same sentence reversed, over the transposed
     transitions; they share every step, which halves the number of small operations.
     """
-    batch, length, tags = emissions.shape
+    length = emissions.shape[1]
     emissions = emissions.masked_fill(~_mask(emissions, lengths).unsqueeze(2), 0)
     order = _reversal(lengths, length)  # (B, L)
     backwards = emissions.gather(1, order.unsqueeze(2).expand_as(emissions))

@@ -22,4 +22,5 @@ def perturbation(gradient: Tensor, static_size: int, settings: Adversarial) -> T
     else:
         size = gradient.shape[2]
     norm = gradient.flatten(1).norm(dim=1).clamp(min=1e-12)[:, None, None]
-    return (settings.alpha * size**0.5 / norm * gradient).detach()
+    eta: Tensor = settings.alpha * size**0.5 / norm * gradient
+    return eta.detach()

@@ -43,7 +43,7 @@ class MultiHeadAttention(nn.Module):
         return result
 
     def _split(self, x: Tensor) -> Tensor:  # (B, L, D) -> (B, heads, L, D / heads)
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class BSA(nn.Module):

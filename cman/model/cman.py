@@ -49,7 +49,7 @@ class Cman(nn.Module):
 
     def losses(self, x: Tensor, batch: Batch) -> Losses:
         """Return the losses of equations 18 to 20, each summed over a sentence and averaged over the batch."""
-        first, labels, fused, _ = self._two_phases(x, batch)
+        first, _, fused, _ = self._two_phases(x, batch)
         second = self.second_crf.potentials(fused)
         return {
             "first": self.first_crf.nll(first, batch.tags, batch.lengths).mean(),

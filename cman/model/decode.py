@@ -45,9 +45,10 @@ def decode_batch(
     Args:
         with_scores: False leaves out the entities' confidences, which cost more than the decoding.
     """
-    tags = prediction.tags.cpu()
-    names = [[vocabulary.tags[tag] for tag in row[: int(length)]] for row, length in zip(tags.tolist(), lengths.tolist(),
-                                                                                         strict=True)]  # fmt: skip
+    names = [
+        [vocabulary.tags[tag] for tag in row[:length]]
+        for row, length in zip(prediction.tags.tolist(), lengths.tolist(), strict=True)
+    ]
     entities = [entities_of(row) for row in names]
     confidences: list[list[float | None]] = [[None] * len(found) for found in entities]
     if with_scores:

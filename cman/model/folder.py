@@ -1,8 +1,8 @@
 """A trained model as a folder of plain files: weights, settings and vocabularies; no pickle.
 
-    model.safetensors   weights
-    config.json         settings, where contextual features come from, and what the model was trained on
-    vocabulary.json     words, characters, tags and relation labels by id
+model.safetensors   weights
+config.json         settings, where contextual features come from, and what the model was trained on
+vocabulary.json     words, characters, tags and relation labels by id
 """
 
 from dataclasses import dataclass

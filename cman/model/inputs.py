@@ -87,7 +87,7 @@ class CharBiLSTM(nn.Module):
 
 
 class LayerMix(nn.Module):
-    """One vector of an encoder's layers: their learned softmax mix times a learned gamma, their mean, or the top one."""
+    """One vector of an encoder's layers: a learned softmax mix times a learned gamma, the mean, or the top layer."""
 
     def __init__(self, layers: int, kind: str) -> None:
         super().__init__()

@@ -37,7 +37,9 @@ def predict(
         features = DocumentFeatures(encoder, documents)
     if features is not None and features.features.shape[1:] != folder.contextual:
         found = tuple(features.features.shape[1:])
-        raise CmanError(f"contextual features: found {found} (layers, size), the model was trained on {folder.contextual}")
+        raise CmanError(
+            f"contextual features: found {found} (layers, size), the model was trained on {folder.contextual}"
+        )
     model = folder.model.to(device).eval()
     encoded = EncodedDocuments(documents, folder.vocabulary, features, folder.settings.rel.anchor, annotated=False)
     result: list[Document | None] = [None] * len(documents)

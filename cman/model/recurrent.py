@@ -43,11 +43,10 @@ class Recurrent(nn.Module):
         if self.kind == "mlp":
             self.mlp = nn.Sequential(nn.Linear(size, 2 * hidden), nn.ReLU(), nn.Linear(2 * hidden, 2 * hidden))
             return
-        unit = nn.LSTM if self.kind.endswith("lstm") else nn.GRU
-        if self.kind.startswith("bi"):
-            self.forwards, self.backwards = unit(size, hidden), unit(size, hidden)
-        else:
-            self.forwards, self.backwards = unit(size, 2 * hidden), None
+        unit: type[nn.LSTM | nn.GRU] = nn.LSTM if self.kind.endswith("lstm") else nn.GRU
+        both = self.kind.startswith("bi")
+        self.forwards = unit(size, hidden if both else 2 * hidden)
+        self.backwards = unit(size, hidden) if both else None
         if settings.init == "tf":
             for direction in filter(None, (self.forwards, self.backwards)):
                 _initialise_like_tensorflow(direction)
@@ -57,24 +56,26 @@ class Recurrent(nn.Module):
             result: Tensor = self.mlp(x)
             return result
         steps = x.transpose(0, 1)  # (L, B, D)
-        ahead, _ = self.forwards(steps)
+        ahead: Tensor = self.forwards(steps)[0]
         if self.backwards is None:
             return ahead.transpose(0, 1)
         reverse = Reversal(lengths, x.shape[1])
         back, _ = self.backwards(reverse(steps))
-        return torch.cat([ahead, reverse(back)], 2).transpose(0, 1)
+        both: Tensor = torch.cat([ahead, reverse(back)], 2)
+        return both.transpose(0, 1)
 
 
 @torch.no_grad()
-def _initialise_like_tensorflow(unit: nn.LSTM | nn.GRU) -> None:
+def _initialise_like_tensorflow(unit: nn.RNNBase) -> None:
     """Glorot-uniform over input and recurrent weights as one kernel, one bias, forget bias 1 (BasicLSTMCell)."""
-    gates = unit.weight_ih_l0.shape[0]
+    weights = dict(unit.named_parameters())
+    gates = len(weights["bias_ih_l0"])
     bound = (6.0 / (unit.input_size + unit.hidden_size + gates)) ** 0.5
-    for weight in (unit.weight_ih_l0, unit.weight_hh_l0):
-        weight.uniform_(-bound, bound)
-    unit.bias_ih_l0.zero_()
-    unit.bias_hh_l0.zero_()
+    for name in ("weight_ih_l0", "weight_hh_l0"):
+        weights[name].uniform_(-bound, bound)
+    weights["bias_ih_l0"].zero_()
+    weights["bias_hh_l0"].zero_()
     if isinstance(unit, nn.LSTM):
         # PyTorch adds two biases; the second stays 0 and fixed, so that the sum learns at the rate of one.
-        unit.bias_hh_l0.requires_grad_(False)
-        unit.bias_ih_l0[unit.hidden_size : 2 * unit.hidden_size] = 1.0
+        weights["bias_hh_l0"].requires_grad_(False)
+        weights["bias_ih_l0"][unit.hidden_size : 2 * unit.hidden_size] = 1.0

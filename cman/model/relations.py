@@ -44,8 +44,8 @@ class MultiHeadRelations(nn.Module):
         a, c = self.head(x), self.tail(x)
         if self.copies == 1:
             return pair_scores(a, c, self.V, self.bias, lengths)
-        biases = [None] * self.copies if self.bias is None else self.bias.split(1)
-        parts = zip(a.chunk(self.copies, 2), c.chunk(self.copies, 2), self.V.split(1), biases, strict=True)
+        biases = [None] * self.copies if self.bias is None else torch.split(self.bias, 1)
+        parts = zip(a.chunk(self.copies, 2), c.chunk(self.copies, 2), torch.split(self.V, 1), biases, strict=True)
         return torch.cat([pair_scores(part_a, part_c, v, bias, lengths) for part_a, part_c, v, bias in parts], 3)
 
     def loss(self, x: Tensor, batch: Batch) -> Tensor:

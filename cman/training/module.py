@@ -7,6 +7,7 @@ one backward call, so adversarial training doubles the body's cost and not the i
 
 import lightning
 import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from cman.corpora.document import Document
@@ -68,7 +69,7 @@ class JointTraining(lightning.LightningModule):
         self.epoch_losses = {}
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        optimiser = self.optimizers()
+        optimiser = self._optimiser
         self._set_learning_rate(batch_idx)
         optimiser.zero_grad()
         x = self.model.inputs(batch)  # (B, L, D)
@@ -82,6 +83,12 @@ class JointTraining(lightning.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.parameters(), self.settings.training.clip_norm)
         optimiser.step()
         self.joint.hold_bounds()
+
+    @property
+    def _optimiser(self) -> LightningOptimizer:
+        optimiser = self.optimizers()
+        assert isinstance(optimiser, LightningOptimizer)  # there is one
+        return optimiser
 
     def _backward(self, x: Tensor, batch: Batch, regularise: bool) -> Tensor:
         """Run the body on `x`, send the joint loss backward and return its gradient at `x`."""
@@ -98,7 +105,7 @@ class JointTraining(lightning.LightningModule):
         training = self.settings.training
         if training.schedule == "linear":
             done = (self.current_epoch + batch_idx / len(self.batches)) / training.epochs
-            for group in self.optimizers().param_groups:
+            for group in self._optimiser.param_groups:
                 group["lr"] = training.lr * (1.0 - done)
 
     def mean_losses(self) -> dict[str, float]:

@@ -22,6 +22,7 @@ import lightning
 import torch
 
 from cman.corpora.document import Document
+from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments, EvaluationBatches
 from cman.features.vocabulary import Vocabulary
 from cman.files import read_json, sha256, write_json
@@ -175,5 +176,9 @@ def _fit(
             return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        trainer.fit(module, batches, evaluation, ckpt_path=resume)
-
+        try:
+            trainer.fit(module, batches, evaluation, ckpt_path=resume)
+        except SystemExit:
+            # Lightning turns a signal into a silent exit, after SIGTERM even with status 0.
+            done = len(progress.history)
+            raise CmanError(f"stopped by a signal after epoch {done}; the same command continues from there") from None

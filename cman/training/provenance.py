@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from cman.config import Conll04Sample, Configuration
+from cman.config import Configuration, Conll04Sample
 from cman.files import sha256
 from cman.settings import Settings
 from cman.training.data import TrainingData
