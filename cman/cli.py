@@ -25,6 +25,7 @@ from cman.layout import Layout
 app = typer.Typer(
     name="cman",
     help="Joint entity and relation extraction with a two-phase cross-modal attention network.",
+    epilog="Each verb's --help has an example. All of them in order: snakemake --cores all results/tables.tex",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="rich",

@@ -15,6 +15,8 @@ from cman.corpora.document import Document
 from cman.features.cache import Features
 from cman.features.vocabulary import Vocabulary
 
+LENGTH_STEP = 4  # tokens
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -40,6 +42,11 @@ class _Encoded:
     forms: np.ndarray
     tags: np.ndarray
     relations: np.ndarray  # (n, 3)
+
+
+def _rounded_up(length: int) -> int:
+    """Return the padded length of a batch: few different ones, because a CPU's fused LSTM is compiled for each."""
+    return -(-length // LENGTH_STEP) * LENGTH_STEP
 
 
 class EncodedDocuments:
@@ -106,7 +113,7 @@ class EncodedDocuments:
         """Return the batch of the documents at `indices`, in that order."""
         chosen = [self._encoded[index] for index in indices]
         lengths = self.lengths[list(indices)]
-        longest = int(lengths.max())
+        longest = _rounded_up(int(lengths.max()))
         used, inverse = np.unique(np.concatenate([item.forms for item in chosen]), return_inverse=True)
         starts = np.concatenate([[0], np.cumsum(lengths)])
         words, forms, tags = (np.zeros((len(chosen), longest), dtype=np.int64) for _ in range(3))

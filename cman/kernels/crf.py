@@ -72,14 +72,7 @@ def crf_nll(
     """Return -log Pr(tags) of each sentence, (B,); differentiable once. Tags past the length are not read."""
     mask = _mask(emissions, lengths)
     tags = tags.masked_fill(~mask, 0)
-    score = emissions.gather(2, tags.unsqueeze(2)).squeeze(2)  # (B, L)
-    before, after = tags[:, :-1], tags[:, 1:]
-    if transitions.dim() == 2:
-        moves = transitions[before, after]
-    else:
-        steps = transitions[:, 1:].flatten(2)  # (B, L - 1, K * K)
-        moves = steps.gather(2, (before * emissions.shape[2] + after).unsqueeze(2)).squeeze(2)
-    score = score + torch.nn.functional.pad(moves, (1, 0))
+    score = _path_steps(emissions, transitions, tags)
     last = tags.gather(1, (lengths - 1).unsqueeze(1)).squeeze(1)
     path_score = score.masked_fill(~mask, 0).sum(1) + start[tags[:, 0]] + end[last]
     return crf_log_partition(emissions, transitions, start, end, lengths) - path_score
@@ -107,23 +100,24 @@ def crf_span_marginals(
     Args:
         spans: (S, 3) sentence, first token and token after the last.
         tags: (B, L), the tags of the stretches, such as a decoded path.
-        next_tag: (S,) the tag that would continue the stretch, whose paths are left out; a negative one leaves none out.
+        next_tag: (S,) the tag that would continue the stretch; paths on which it does are left out; -1 leaves none out.
     """
     alpha, beta, log_partition = _forward_backward(emissions, transitions, start, end, lengths)
-    probabilities = []
-    for (sentence, first, after), following in zip(spans.tolist(), next_tag.tolist(), strict=True):
-        path = tags[sentence, first:after].tolist()
-        score = alpha[sentence, first, path[0]]
-        for t in range(first + 1, after):
-            score = score + _move(transitions, sentence, t, path[t - first - 1], path[t - first])
-            score = score + emissions[sentence, t, path[t - first]]
-        inside = (score + beta[sentence, after - 1, path[-1]] - log_partition[sentence]).exp()
-        if following >= 0 and after < int(lengths[sentence]):
-            onward = score + _move(transitions, sentence, after, path[-1], following)
-            onward = onward + emissions[sentence, after, following] + beta[sentence, after, following]
-            inside = inside - (onward - log_partition[sentence]).exp()
-        probabilities.append(inside.clamp(0.0, 1.0))
-    return torch.stack(probabilities) if probabilities else emissions.new_zeros(0)
+    sentence, first, after = spans.unbind(1)
+    tags = tags.clamp(min=0)
+    # Along the given path, the score between two tokens is a difference of prefix sums; float64 keeps it exact.
+    prefix = _path_steps(emissions, transitions, tags).double().cumsum(1)  # (B, L)
+    opening, closing = tags[sentence, first], tags[sentence, after - 1]
+    onto = alpha[sentence, first, opening] + prefix[sentence, after - 1] - prefix[sentence, first]
+    onto = onto - log_partition[sentence]
+    inside = (onto + beta[sentence, after - 1, closing]).exp()
+    going_on = (after < lengths[sentence]) & (next_tag >= 0)
+    beyond, next_tag = after.clamp(max=emissions.shape[1] - 1), next_tag.clamp(min=0)
+    move = (
+        transitions[closing, next_tag] if transitions.dim() == 2 else transitions[sentence, beyond, closing, next_tag]
+    )
+    onward = onto + move + emissions[sentence, beyond, next_tag] + beta[sentence, beyond, next_tag]
+    return (inside - torch.where(going_on, onward.exp(), 0)).clamp(0, 1).to(emissions.dtype)
 
 
 class _LogPartition(Function):
@@ -207,8 +201,15 @@ def _step(transitions: Tensor, t: int) -> Tensor:
     return transitions if transitions.dim() == 2 else transitions[:, t]
 
 
-def _move(transitions: Tensor, sentence: int, t: int, before: int, after: int) -> Tensor:
-    return transitions[before, after] if transitions.dim() == 2 else transitions[sentence, t, before, after]
+def _path_steps(emissions: Tensor, transitions: Tensor, tags: Tensor) -> Tensor:
+    """Return what each token adds to a path's score, (B, L): its emission and the transition into it."""
+    before, after = tags[:, :-1], tags[:, 1:]
+    if transitions.dim() == 2:
+        moves = transitions[before, after]
+    else:
+        steps = transitions[:, 1:].flatten(2)  # (B, L - 1, K * K)
+        moves = steps.gather(2, (before * emissions.shape[2] + after).unsqueeze(2)).squeeze(2)
+    return emissions.gather(2, tags.unsqueeze(2)).squeeze(2) + torch.nn.functional.pad(moves, (1, 0))
 
 
 def _constrained(transitions: Tensor, start: Tensor, allowed: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,9 @@ from cman.settings import Settings
 
 GROUP_ENDS = (6,)  # characters; longer forms are the other group. More groups cost more calls than they save padding
 
+FORM_STEP = 32  # forms
+CHAR_STEP = 2  # characters
+
 
 class Inputs(nn.Module):
     """(batch) -> X (B, L, size), before dropout.
@@ -81,9 +84,12 @@ class CharBiLSTM(nn.Module):
         return torch.cat(states).index_select(0, order.argsort())
 
     def _read(self, chars: Tensor, lengths: Tensor) -> Tensor:
-        states = self.recurrent(self.lookup(chars[:, : int(lengths.max())]), lengths)  # (G, C, 2 * hidden)
+        # Rounded up to few different shapes, because a CPU's fused LSTM is compiled for each.
+        rows, longest = -len(lengths) % FORM_STEP, -(-int(lengths.max()) // CHAR_STEP) * CHAR_STEP
+        padded = nn.functional.pad(chars[:, :longest], (0, max(0, longest - chars.shape[1]), 0, rows))
+        states = self.recurrent(self.lookup(padded), nn.functional.pad(lengths, (0, rows), value=1))
         forwards = states[torch.arange(len(lengths), device=chars.device), lengths - 1, : self.hidden]
-        return torch.cat([forwards, states[:, 0, self.hidden :]], 1)
+        return torch.cat([forwards, states[: len(lengths), 0, self.hidden :]], 1)
 
 
 class LayerMix(nn.Module):

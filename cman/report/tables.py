@@ -11,60 +11,20 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from string import ascii_lowercase
-from typing import Any
-
-import jinja2
-import yaml
 
 from cman.errors import CmanError
-from cman.files import atomic_text, read_text, write_text
+from cman.files import atomic_text, write_text
+from cman.report.latex import render
+from cman.report.published import NUMBERS, PublishedRow, PublishedTable, read_published
 from cman.report.results import Group, Summary, group_runs, read_run
-from cman.report.results import field as take
 
-TEMPLATE = "tables.tex.j2"
 DASH = "--"
-NUMBERS = ("I", "II", "III", "IV", "V", "VI", "VII")  # the numbers the paper gives its tables
 COLUMNS = ("entity", "relation", "overall")
 CSV_HEADER = (
     *("table", "corpus", "experiment", "title", "source"),
     *(f"{column}_{figure}" for column in COLUMNS for figure in ("f1", "sd")),
     *("entity_macro_f1", "relation_macro_f1", "runs", "protocol", "note"),
 )
-ESCAPES = {
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': "{''}",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-}
-
-
-@dataclass(frozen=True)
-class PublishedRow:
-    """One row as a paper prints it; `experiment` names the experiment here that repeats it, if there is one."""
-
-    method: str
-    entity_f1: float | None
-    relation_f1: float | None
-    source: str
-    bert: bool
-    experiment: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class PublishedTable:
-    """A table of the paper: its number, its corpus, who published it, and its rows in the order printed."""
-
-    number: str
-    corpus: str
-    origin: str
-    rows: tuple[PublishedRow, ...]
 
 
 @dataclass(frozen=True)
@@ -112,8 +72,8 @@ class Table:
 
     @property
     def position(self) -> int:
-        """The table's number in Arabic figures, for LaTeX's counter."""
-        return NUMBERS.index(self.number) + 1
+        """The table's number in Arabic figures, for LaTeX's counter; 0 for a corpus that the paper does not have."""
+        return NUMBERS.index(self.number) + 1 if self.number else 0
 
     @property
     def bert(self) -> bool:
@@ -127,69 +87,6 @@ def fixed(value: float | None) -> str:
         return ""
     # Nine decimals first: 84.375 may be stored as 84.37499999999999 after an average, which is a half all the same.
     return str(Decimal(f"{value:.9f}").quantize(Decimal("0.01"), rounding=ROUND_HALF_UP))
-
-
-def escape(text: str) -> str:
-    """Return text for LaTeX, its special characters escaped and every run of white space made one blank."""
-    return "".join(ESCAPES.get(character, character) for character in " ".join(text.split()))
-
-
-def _closed(value: Any, keys: Sequence[str], where: str) -> None:
-    for key in value if isinstance(value, dict) else ():
-        if key not in keys:
-            raise CmanError(f"{where}: field {key}: unknown key, wanted one of {', '.join(keys)}")
-
-
-def _percent(value: Any, key: str, where: str) -> float | None:
-    if isinstance(value, dict) and key in value and value[key] is None:
-        return None
-    figure = float(take(value, key, float, where))
-    if not 0 <= figure <= 100:
-        raise CmanError(f"{where}: field {key}: found {figure}, wanted a percentage from 0 to 100")
-    return figure
-
-
-def _published_row(value: Any, where: str) -> PublishedRow:
-    _closed(value, list(PublishedRow.__dataclass_fields__), where)
-    return PublishedRow(
-        method=take(value, "method", str, where),
-        entity_f1=_percent(value, "entity_f1", where),
-        relation_f1=_percent(value, "relation_f1", where),
-        source=take(value, "source", str, where),
-        bert=take(value, "bert", bool, where),
-        **{name: take(value, name, str, where) for name in ("experiment", "note") if name in value},
-    )
-
-
-def read_published(path: Path) -> list[PublishedTable]:
-    """Return the published tables of a YAML file.
-
-    Raises:
-        CmanError: the file is missing, not YAML, or a field is missing, unknown or of the wrong kind.
-    """
-    try:
-        content = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f"line {mark.line + 1}: " if mark else ""
-        raise CmanError(f"{path}: {line}found invalid YAML, wanted the published tables") from None
-    tables = []
-    for index, value in enumerate(take(content, "tables", list, str(path))):
-        where = f"{path}: tables[{index}]"
-        _closed(value, list(PublishedTable.__dataclass_fields__), where)
-        number = take(value, "number", str, where)
-        if number not in NUMBERS:
-            raise CmanError(f"{where}: field number: found {number!r}, wanted one of {', '.join(NUMBERS)}")
-        rows = take(value, "rows", list, where)
-        tables.append(
-            PublishedTable(
-                number=number,
-                corpus=take(value, "corpus", str, where),
-                origin=take(value, "origin", str, where),
-                rows=tuple(_published_row(row, f"{where}.rows[{position}]") for position, row in enumerate(rows)),
-            )
-        )
-    return tables
 
 
 def _summaries(group: Group) -> tuple[Summary, ...]:
@@ -252,7 +149,7 @@ def build_table(groups: Sequence[Group], published: PublishedTable) -> Table:
         corpus=first.corpus,
         title=first.corpus_title,
         sample=first.sample,
-        origin=f"Table {published.number} of {published.origin}",
+        origin=f"Table {published.number} of {published.origin}" if published.number else "",
         protocol=_shared(groups, "protocol"),
         inputs=_shared(groups, "inputs_title"),
         bold=len(groups) > 1,
@@ -288,53 +185,37 @@ def csv_rows(groups: Sequence[Group], published: PublishedTable) -> list[dict[st
     return lines
 
 
-def render(tables: Sequence[Table]) -> str:
-    """Return the LaTeX of the tables: a document of its own that can also be read in by another one."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        line_statement_prefix="%%",
-        line_comment_prefix="%#",
-        block_start_string=r"\BLOCK{",
-        block_end_string="}",
-        comment_start_string=r"\COMMENT{",  # the usual {# stands in LaTeX's own {#1}
-        comment_end_string="}",
-        variable_start_string=r"\VAR{",
-        variable_end_string="}",
-        autoescape=False,  # HTML escapes have no place here; the template passes every text through `tex`
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    environment.filters["tex"] = escape
-    return environment.get_template(TEMPLATE).render(tables=tables)
+def _placed(groups: Sequence[Group], definitions: Sequence[PublishedTable]) -> list[tuple[PublishedTable, str]]:
+    """Return (table, corpus) in the order of printing: the paper's tables first, then one for each other corpus.
+
+    A corpus belongs to a paper's table by its name, its variants such as `conll04-sample` too; real ones come first.
+    """
+    corpora = [corpus for _, corpus in sorted({(group.first.sample, group.first.corpus) for group in groups})]
+    placed = [
+        (definition, corpus)
+        for definition in definitions
+        for corpus in corpora
+        if corpus == definition.corpus or corpus.startswith(f"{definition.corpus}-")
+    ]
+    own = [corpus for corpus in corpora if corpus not in {name for _, name in placed}]
+    return placed + [(PublishedTable(number="", corpus=corpus, origin="", rows=()), corpus) for corpus in own]
 
 
 def write_tables(run_folders: list[Path], published: Path, tex: Path, csv: Path) -> None:
     """Write the tables of the given runs as LaTeX and as CSV, both atomically.
 
     Raises:
-        CmanError: no run is given, a run or the published file is malformed, runs of one row do not belong together, or
-            no table is defined for a run's corpus.
+        CmanError: no run is given, a run or the published file is malformed, or runs of one row do not belong together.
     """
     if not run_folders:
         raise CmanError("no run was given; wanted at least one run folder to make tables from")
     groups = group_runs(read_run(folder) for folder in run_folders)
     definitions = read_published(published)
-    tables, lines, placed = [], [], set()
-    corpora = sorted({(group.first.sample, group.first.corpus) for group in groups})
-    for definition in definitions:
-        for _, corpus in corpora:
-            if corpus == definition.corpus or corpus.startswith(f"{definition.corpus}-"):
-                members = [group for group in groups if group.first.corpus == corpus]
-                tables.append(build_table(members, definition))
-                lines += csv_rows(members, definition)
-                placed.add(corpus)
-    for group in groups:
-        if group.first.corpus not in placed:
-            known = ", ".join(sorted({definition.corpus for definition in definitions}))
-            raise CmanError(
-                f"{group.first.folder}: field corpus: found {group.first.corpus!r}, wanted a corpus that {published} "
-                f"has a table for ({known}, or a variant such as {known.split(', ')[0]}-sample)"
-            )
+    tables, lines = [], []
+    for definition, corpus in _placed(groups, definitions):
+        members = [group for group in groups if group.first.corpus == corpus]
+        tables.append(build_table(members, definition))
+        lines += csv_rows(members, definition)
     write_text(tex, render(tables))
     with atomic_text(csv) as stream:
         writer = DictWriter(stream, CSV_HEADER, restval="", lineterminator="\n")

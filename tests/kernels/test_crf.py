@@ -1,4 +1,4 @@
-"""The linear-chain CRF against enumeration of all paths, and its behaviour at the edges: padding, constraints, extremes."""
+"""The linear-chain CRF against enumeration of all paths, and at its edges: padding, constraints, extremes."""
 
 import itertools
 import math
@@ -94,7 +94,7 @@ def bio_allowed() -> Tensor:
 # ---- against enumeration
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(problems)
 def test_the_log_partition_sums_over_all_paths(problem):
     case = Problem(**problem)
@@ -102,7 +102,7 @@ def test_the_log_partition_sums_over_all_paths(problem):
     assert crf_log_partition(*case.arguments).tolist() == pytest.approx(expected, rel=1e-10, abs=1e-10)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(problems)
 def test_the_decoded_path_has_the_best_score_of_all_paths_and_this_score_is_returned(problem):
     case = Problem(**problem)
@@ -114,7 +114,7 @@ def test_the_decoded_path_has_the_best_score_of_all_paths_and_this_score_is_retu
         assert float(scores[sentence]) == pytest.approx(best, abs=1e-10)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(problems)
 def test_marginals_are_the_probability_mass_of_the_paths_through_a_tag(problem):
     case = Problem(**problem)
@@ -127,7 +127,7 @@ def test_marginals_are_the_probability_mass_of_the_paths_through_a_tag(problem):
     torch.testing.assert_close(marginals, expected, rtol=1e-9, atol=1e-10)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(problems)
 def test_the_nll_is_minus_the_log_probability_of_the_gold_path(problem):
     case = Problem(**problem)
@@ -137,7 +137,7 @@ def test_the_nll_is_minus_the_log_probability_of_the_gold_path(problem):
         assert float(nll[sentence]) == pytest.approx(-math.log(case.probabilities(sentence)[path]), abs=1e-9)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(problems, st.data())
 def test_a_span_marginal_is_the_mass_of_the_paths_with_its_tags_and_without_the_next_one(problem, data):
     case = Problem(**problem)
@@ -145,7 +145,7 @@ def test_a_span_marginal_is_the_mass_of_the_paths_with_its_tags_and_without_the_
     for sentence, length in enumerate(case.lengths.tolist()):
         first = data.draw(st.integers(0, length - 1))
         after = data.draw(st.integers(first + 1, length))
-        onward = data.draw(st.integers(-1, case.tags - 1))
+        onward = data.draw(st.integers(-1, case.tags - 1))  # -1: nothing continues the stretch
         wanted = tuple(case.gold[sentence, first:after].tolist())
         spans.append([sentence, first, after])
         following.append(onward)
@@ -352,7 +352,8 @@ def test_huge_emissions_over_a_long_sentence_stay_finite(dtype):
     assert torch.isfinite(emissions.grad).all()
     tags, score = crf_decode(emissions, transitions, zeros, zeros, lengths)
     assert torch.isfinite(score).all() and (tags >= 0).all()
-    assert emissions.detach().gather(2, tags.unsqueeze(2)).min() == 1e4 or (emissions.detach() < 0).all(2).any()
+    chosen = emissions.detach().gather(2, tags.unsqueeze(2)).squeeze(2)
+    assert torch.equal(chosen, emissions.detach().amax(2)), "transitions of size 1 cannot outweigh emissions of 10,000"
 
 
 @pytest.mark.parametrize(("length", "scale"), [(500, 10.0), (2000, 1.0), (2000, 1e4)])
@@ -369,7 +370,7 @@ def test_single_precision_marginals_of_a_long_sentence_are_those_of_double_preci
 # ---- constraints
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=3), st.booleans(), st.integers(0, 2**20))
 def test_constrained_decoding_finds_the_best_of_the_allowed_paths(lengths, per_position, seed):
     case, allowed = Problem(4, lengths, per_position, seed), bio_allowed()
@@ -433,7 +434,7 @@ def test_a_sentence_without_any_allowed_path_has_minus_infinity_and_a_zero_gradi
     allowed = torch.tensor([[False, False], [False, False], [True, True]])  # one token is fine, two are impossible
     potentials = case.requiring_grad()
     total = crf_log_partition(*potentials, case.lengths, allowed=allowed)
-    assert float(total[0]) == -INFINITY and math.isfinite(float(total[1]))
+    assert total[0] == -INFINITY and torch.isfinite(total[1])
     total.sum().backward()
     assert all(torch.isfinite(value.grad).all() for value in potentials)
     assert not potentials[0].grad[0].any()
@@ -487,7 +488,7 @@ def test_a_length_outside_of_one_to_the_padded_length_is_refused(operation, leng
 @pytest.mark.parametrize("shape", [(1, 4), (4,), (2, 5)], ids=str)
 def test_gold_tags_of_another_shape_are_refused_and_not_broadcast(shape):
     case = Problem(3, [4, 2], False)
-    with pytest.raises(ValueError, match="^tags: "):
+    with pytest.raises(ValueError, match=r"^tags: "):
         crf_nll(*case.potentials, torch.zeros(shape, dtype=torch.int64), case.lengths)
 
 
@@ -495,5 +496,5 @@ def test_gold_tags_of_another_shape_are_refused_and_not_broadcast(shape):
 def test_constraints_of_another_shape_are_refused_and_not_broadcast(shape):
     case = Problem(3, [4, 2], False)
     for operation in (crf_decode, crf_log_partition):
-        with pytest.raises(ValueError, match="^allowed: "):
+        with pytest.raises(ValueError, match=r"^allowed: "):
             operation(*case.arguments, allowed=torch.ones(shape, dtype=torch.bool))

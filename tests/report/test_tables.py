@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from cman.errors import CmanError
-from cman.report.tables import escape, fixed, read_published, write_tables
+from cman.report.latex import escape
+from cman.report.published import read_published
+from cman.report.tables import fixed, write_tables
 
 PUBLISHED = Path(__file__).parents[2] / "config" / "published.yaml"
 TITLES = {"cman": "CMAN", "multihead": "Multi-head", "multihead-at": "Multi-head + AT"}
@@ -223,11 +225,11 @@ def test_no_run_at_all_is_refused(tmp_path):
         written([], tmp_path)
 
 
-def test_a_corpus_without_a_table_is_refused_and_nothing_is_written(tmp_path):
-    run = make_run(tmp_path / "runs", "cman", 1, 100, 100, corpus="conll")
-    with pytest.raises(CmanError, match="field corpus: found 'conll'"):
-        written([run], tmp_path)
-    assert not (tmp_path / "tables.tex").exists()
+def test_a_corpus_that_the_paper_does_not_have_gets_a_table_of_its_own(tmp_path):
+    run = make_run(tmp_path / "runs", "cman", 1, 100, 100, corpus="mine", corpus_title="mine")
+    tex, rows = written([run], tmp_path)
+    assert [(row["table"], row["source"], row["entity_f1"]) for row in rows] == [("", "measured", "50.00")]
+    assert "Zhao" not in tex
 
 
 def test_a_run_without_scores_is_refused_by_file(runs, tmp_path):
