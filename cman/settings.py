@@ -1,7 +1,7 @@
 """What one training run is made of: every switch of the model, its losses and its training, two levels deep.
 
-The defaults are the paper's values where it gives them and otherwise the reading that `docs` call the default; each
-description names the equation or section of Zhao et al. (2023) that it touches. The keys are the same in a
+The defaults are the paper's values where it gives them and otherwise the reading that its equations or its baseline's
+code suggest; each group names the equations or the section of Zhao et al. (2023) that it touches. The keys are the same in a
 configuration file (`settings: {crf.potential: pairwise}`), in an experiment's changes and in a model's `config.json`.
 """
 
@@ -61,7 +61,7 @@ class Label(Group):
     source: Literal["gold", "predicted", "scheduled", "noised"] = Field(
         "gold", description="labels read in training; always those of the first phase at inference"
     )
-    gold_start: Share = Field(0.5, description="scheduled: share of sentences with gold labels in the first epoch")
+    gold_start: Share = Field(0.5, description="scheduled: share of training sentences with gold labels, first epoch")
     gold_end: Share = Field(0.5, description="scheduled: the same in the last epoch, linear in between")
     noise: Rate = Field(0.1, description="noised: share of gold labels replaced by one drawn uniformly")
 

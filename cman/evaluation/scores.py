@@ -92,7 +92,8 @@ def _kind(kind: str, ends: tuple[Entity, ...], untyped: bool) -> str:
 
 
 def _equal(gold: list[Item], predicted: list[Item]) -> list[Item]:
-    return [item for item in gold if item in set(predicted)]
+    found = set(predicted)
+    return [item for item in gold if item in found]
 
 
 def _overlapping(gold: list[Item], predicted: list[Item]) -> list[Item]:

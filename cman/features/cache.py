@@ -6,6 +6,7 @@ tokens than those they were computed from.
 """
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from cman.files import read_json
 
 def token_hash(document: Document) -> str:
     """Return 16 hexadecimal digits that identify a document's tokens."""
-    return hashlib.sha256("\n".join(document.tokens).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(document.tokens).encode()).hexdigest()[:16]
 
 
 class Features(Protocol):
@@ -46,9 +47,13 @@ class FeatureCache:
             self.features: np.ndarray = np.load(folder / "features.npy", mmap_mode="r")
         except (OSError, ValueError) as error:
             raise CmanError(f"{folder / 'features.npy'}: cannot be read ({error}); wanted cached features") from None
-        self.documents: dict[str, dict[str, Any]] = index["documents"]
-        self.encoder: dict[str, Any] = index["encoder"]
-        if self.features.shape != tuple(index["shape"]):
+        try:
+            self.documents: dict[str, dict[str, Any]] = index["documents"]
+            self.encoder: dict[str, Any] = index["encoder"]
+            shape = tuple(index["shape"])
+        except (KeyError, TypeError) as error:
+            raise CmanError(f"{folder / 'index.json'}: is no index of features ({error!r})") from None
+        if self.features.shape != shape:
             raise CmanError(f"{folder}: features.npy has the shape {self.features.shape}, index.json {index['shape']}")
 
     @property

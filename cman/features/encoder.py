@@ -39,7 +39,10 @@ def model_directory(encoder: Encoder, name: str) -> Path:
         if not (encoder.path / "config.json").is_file():
             raise CmanError(f"encoders.{name}.path: {encoder.path} has no config.json, wanted a model directory")
         return encoder.path
-    spec = importlib.util.find_spec(str(encoder.package))
+    try:
+        spec = importlib.util.find_spec(str(encoder.package))
+    except ModuleNotFoundError:  # of the parent of a dotted name
+        spec = None
     folders = [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []
     for folder in folders:
         # The outermost config.json beside weights is the encoder's; packages add others for their own layers.

@@ -7,6 +7,7 @@ a token of the corpus is looked up (`cman.features.vocabulary.fallbacks`).
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,12 +57,14 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], str]]:
                 yield stream, members[0]
     except OSError as error:
         raise CmanError(f"{path}: cannot be read ({error.strerror or error}); wanted word vectors") from None
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise CmanError(f"{path}: the archive is damaged ({error}); wanted a complete .zip") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise CmanError(
+            f"{path}: the archive cannot be read ({error}); wanted a complete .zip without a password"
+        ) from None
 
 
 def _text(stream: IO[bytes], path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    dim = 0
+    announced, dim, found = None, 0, 0
     for number, raw in enumerate(stream, start=1):
         where = f"{path}: line {number}"
         try:
@@ -69,8 +72,8 @@ def _text(stream: IO[bytes], path: Path) -> Iterator[tuple[str, np.ndarray]]:
         except UnicodeDecodeError:
             raise CmanError(f"{where}: found bytes that are not UTF-8, wanted a word and its values") from None
         parts = line.split(" ")
-        if number == 1 and len(parts) == 2 and all(part.isdigit() for part in parts):
-            dim = int(parts[1])
+        if number == 1 and len(parts) == 2 and all(part.isascii() and part.isdigit() for part in parts):
+            announced, dim = int(parts[0]), int(parts[1])
             continue
         dim = dim or len(parts) - 1
         # Words of some public files contain spaces: the values are the last `dim` columns.
@@ -81,7 +84,10 @@ def _text(stream: IO[bytes], path: Path) -> Iterator[tuple[str, np.ndarray]]:
             vector = np.zeros(0, dtype=np.float32)
         if len(parts) <= dim or len(vector) != dim or dim == 0 or not np.isfinite(vector).all():
             raise CmanError(f"{where}: found {line[:40]!r}, wanted a word and {dim or 'some'} finite numbers")
+        found += 1
         yield " ".join(parts[: len(parts) - dim]), vector
+    if announced is not None and found != announced:
+        raise CmanError(f"{path}: found {found} words, wanted the {announced} that line 1 announces: truncated?")
 
 
 def _binary(stream: IO[bytes], path: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -99,7 +105,11 @@ def _binary(stream: IO[bytes], path: Path) -> Iterator[tuple[str, np.ndarray]]:
             raise CmanError(
                 f"{path}: ends within word {place + 1} of {count}, wanted all of them: the file is truncated"
             )
-        yield word.decode("utf-8", errors="replace").lstrip("\n"), np.frombuffer(values, dtype="<f4")
+        vector = np.frombuffer(values, dtype="<f4")
+        name = word.decode("utf-8", errors="replace").lstrip("\n")
+        if not np.isfinite(vector).all():
+            raise CmanError(f"{path}: word {place + 1} ({name!r}): found a value that is not finite, wanted numbers")
+        yield name, vector
 
 
 def write_corpus_vectors(documents: Iterable[Document], source: Path, folder: Path) -> dict[str, int]:
@@ -117,7 +127,10 @@ def write_corpus_vectors(documents: Iterable[Document], source: Path, folder: Pa
 def read_corpus_vectors(folder: Path) -> tuple[list[str], np.ndarray]:
     """Return what `write_corpus_vectors` wrote: words and their vectors (words, dim)."""
     words: list[str] = read_json(folder / "words.json")["words"]
-    vectors: np.ndarray = np.load(folder / "vectors.npy")
+    try:
+        vectors: np.ndarray = np.load(folder / "vectors.npy")
+    except (OSError, ValueError) as error:
+        raise CmanError(f"{folder / 'vectors.npy'}: cannot be read ({error}); wanted cached vectors") from None
     if len(words) != len(vectors):
         raise CmanError(f"{folder}: words.json has {len(words)} words, vectors.npy {len(vectors)} rows")
     return words, vectors

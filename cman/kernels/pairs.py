@@ -20,6 +20,16 @@ def pair_scores(a: Tensor, c: Tensor, V: Tensor, bias: Tensor | None, lengths: T
         raise ValueError(f"a and c: got shapes {tuple(a.shape)} and {tuple(c.shape)}, wanted both (B, N, D)")
     if V.dim() != 2 or V.shape[1] != a.shape[2]:
         raise ValueError(f"V: got shape {tuple(V.shape)}, wanted (R, {a.shape[2]})")
+    if bias is not None and bias.shape != V.shape[:1]:
+        raise ValueError(f"bias: got shape {tuple(bias.shape)}, wanted ({V.shape[0]},)")
+    if (
+        lengths.device.type == "cpu"
+        and len(lengths)
+        and not 0 <= int(lengths.min()) <= int(lengths.max()) <= a.shape[1]
+    ):
+        raise ValueError(
+            f"lengths: got values from {int(lengths.min())} to {int(lengths.max())}, wanted 0 to {a.shape[1]}"
+        )
     if lengths.shape != a.shape[:1]:
         raise ValueError(f"lengths: got shape {tuple(lengths.shape)}, wanted ({a.shape[0]},)")
     inside = torch.arange(a.shape[1], device=a.device) < lengths.unsqueeze(1)  # (B, N)

@@ -62,14 +62,12 @@ class Cman(nn.Module):
         first, labels, fused, first_tags = self._two_phases(self.inputs(batch), batch)
         second = self.second_crf.potentials(fused)
         second_tags = self.second_crf.decode(second, batch.lengths)
-        reported = self.settings.ner.report == "second"
-        return Prediction(
-            tags=second_tags if reported or first_tags is None else first_tags,
-            labels=labels,
-            second_tags=second_tags,
-            potentials=second if reported else first,
-            relations=self.relations.probabilities(fused, batch.lengths),
-        )
+        tags, potentials = second_tags, second
+        if self.settings.ner.report == "first":
+            tags = self.first_crf.decode(first, batch.lengths) if first_tags is None else first_tags
+            potentials = first
+        relations = self.relations.probabilities(fused, batch.lengths)
+        return Prediction(tags, labels, second_tags, potentials, relations)
 
     def _two_phases(self, x: Tensor, batch: Batch) -> tuple[Potentials, Tensor, Tensor, Tensor | None]:
         """Return the first CRF's potentials, the labels read, X~3 (B, L, 2d) and the first phase's tags if decoded."""

@@ -74,7 +74,7 @@ class ModelFolder:
             vectors = torch.zeros(len(vocabulary.words), config["word_size"]) if own else None
             model = build_model(settings, vocabulary, vectors, contextual)
             trained_on = config["trained_on"]
-        except (KeyError, TypeError, IndexError, ValidationError) as error:
+        except (AttributeError, KeyError, TypeError, IndexError, ValidationError) as error:
             raise CmanError(f"{folder}: is no complete model folder ({error!r})") from None
         try:
             load_model(model, str(folder / "model.safetensors"))

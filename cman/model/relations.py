@@ -30,7 +30,7 @@ class MultiHeadRelations(nn.Module):
         super().__init__()
         self.labels, self.settings = labels, settings
         classes = labels + settings.null_class
-        self.copies = classes if settings.params == "per_relation" else 1
+        self.copies = max(classes, 1) if settings.params == "per_relation" else 1
         self.head = nn.Linear(size, self.copies * settings.hidden)  # U and b
         self.tail = nn.Linear(size, self.copies * settings.hidden, bias=False)  # W
         self.V = nn.Parameter(torch.empty(classes, settings.hidden))
@@ -64,7 +64,7 @@ class MultiHeadRelations(nn.Module):
         cells = nn.functional.binary_cross_entropy_with_logits(scores, gold, reduction="none", pos_weight=weight)
         cells = cells.masked_fill(~(inside.unsqueeze(2) & inside.unsqueeze(1)).unsqueeze(3), 0)
         total = cells.sum((1, 2, 3))
-        return total if self.settings.loss_reduction == "sum" else total / (batch.lengths**2 * scores.shape[3])
+        return total if self.settings.loss_reduction == "sum" else total / (batch.lengths**2 * max(scores.shape[3], 1))
 
     def probabilities(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Return the probability of each relation at each pair, (B, L, L, labels), 0 in the padding (equation 17)."""

@@ -1,0 +1,340 @@
+"""Configurations: closed groups, layers of settings, variants, and the part that one run depends on."""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cman.config import Configuration, changed, flattened, parse_configuration, read_configuration
+from cman.errors import CmanError, UsageError
+from cman.experiments import EXPERIMENTS
+from cman.settings import Settings
+
+SAMPLE = {"s": {"format": "conll04-sample"}}
+
+
+def parse(**keys: Any) -> Configuration:
+    return parse_configuration({"corpora": SAMPLE, "experiments": ["cman"], **keys}, "c.yaml")
+
+
+def refused(pattern: str, **keys: Any) -> None:
+    with pytest.raises(UsageError, match=pattern) as error:
+        parse(**keys)
+    assert str(error.value).startswith("c.yaml: ")
+    assert "\n" not in str(error.value)
+
+
+# ---- unknown keys and names
+
+
+@pytest.mark.parametrize(
+    ("keys", "path"),
+    [
+        ({"corpra": 1}, "corpra"),
+        ({"corpora": {"s": {"format": "conll04-sample", "sede": 1}}}, "corpora.s.sede"),
+        ({"corpora": {"s": {"format": "conll04-sample", "sentences": {"trian": 4}}}}, "corpora.s.sentences.trian"),
+        ({"corpora": {"j": {"format": "jsonl", "paths": {"train": "a", "dev": "b", "test": "c", "x": "d"}}}},
+         "corpora.j.paths.x"),
+        ({"encoders": {"minilm": {"pakage": "x"}}}, "encoders.minilm.pakage"),
+        ({"vectors": {"v": {"path": "a", "dim": 3}}}, "vectors.v.dim"),
+        ({"variants": {"v": {"base": "cman", "title": "V", "changes": {}, "x": 1}}}, "variants.v.x"),
+    ],
+)  # fmt: skip
+def test_an_unknown_key_is_named_with_its_full_path(keys, path):
+    refused(f"^c.yaml: unknown key '{re.escape(path)}'$", **keys)
+
+
+@pytest.mark.parametrize(
+    ("keys", "where"),
+    [
+        ({"settings": {"crf.potentail": "linear"}}, "settings: found 'crf.potentail'.*crf.potential"),
+        ({"settings": {"crf": {"potentail": "linear"}}}, "settings: found 'crf.potentail'.*crf.potential"),
+        ({"settings": {"crf.boundary.x": True}}, "settings: found 'crf.boundary.x'"),
+        ({"settings": {"architecture.x": 1}}, "settings: found 'architecture.x'"),
+        ({"settings": {"nothing": 1}}, "settings: found 'nothing'"),
+        ({"corpora": {"s": {"format": "conll04-sample", "settings": {"rel.hiden": 1}}}},
+         "corpora.s.settings: found 'rel.hiden'.*rel.hidden"),
+        ({"experiments": ["v"], "variants": {"v": {"base": "cman", "title": "V", "changes": {"bsa.unit": 3}}}},
+         "experiment v: found 'bsa.unit'.*bsa.units"),
+    ],
+)  # fmt: skip
+def test_an_unknown_setting_is_named_with_its_layer_and_its_nearest_neighbours(keys, where):
+    refused(f"unknown key in {where}", **keys)
+
+
+def test_an_unknown_setting_is_refused_even_when_no_experiment_is_listed():
+    refused("nothing", experiments=[], settings={"nothing": 1})
+
+
+def test_an_unknown_setting_of_a_variant_is_refused_even_when_the_variant_is_not_listed():
+    refused("bsa.unit", variants={"v": {"base": "cman", "title": "V", "changes": {"bsa.unit": 3}}})
+
+
+def test_an_unknown_experiment_is_refused_with_the_known_ones():
+    refused("unknown experiment: found 'cmam', wanted one of .*cman", experiments=["cmam"])
+    refused("variants.v.base: found 'x'", experiments=["v"],
+            variants={"v": {"base": "x", "title": "V", "changes": {}}})  # fmt: skip
+
+
+def test_unknown_corpora_are_refused():
+    with pytest.raises(UsageError, match="unknown corpus: found 't', wanted one of s"):
+        parse().settings_of("t", "cman")
+    with pytest.raises(UsageError, match="unknown corpus"):
+        parse().narrowed("t")
+
+
+def test_unknown_encoders_and_vectors_are_refused_where_they_are_used():
+    refused("name at contextual.encoder: found 'elmo', wanted one of minilm", settings={"contextual.encoder": "elmo"})
+    refused("name at word.vectors: found 'wiki', wanted one of none", settings={"word.vectors": "wiki"})
+    parse(settings={"contextual.encoder": "elmo"}, experiments=["cman-static"])
+    assert parse(settings={"word.vectors": "w"}, vectors={"w": {"path": "v.txt"}}).vectors["w"].path == Path("v.txt")
+
+
+# ---- values
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("rel.threshold", 0), ("rel.threshold", 1), ("dropout.inputs", 1.0), ("dropout.inputs", -0.1),
+        ("lstm.hidden", 0), ("lstm.kind", "rnn"), ("crf.boundary", "perhaps"), ("label.source", None),
+        ("training.lr", 0), ("training.lr", math.nan), ("training.fraction", 0), ("training.fraction", 1.5),
+        ("loss.first", -1), ("rel.prior", 0), ("attn.heads", 2.5), ("architecture", "bert"), ("uw.clamp", -1),
+        ("loss.first", math.nan), ("crf", 5), ("crf", None),
+    ],
+)  # fmt: skip
+def test_a_value_out_of_range_is_refused_with_its_full_path(key, value):
+    refused(f"key '{re.escape(key)}': found {re.escape(repr(value))}; ", settings={key: value})
+
+
+@pytest.mark.parametrize(
+    ("keys", "path"),
+    [
+        ({"threads": 0}, "threads"),
+        ({"device": "tpu"}, "device"),
+        ({"seeds": ["x"]}, "seeds.0"),
+        ({"seeds": [-1]}, "seeds.0"),
+        ({"corpora": {"s": {"format": "conll04-sample", "sentences": {"train": 0}}}}, "corpora.s.sentences.train"),
+        ({"corpora": {"s": {"format": "conll04", "packaging": "x"}}}, "corpora.s.packaging"),
+        ({"corpora": {"s": {"format": "xml"}}}, "corpora.s"),
+        ({"corpora": {"s": {}}}, "corpora.s"),
+        ({"corpora": {"a/b": {"format": "conll04-sample"}}}, "corpora.a/b"),
+        ({"corpora": {"a b": {"format": "conll04-sample"}}}, "corpora.a b"),
+        ({"corpora": {"../up": {"format": "conll04-sample"}}}, "corpora.../up"),
+        ({"corpora": None}, "corpora"),
+    ],
+    ids=str,
+)
+def test_a_value_of_the_configuration_out_of_range_is_refused_with_its_full_path(keys, path):
+    refused(f"'{re.escape(path)}", **keys)
+
+
+@pytest.mark.parametrize("keys", [{}, {"corpora": {"s": {"format": "jsonl"}}}], ids=str)
+def test_a_missing_key_is_named(keys):
+    with pytest.raises(UsageError, match=f"the key '{'corpora.s.paths' if keys else 'corpora'}' is missing"):
+        parse_configuration(keys | ({} if keys else {"seeds": [1]}), "c.yaml")
+
+
+@pytest.mark.parametrize("value", [None, [], "text", 3], ids=str)
+def test_a_configuration_must_be_a_group_of_keys(value):
+    with pytest.raises(UsageError, match=r"c\.yaml: found no keys"):
+        parse_configuration(value, "c.yaml")
+
+
+def test_heads_that_do_not_divide_the_width_are_refused_in_a_sentence():
+    refused("attn.heads is 7, wanted a divisor of 2 x lstm.hidden = 256", settings={"attn.heads": 7})
+
+
+def test_label_attention_without_label_embeddings_is_refused_in_a_sentence():
+    refused("label.emb is 0, wanted at least 1", settings={"label.emb": 0})
+
+
+def test_values_that_only_fit_together_may_come_from_different_layers():
+    """Neither layer is valid alone: 256 heads need more than the default width, and 65 x 2 is not divisible by 8."""
+    corpora = {"s": {"format": "conll04-sample", "settings": {"attn.heads": 13}}}
+    found = parse(corpora=corpora, settings={"lstm.hidden": 65}).settings_of("s", "cman")
+    assert (found.lstm.hidden, found.attn.heads) == (65, 13)
+    baseline = parse(experiments=["multihead"], settings={"label.emb": 0}).settings_of("s", "multihead")
+    assert baseline.label.emb == 0
+
+
+# ---- layers
+
+
+def test_nested_and_dotted_keys_say_the_same():
+    dotted = {"crf.boundary": True, "lstm.hidden": 64, "architecture": "multihead"}
+    nested = {"crf": {"boundary": True}, "lstm": {"hidden": 64}, "architecture": "multihead"}
+    assert flattened(nested) == flattened(dotted) == dotted
+    assert changed(Settings(), [(nested, "x")]) == changed(Settings(), [(dotted, "x")])
+
+
+def test_without_changes_the_settings_are_the_defaults():
+    assert parse().settings_of("s", "cman") == Settings()
+
+
+def test_experiments_come_over_corpora_over_the_configuration_over_the_defaults():
+    configuration = parse(
+        corpora={"s": {"format": "conll04-sample", "settings": {"char": {"emb": 3}, "rel.hidden": 3, "label.emb": 3}}},
+        settings={"char.emb": 2, "rel": {"hidden": 2}, "bsa.units": 4, "training": {"epochs": 9}},
+        experiments=["multihead", "cman"],
+    )
+    baseline, full = (configuration.settings_of("s", name) for name in ("multihead", "cman"))
+    assert (baseline.char.emb, baseline.rel.hidden) == (25, 64), "the experiment's"
+    assert (full.char.emb, full.rel.hidden, full.label.emb) == (3, 3, 3), "the corpus's"
+    assert (full.bsa.units, full.training.epochs) == (4, 9), "the configuration's"
+    assert full.word.dim == Settings().word.dim, "the default"
+
+
+def test_a_corpus_does_not_change_the_settings_of_another():
+    corpora = {"a": {"format": "conll04-sample", "settings": {"rel.hidden": 3}}, "b": {"format": "conll04-sample"}}
+    configuration = parse(corpora=corpora)
+    assert [configuration.settings_of(corpus, "cman").rel.hidden for corpus in "ab"] == [3, 128]
+
+
+def test_changing_settings_leaves_the_given_ones_alone():
+    base = Settings()
+    assert changed(base, [({"rel.hidden": 3}, "x")]).rel.hidden == 3 and base.rel.hidden == 128
+    assert changed(base, [({}, "x")]) == base
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_has_a_title_and_valid_changes(name):
+    settings = parse(experiments=[name]).settings_of("s", name)
+    assert EXPERIMENTS[name].title
+    for key, value in EXPERIMENTS[name].changes.items():
+        group, _, field = key.partition(".")
+        assert (getattr(getattr(settings, group), field) if field else getattr(settings, group)) == value
+
+
+def test_a_variant_is_its_base_with_changes():
+    variants = {"own": {"base": "cman-lstm", "title": "Own", "changes": {"lstm": {"hidden": 64}, "gate.kind": "none"}}}
+    configuration = parse(variants=variants, experiments=["own"])
+    settings = configuration.settings_of("s", "own")
+    assert configuration.experiment("own").title == "Own"
+    assert (settings.lstm.kind, settings.lstm.hidden, settings.gate.kind) == ("lstm", 64, "none")
+
+
+def test_a_variant_may_undo_what_its_base_changes():
+    variants = {"own": {"base": "cman-lstm", "title": "Own", "changes": {"lstm.kind": "bilstm"}}}
+    assert parse(variants=variants).settings_of("s", "own") == Settings()
+
+
+# ---- the part of one run
+
+RICH: dict[str, Any] = {
+    "corpora": {
+        "s": {"format": "conll04-sample", "settings": {"rel.hidden": 33}, "seed": 4, "sentences": {"train": 5}},
+        "j": {"format": "jsonl", "paths": {"train": "a.jsonl", "dev": "b.jsonl", "test": "c.jsonl"}},
+        "real": {"format": "conll04", "packaging": "spert", "paths": {"train.txt": "here.txt"}},
+    },
+    "experiments": ["cman", "multihead", "own", "cman-static"],
+    "seeds": [1, 2],
+    "settings": {"training": {"epochs": 7}, "word.vectors": "wiki", "dropout.inputs": 0.3},
+    "variants": {
+        "own": {"base": "cman", "title": "Own", "changes": {"gate.kind": "none"}},
+        "unused": {"base": "cman", "title": "Unused", "changes": {}},
+    },
+    "encoders": {"minilm": {"package": "p", "title": "T"}, "other": {"path": "folder"}},
+    "vectors": {"wiki": {"path": "w.txt"}, "more": {"path": "m.bin"}},
+    "mirror": "mirror",
+    "threads": 2,
+}
+
+
+@pytest.mark.parametrize("experiment", RICH["experiments"])
+@pytest.mark.parametrize("corpus", RICH["corpora"])
+def test_a_narrowed_configuration_is_itself_one_and_gives_the_same_run(corpus, experiment):
+    whole = parse_configuration(RICH, "rich")
+    part = json.loads(json.dumps(whole.narrowed(corpus, experiment)))
+    again = parse_configuration(part, "part")
+    assert again.settings_of(corpus, experiment) == whole.settings_of(corpus, experiment)
+    assert again.experiment(experiment).title == whole.experiment(experiment).title
+    assert list(again.corpora) == [corpus] and again.experiments == [experiment]
+    expected, found = (each.corpora[corpus].model_dump(exclude={"settings"}) for each in (whole, again))
+    assert found == expected
+    used = again.settings_of(corpus, experiment)
+    assert list(again.encoders) == (["minilm"] if used.contextual.enabled else [])
+    assert {name: again.vectors[name] for name in again.vectors} == {"wiki": whole.vectors["wiki"]}
+
+
+@pytest.mark.parametrize("experiment", [None, "cman", "own", "multihead"])
+def test_narrowing_a_narrowed_configuration_changes_nothing(experiment):
+    part = parse_configuration(RICH, "rich").narrowed("s", experiment)
+    assert parse_configuration(part, "part").narrowed("s", experiment) == part
+
+
+def test_what_a_run_does_not_use_does_not_change_its_part():
+    part = parse_configuration(RICH, "rich").narrowed("s", "cman")
+    other: dict[str, Any] = json.loads(json.dumps(RICH))
+    other["corpora"]["j"]["paths"]["train"] = "z.jsonl"
+    other["experiments"], other["seeds"], other["threads"] = ["cman"], [5], 1
+    other["variants"], other["mirror"] = {}, None
+    other["encoders"]["other"]["path"], other["vectors"]["more"]["path"] = "x", "y"
+    assert parse_configuration(other, "other").narrowed("s", "cman") == part
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda each: each["settings"].update({"rel.threshold": 0.4}),
+        lambda each: each["corpora"]["s"].update(seed=5),
+        lambda each: each["corpora"]["s"]["settings"].update({"rel.hidden": 34}),
+        lambda each: each["encoders"]["minilm"].update(package="q"),
+        lambda each: each["vectors"]["wiki"].update(path="v.txt"),
+    ],
+)
+def test_what_a_run_uses_changes_its_part(change):
+    part = parse_configuration(RICH, "rich").narrowed("s", "cman")
+    other = json.loads(json.dumps(RICH))
+    change(other)
+    assert parse_configuration(other, "other").narrowed("s", "cman") != part
+
+
+def test_the_part_of_a_corpus_has_its_sources_and_all_features():
+    whole = parse_configuration(RICH, "rich")
+    for corpus in RICH["corpora"]:
+        again = parse_configuration(json.loads(json.dumps(whole.narrowed(corpus))), "part")
+        assert list(again.corpora) == [corpus]
+        assert again.encoders == whole.encoders and again.vectors == whole.vectors
+
+
+# ---- files
+
+
+def test_yaml_and_json_files_are_read(tmp_path):
+    for name, text in (("c.yaml", yaml.safe_dump(RICH)), ("c.json", json.dumps(RICH))):
+        (tmp_path / name).write_text(text)
+        assert read_configuration(tmp_path / name) == parse_configuration(RICH, "rich")
+
+
+def test_invalid_yaml_is_refused_with_its_line(tmp_path):
+    (tmp_path / "c.yaml").write_text("corpora:\n  s: {format: conll04-sample\nseeds: [1]\n")
+    with pytest.raises(UsageError, match=r"c\.yaml: line [23]: found invalid YAML"):
+        read_configuration(tmp_path / "c.yaml")
+    (tmp_path / "d.yaml").write_text("corpora: 1\nseeds:\n\t- 1\n")
+    with pytest.raises(UsageError, match=r"d\.yaml: line 3: found invalid YAML"):
+        read_configuration(tmp_path / "d.yaml")
+
+
+def test_yaml_cannot_make_objects(tmp_path):
+    (tmp_path / "c.yaml").write_text("corpora: !!python/object/apply:os.getcwd []\n")
+    with pytest.raises(UsageError, match=r"c\.yaml: line 1"):
+        read_configuration(tmp_path / "c.yaml")
+
+
+def test_a_missing_or_empty_file_is_named(tmp_path):
+    with pytest.raises(CmanError, match=r"none\.yaml: cannot be read"):
+        read_configuration(tmp_path / "none.yaml")
+    (tmp_path / "empty.yaml").write_text("")
+    with pytest.raises(UsageError, match=r"empty\.yaml: found no keys"):
+        read_configuration(tmp_path / "empty.yaml")
+
+
+def test_bytes_that_are_not_utf_8_are_refused_with_their_line(tmp_path):
+    (tmp_path / "c.yaml").write_bytes(b"seeds: [1]\nx: \xff\n")
+    with pytest.raises(CmanError, match=r"c\.yaml: line 2"):
+        read_configuration(tmp_path / "c.yaml")
