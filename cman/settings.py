@@ -1,8 +1,9 @@
 """What one training run is made of: every switch of the model, its losses and its training, two levels deep.
 
 The defaults are the paper's values where it gives them and otherwise the reading that its equations or its baseline's
-code suggest; each group names the equations or the section of Zhao et al. (2023) that it touches. The keys are the same in a
-configuration file (`settings: {crf.potential: pairwise}`), in an experiment's changes and in a model's `config.json`.
+code suggest; each group names the equations or the section of Zhao et al. (2023) that it touches. The keys are the
+same in a configuration file (`settings: {crf.potential: pairwise}`), in an experiment's changes and in a model's
+`config.json`.
 """
 
 from typing import Annotated, Literal

@@ -40,8 +40,8 @@ def embed(
     # torch takes seconds to load, which word vectors do not need.
     import torch
 
+    from cman.device import available_device
     from cman.features.encoder import ContextualEncoder, write_cache
-    from cman.model.device import available_device
 
     if threads is not None:
         torch.set_num_threads(threads)

@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 
 from cman.corpora.document import Document, read_documents, write_documents
+from cman.device import available_device
 from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments, EvaluationBatches
 from cman.features.cache import FeatureCache, Features
 from cman.features.encoder import ContextualEncoder, DocumentFeatures
 from cman.model.decode import Dropped, decode_batch
-from cman.model.device import available_device
 from cman.model.folder import ModelFolder
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from cman.config import Configuration
+from cman.device import available_device
 from cman.files import write_json, write_text
 from cman.layout import Layout
-from cman.model.device import available_device
 from cman.model.folder import ModelFolder
 from cman.training.data import TrainingData
 from cman.training.protocol import Run

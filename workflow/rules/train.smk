@@ -33,7 +33,7 @@ rule train:
             "kernels/*.py",
             "model/*.py",
             "training/*.py",
-            without=["features/e*.py", "model/device.py", "model/predict.py"],
+            without=["features/e*.py", "model/predict.py"],
         ),
     output:
         model=[
