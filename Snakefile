@@ -30,6 +30,7 @@ include: "workflow/rules/report.smk"
 wildcard_constraints:
     corpus=either(configuration.corpora),
     experiment=either(configuration.experiments),
+    features=either([*configuration.encoders, *configuration.vectors]),
     encoder=either(configuration.encoders),
     vectors=either(configuration.vectors),
     split="main",
@@ -40,3 +41,4 @@ rule all:
     default_target: True
     input:
         "results/tables.tex",
+        "results/tables.csv",

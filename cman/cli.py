@@ -48,19 +48,22 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def run(*arguments: Any, log_file: Path | None = None, **options: Any) -> None:
-        handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-        if log_file is not None:
-            log_file.parent.mkdir(parents=True, exist_ok=True)
-            handlers.append(logging.FileHandler(log_file, mode="w", encoding="utf-8"))
-        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=handlers, force=True)
-        log.setLevel(logging.INFO)
+        _report_to([logging.StreamHandler(sys.stderr)])
         try:
+            if log_file is not None:
+                log_file.parent.mkdir(parents=True, exist_ok=True)
+                file = logging.FileHandler(log_file, mode="w", encoding="utf-8")
+                _report_to([logging.StreamHandler(sys.stderr), file])
             function(*arguments, **options)
         except CmanError as error:
             log.error("error: %s", error)
             raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+        except OSError as error:
+            # A full disk, a folder in the place of a file, a missing permission: the system's own words say it.
+            log.error("error: %s: %s", error.filename, error.strerror)
             raise typer.Exit(1) from None
         except Exception:
             # An error of ours: the traceback belongs into the log file as well, not only on the terminal.
@@ -75,15 +78,20 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def _report_to(handlers: list[logging.Handler]) -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=handlers, force=True)
+    log.setLevel(logging.INFO)
+
+
 def _configuration(path: Path) -> Any:
-    from cman.config import parse_configuration, read_configuration
+    from cman.config import load_configuration, read_configuration
 
     if str(path) != "-":
         return read_configuration(path)
     try:
-        return parse_configuration(json.load(sys.stdin), "standard input")
-    except json.JSONDecodeError as error:
-        raise UsageError(f"standard input: line {error.lineno}: found invalid JSON, wanted a configuration") from None
+        return load_configuration(sys.stdin.read(), "standard input")
+    except UnicodeDecodeError:
+        raise UsageError("standard input: found bytes that are not UTF-8, wanted a configuration") from None
 
 
 def _version(asked: bool) -> None:
@@ -108,6 +116,7 @@ def config(
     corpus: CorpusOption,
     experiment: Annotated[str | None, typer.Option(help="Experiment; without it, the corpus's part alone.")] = None,
     output: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
+    features: Annotated[str | None, typer.Option(help="A name under `encoders` or `vectors`, to keep of them.")] = None,
     settings: Annotated[bool, typer.Option("--settings", help="Print the resolved settings of the run.")] = False,
 ) -> None:
     """Print the part of a configuration that one run depends on.
@@ -122,7 +131,7 @@ def config(
     if settings:
         part = configuration.settings_of(corpus, experiment).model_dump(mode="json")
     else:
-        part = configuration.narrowed(corpus, experiment)
+        part = configuration.narrowed(corpus, experiment, features)
     if output is None:
         typer.echo(json.dumps(part, indent=2, ensure_ascii=False))
     else:
@@ -199,10 +208,10 @@ def train(
 
     Example: cman train --config config/conll04.yaml --corpus conll04 --experiment cman --seed 1
     """
+    configuration = _configuration(config)
+    configuration.settings_of(corpus, experiment)  # a wrong name is told before torch is loaded
     from cman.training.train import train
 
-    configuration = _configuration(config)
-    configuration.settings_of(corpus, experiment)
     cores = threads or configuration.threads
     train(configuration, corpus, experiment, split, seed, Layout(results), device or configuration.device, cores)
 

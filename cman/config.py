@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from cman.errors import UsageError
 from cman.experiments import EXPERIMENTS, Experiment
@@ -77,6 +77,12 @@ class Encoder(Group):
     path: Path | None = None
     title: str | None = Field(None, description="what tables call it")
 
+    @model_validator(mode="after")
+    def _one_place(self) -> "Encoder":
+        if (self.package is None) == (self.path is None):
+            raise ValueError("wanted exactly one of the keys 'package' and 'path'")
+        return self
+
 
 class Vectors(Group):
     """Pre-trained word vectors: a word2vec text or binary file or a GloVe file, plain or alone in a .zip."""
@@ -88,7 +94,7 @@ class Variant(Group):
     """An experiment of one's own: a named change of an experiment of the paper."""
 
     base: str
-    title: str
+    title: str = Field(min_length=1)
     changes: Changes
 
 
@@ -106,6 +112,14 @@ class Configuration(Group):
     threads: Annotated[int, Field(ge=1)] = Field(1, description="cores of one training")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     record: bool = Field(False, description="make the tables from results/record alone, without training")
+
+    @model_validator(mode="after")
+    def _no_repetition(self) -> "Configuration":
+        for name, values in (("experiments", self.experiments), ("seeds", self.seeds)):
+            repeated = [value for place, value in enumerate(values) if value in values[:place]]
+            if repeated:
+                raise ValueError(f"{name}: found {repeated[0]!r} twice, wanted each once")
+        return self
 
     def experiment(self, name: str) -> Experiment:
         """Return an experiment of the paper or a variant.
@@ -152,17 +166,20 @@ class Configuration(Group):
                 raise UsageError(_unknown(f"name at {key}", name, known))
         return settings
 
-    def narrowed(self, corpus: str, experiment: str | None = None) -> dict[str, Any]:
-        """Return the part that one corpus, or one run, depends on, ready to be written as JSON.
+    def narrowed(self, corpus: str, experiment: str | None = None, features: str | None = None) -> dict[str, Any]:
+        """Return the part that one corpus, its features of one name, or one run depends on, ready to be JSON.
 
         A run's part holds all of its settings, resolved: it stays the same when a default or an experiment changes
         that it does not use, and differs when one changes that it does use.
         """
         chosen = self.corpus(corpus).model_copy(update={"settings": {}})
         part: dict[str, Any] = {"corpora": {corpus: chosen}}
-        if experiment is None:
-            part |= {"encoders": self.encoders, "vectors": self.vectors}
-        else:
+        if features is not None:
+            part |= {
+                "encoders": {name: value for name, value in self.encoders.items() if name == features},
+                "vectors": {name: value for name, value in self.vectors.items() if name == features},
+            }
+        if experiment is not None:
             settings = self.settings_of(corpus, experiment)
             used = settings.contextual.encoder if settings.contextual.enabled else None
             title = self.experiment(experiment).title
@@ -239,13 +256,24 @@ def read_configuration(path: Path) -> Configuration:
     Raises:
         CmanError: the file cannot be read; UsageError: see `parse_configuration`.
     """
+    return load_configuration(read_text(path), str(path))
+
+
+def load_configuration(text: str, where: str) -> Configuration:
+    """Return the configuration that YAML or JSON text holds; `where` names it in errors.
+
+    Raises:
+        UsageError: invalid YAML, named with its line; or see `parse_configuration`.
+    """
     try:
-        value = yaml.safe_load(read_text(path))
+        value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}: " if mark else ""
-        raise UsageError(f"{path}: {place}found invalid YAML, wanted keys and values") from None
-    return parse_configuration(value, str(path))
+        raise UsageError(f"{where}: {place}found invalid YAML, wanted keys and values") from None
+    except (ValueError, RecursionError) as error:  # such as a date that does not exist
+        raise UsageError(f"{where}: found a value that YAML cannot read ({error})") from None
+    return parse_configuration(value, where)
 
 
 def _sentence(error: ValidationError, where: str) -> str:
@@ -258,6 +286,8 @@ def _sentence(error: ValidationError, where: str) -> str:
     key = ".".join(parts)
     if first["type"] == "extra_forbidden":
         return f"{where}: unknown key {key!r}"
+    if first["type"] == "value_error":
+        return f"{where}: key {key!r}: {first['msg'].removeprefix('Value error, ')}"
     if first["type"] == "missing":
         return f"{where}: the key {key!r} is missing"
     return f"{where}: key {key!r}: found {first['input']!r}; {first['msg'][0].lower()}{first['msg'][1:]}"

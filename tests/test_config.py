@@ -294,12 +294,15 @@ def test_what_a_run_uses_changes_its_part(change):
     assert parse_configuration(other, "other").narrowed("s", "cman") != part
 
 
-def test_the_part_of_a_corpus_has_its_sources_and_all_features():
+def test_the_part_of_a_corpus_has_its_sources_and_the_features_that_are_asked_for():
     whole = parse_configuration(RICH, "rich")
     for corpus in RICH["corpora"]:
-        again = parse_configuration(json.loads(json.dumps(whole.narrowed(corpus))), "part")
-        assert list(again.corpora) == [corpus]
-        assert again.encoders == whole.encoders and again.vectors == whole.vectors
+        assert set(whole.narrowed(corpus)) == {"corpora"}
+        for name in (*whole.encoders, *whole.vectors):
+            part = json.loads(json.dumps(whole.narrowed(corpus, features=name)))
+            again = parse_configuration(part, "part")
+            assert list(again.corpora) == [corpus]
+            assert [*part["encoders"], *part["vectors"]] == [name]
 
 
 # ---- files

@@ -152,7 +152,7 @@ def read_spert(path: Path, split: str) -> list[Document]:
         where = f"{path}: {split}[{position}]"
         number = item.pop("orig_id", None) if isinstance(item, dict) else None
         if not isinstance(number, int | str) or "id" in item:
-            raise CmanError(f"{where}: field orig_id: found {number!r}, wanted the document's number, and no 'id'")
+            raise CmanError(f"{where}: field orig_id: found {number!r}, wanted the number of the document, and no 'id'")
         document = parse_document({"id": str(number), **item}, where)
         if document.id in documents:
             raise CmanError(f"{where}: field orig_id: found {number!r} a second time, wanted a new number")

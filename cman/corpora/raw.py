@@ -38,6 +38,8 @@ def obtain(corpus: Corpus, name: str, target: Path, mirror: Path | None = None) 
     Raises:
         UsageError: the corpus has no such file; CmanError: see `cman.corpora.sources.fetch`.
     """
+    if not raw_files(corpus):
+        raise UsageError(f"found the raw file {name!r}, wanted none: this corpus is given by path and not fetched")
     if name not in raw_files(corpus):
         raise UsageError(f"found no raw file {name!r}, wanted one of {', '.join(raw_files(corpus))}")
     if isinstance(corpus, Conll04Sample):

@@ -5,6 +5,7 @@ origin it must have the SHA-256; the first place that has the file decides, and 
 Downloads are retried, continue where an interrupted one stopped, and appear under their name only when they are whole.
 """
 
+import http.client
 import logging
 import os
 import shutil
@@ -96,7 +97,9 @@ def _verify(source: Source, path: Path, origin: str) -> None:
     found = sha256(path)
     if found != source.sha256:
         path.unlink()
-        raise CmanError(f"{origin}: {source.name}: found SHA-256 {found}, wanted {source.sha256}; the copy was deleted")
+        raise CmanError(
+            f"{origin}: {source.name}: found SHA-256 {found}, wanted {source.sha256}; deleted what was fetched"
+        )
 
 
 def _download(source: Source, target: Path) -> None:
@@ -107,8 +110,8 @@ def _download(source: Source, target: Path) -> None:
         try:
             _continue_download(source.url, partial)
             break
-        except (urllib.error.URLError, OSError, TimeoutError) as error:
-            reason = getattr(error, "reason", error)
+        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+            reason = str(getattr(error, "reason", error)).strip()
             final = isinstance(error, urllib.error.HTTPError) and error.code in (401, 403, 404, 410)
             if attempt == ATTEMPTS or final:
                 raise CmanError(

@@ -37,7 +37,8 @@ def statistics(splits: Mapping[str, Sequence[Document]], warnings: Sequence[str]
 
 def normalised(document: Document) -> str:
     """Return a sentence's lower-case letters and digits: equal for texts that differ only in tokenisation."""
-    return re.sub(r"[\W_]+", "", "".join(document.tokens)).lower()
+    text = "".join(document.tokens)
+    return re.sub(r"[\W_]+", "", text).lower() or text  # a sentence of signs alone is equal to itself only
 
 
 def _counts(documents: Sequence[Document]) -> dict[str, Any]:

@@ -33,8 +33,6 @@ def model_directory(encoder: Encoder, name: str) -> Path:
     Raises:
         CmanError: the package is not installed or ships no model, or the path has no `config.json`.
     """
-    if (encoder.package is None) == (encoder.path is None):
-        raise CmanError(f"encoders.{name}: wanted exactly one of the keys 'package' and 'path'")
     if encoder.path is not None:
         if not (encoder.path / "config.json").is_file():
             raise CmanError(f"encoders.{name}.path: {encoder.path} has no config.json, wanted a model directory")

@@ -179,8 +179,8 @@ def test_a_missing_or_empty_spert_split_is_refused(tmp_path: Path, value: Any) -
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        ("Ada", "field orig_id: found nothing, wanted the number of the document"),
-        ({"tokens": ["Ada"]}, "field orig_id: found nothing, wanted the number of the document"),
+        ("Ada", "field orig_id: found None, wanted the number of the document"),
+        ({"tokens": ["Ada"]}, "field orig_id: found None, wanted the number of the document"),
         (ITEM | {"tokens": []}, "field tokens: found [], wanted at least one token"),
         (ITEM | {"tokens": ["Ada"]}, "field entities[0].end: found 2, wanted an integer from 1 to 1"),
         (ITEM | {"source": "AP"}, "field document: unknown key 'source'"),

@@ -42,15 +42,21 @@ def either(names):
 
 def code(*patterns, without=()):
     """Return the modules below `cman/` that a stage's result depends on: editing one makes the stage run again."""
-    found = {path for pattern in patterns for path in Path("cman").glob(pattern)}
+    found = {
+        path
+        for pattern in patterns
+        for path in Path("cman").glob(pattern)
+        if path.is_file()
+    }
     left_out = {path for pattern in without for path in Path("cman").glob(pattern)}
     return sorted(str(path) for path in found - left_out)
 
 
 def part_of(wildcards):
-    """Return the part of the configuration that a corpus, or one of its experiments, depends on."""
+    """Return the part of the configuration that a corpus, its features of one name or one experiment depend on."""
     experiment = getattr(wildcards, "experiment", None)
-    return json.dumps(configuration.narrowed(wildcards.corpus, experiment))
+    features = getattr(wildcards, "features", None)
+    return json.dumps(configuration.narrowed(wildcards.corpus, experiment, features))
 
 
 def raw_inputs(wildcards):
@@ -111,6 +117,10 @@ def measured_runs():
                 "record: found no run below results/record, wanted at least one; see `cman record`"
             )
         return found
+    if not configuration.experiments or not configuration.seeds:
+        raise WorkflowError(
+            "experiments, seeds: found an empty list, wanted at least one of each for the tables"
+        )
     return expand(
         RUN,
         corpus=configuration.corpora,

@@ -1,9 +1,27 @@
 # What trainings read of a corpus and what is computed once: contextual features and word vectors.
 
 
+localrules:
+    features_configuration,
+
+
+rule features_configuration:
+    output:
+        "results/configurations/{corpus}/features/{features}.json",
+    log:
+        "results/logs/configuration/{corpus}/features/{features}.log",
+    params:
+        part=part_of,
+    message:
+        "the part of the configuration that {wildcards.features} of {wildcards.corpus} depends on"
+    shell:
+        "printf %s {params.part:q} | cman config --config - --corpus {wildcards.corpus}"
+        " --features {wildcards.features} --output {output} --log {log}"
+
+
 rule embed:
     input:
-        config="results/configurations/{corpus}.json",
+        config="results/configurations/{corpus}/features/{encoder}.json",
         documents=expand(
             "results/corpora/{{corpus}}/main/{part}.jsonl",
             part=["train", "dev", "test"],
@@ -30,7 +48,7 @@ rule embed:
 
 rule word_vectors:
     input:
-        config="results/configurations/{corpus}.json",
+        config="results/configurations/{corpus}/features/{vectors}.json",
         documents=expand(
             "results/corpora/{{corpus}}/main/{part}.jsonl",
             part=["train", "dev", "test"],

@@ -10,7 +10,7 @@ rule tables:
         scores=expand("{run}/scores.json", run=measured_runs()),
         provenance=expand("{run}/provenance.json", run=measured_runs()),
         published="config/published.yaml",
-        code=code("report/*"),
+        code=code("report/*.py", "report/*.j2"),
     output:
         tex=report(
             "results/tables.tex", caption="../report/tables.rst", category="Tables"

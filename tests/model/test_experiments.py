@@ -1,0 +1,163 @@
+"""The experiments of the paper train and differ from CMAN only where they say; a model can learn by heart."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from cman.config import changed
+from cman.evaluation.counts import strict_counts
+from cman.experiments import EXPERIMENTS
+from cman.features.batch import Batch
+from cman.features.vocabulary import Vocabulary
+from cman.model.adversarial import perturbation
+from cman.model.build import build_model
+from cman.model.decode import Dropped, decode_batch
+from cman.model.losses import JointLoss
+from cman.settings import Settings
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def shapes(model: torch.nn.Module) -> Shapes:
+    return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+
+
+def difference(before: Shapes, after: Shapes) -> set[str]:
+    return {name for name in before | after if before.get(name) != after.get(name)}
+
+
+def step(model: Any, settings: Settings, batch: Batch) -> float:
+    """One adversarial training step, as the training loop makes it; return the joint loss."""
+    model.train()
+    joint = JointLoss(model.loss_names, settings)
+    trained = [parameter for parameter in (*model.parameters(), *joint.parameters()) if parameter.requires_grad]
+    optimiser = torch.optim.Adam(trained, lr=1e-3)
+    x = model.inputs(batch)
+    clean = x.detach().requires_grad_()
+    total = joint(model.losses(clean, batch))
+    total.backward()
+    eta = perturbation(clean.grad, model.inputs.static_size, settings.at)
+    noisy = (x.detach() + eta).requires_grad_()
+    joint(model.losses(noisy, batch), regularise=False).backward()
+    x.backward(clean.grad + noisy.grad)
+    optimiser.step()
+    joint.hold_bounds()
+    return float(total.detach())
+
+
+def losses(model: Any, batch: Batch) -> dict[str, Tensor]:
+    with torch.no_grad():
+        return model.losses(model.inputs(batch), batch)
+
+
+STACKED = r"(bsa\.\d|interaction(\.bla\d\.encoder)?)\.recurrent\..*"
+EXPERIMENT_CHANGES = {
+    "cman": None,
+    "cman-static": r"inputs\.mix\..*|bsa\.0\.recurrent\..*weight_ih_l0",
+    "cman-encoded-label": r"interaction\.bla\d\.gate\..*",
+    "cman-lstm": STACKED,
+    "cman-gru": STACKED,
+    "cman-bigru": STACKED,
+    "cman-mlp": STACKED,
+    "cman-no-self-attention": r"bsa\.\d\.attention\..*",
+    "cman-no-bla": r"interaction\..*",
+    "cman-no-attention": r"interaction\..*|bsa\.\d\.attention\..*",
+    "cman-no-uncertainty": None,
+    "cman-separate": r"second_bsa\..*",
+}
+
+
+@pytest.fixture(scope="module")
+def full_size(vocabulary: Vocabulary) -> Callable[[str], tuple[Any, Settings]]:
+    def made(experiment: str) -> tuple[Any, Settings]:
+        settings = changed(Settings(), [(EXPERIMENTS[experiment].changes, experiment)])
+        contextual = (3, 6) if settings.contextual.enabled else None
+        return build_model(settings, vocabulary, None, contextual), settings
+
+    return made
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_trains_a_step_and_predicts(experiment, full_size, encode):
+    model, settings = full_size(experiment)
+    few = encode(contextual=settings.contextual.enabled).batch([0, 3, 4])
+    assert math.isfinite(step(model, settings, few))
+    with torch.no_grad():
+        assert torch.isfinite(model.eval().predict(few).relations).all()
+
+
+def test_every_experiment_of_the_paper_is_looked_at():
+    assert {name for name in EXPERIMENTS if not name.startswith("multihead")} == set(EXPERIMENT_CHANGES)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENT_CHANGES)
+def test_an_experiment_differs_from_cman_only_where_it_says(experiment, full_size):
+    pattern = EXPERIMENT_CHANGES[experiment]
+    (base, _), (other, settings) = full_size("cman"), full_size(experiment)
+    changed_names = difference(shapes(base), shapes(other))
+    if pattern is None:
+        assert changed_names == set()
+    else:
+        assert changed_names and {name for name in changed_names if not re.fullmatch(pattern, name)} == set()
+    uncertainty = len(list(JointLoss(other.loss_names, settings).parameters()))
+    assert uncertainty == (0 if experiment == "cman-no-uncertainty" else 3)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru", "bigru", "mlp"])
+def test_other_recurrent_units_keep_the_width_of_the_model(kind, full_size, encode):
+    model, _ = full_size(f"cman-{kind}")
+    few = encode().batch([0, 1])
+    widths: list[int] = []
+    for unit in model.bsa:
+        unit.register_forward_hook(lambda _, given, result: widths.append(result.shape[2]))
+    losses(model, few)
+    assert widths == [256, 256]
+
+
+def test_the_baselines_differ_only_in_inputs_and_training(full_size):
+    plain, adversarial, contextual = (full_size(name) for name in ("multihead", "multihead-at", "multihead-contextual"))
+    assert shapes(plain[0]) == shapes(adversarial[0])
+    assert not plain[1].at.enabled and adversarial[1].at.enabled and contextual[1].at.enabled
+    changed_names = difference(shapes(plain[0]), shapes(contextual[0]))
+    assert {name for name in changed_names if not re.fullmatch(r"inputs\..*|stack\.0\..*weight_ih_l0", name)} == set()
+    assert plain[0].stack[0].forwards.hidden_size == 64 and len(plain[0].stack) == 3
+
+
+@pytest.mark.parametrize(
+    ("architecture", "source"), [("cman", "gold"), ("cman", "predicted"), ("multihead", "gold")], ids=str
+)
+def test_a_model_learns_eight_sentences_by_heart(architecture, source, build, encode, corpus, vocabulary):
+    changes = {"architecture": architecture, "label.source": source, "dropout.inputs": 0.0, "dropout.recurrent": 0.0}
+    changes |= {"word.unknown_rate": 0.0, "lstm.hidden": 16, "rel.hidden": 16}
+    model, settings = build(changes)
+    joint = JointLoss(model.loss_names, settings)
+    trained = [value for value in (*model.parameters(), *joint.parameters()) if value.requires_grad]
+    optimiser = torch.optim.Adam(trained, lr=0.01)
+    batch = encode().batch(range(8))
+    for _ in range(250):
+        model.train()
+        optimiser.zero_grad()
+        joint(model.losses(model.inputs(batch), batch)).backward()
+        optimiser.step()
+        joint.hold_bounds()
+        with torch.no_grad():
+            prediction = model.eval().predict(batch)
+        found = decode_batch(
+            prediction,
+            corpus,
+            batch.lengths,
+            vocabulary,
+            model.reported_crf,
+            settings.rel,
+            Dropped(),
+            with_scores=False,
+        )
+        entities, relations = strict_counts(corpus, found)
+        if entities.f1 == relations.f1 == 1.0:
+            break
+    assert (entities.f1, relations.f1) == (1.0, 1.0)

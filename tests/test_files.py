@@ -1,0 +1,180 @@
+"""A file is complete under its name or not there, and what cannot be read is named with its place."""
+
+import hashlib
+import json
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from cman.errors import CmanError
+from cman.files import HASH_BLOCK, atomic_path, atomic_text, read_json, read_text, sha256, write_json, write_text
+
+
+class HalfwayError(Exception):
+    """Something that happens in the middle of writing."""
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# ---- atomic writing
+
+
+def test_the_target_appears_only_when_the_block_ends(tmp_path):
+    target = tmp_path / "a" / "b" / "out.txt"
+    with atomic_path(target) as temporary:
+        temporary.write_text("new")
+        assert not target.exists()
+        assert temporary.parent == target.parent  # a rename is atomic only within one file system
+    assert target.read_text() == "new"
+    assert names(target.parent) == ["out.txt"]
+
+
+@pytest.mark.parametrize("error", [HalfwayError, KeyboardInterrupt, SystemExit])
+def test_an_error_leaves_no_file_and_comes_through(tmp_path, error):
+    with pytest.raises(error), atomic_path(tmp_path / "out.txt") as temporary:
+        temporary.write_text("half")
+        raise error
+    assert names(tmp_path) == []
+
+
+def test_an_error_keeps_the_old_file(tmp_path):
+    target = tmp_path / "out.txt"
+    target.write_text("old")
+    with pytest.raises(HalfwayError), atomic_text(target) as stream:
+        stream.write("half")
+        raise HalfwayError
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["out.txt"]
+
+
+def test_a_target_that_cannot_be_replaced_leaves_no_temporary_file(tmp_path):
+    (tmp_path / "out.txt").mkdir()
+    with pytest.raises(OSError, match=r"out\.txt"):
+        write_text(tmp_path / "out.txt", "new")
+    assert names(tmp_path) == ["out.txt"]
+
+
+def test_a_block_that_removes_its_file_leaves_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "out.txt") as temporary:
+        temporary.unlink()
+    assert names(tmp_path) == []
+
+
+def test_an_old_file_is_replaced(tmp_path):
+    target = tmp_path / "out.txt"
+    write_text(target, "a long first version")
+    write_text(target, "second")
+    assert target.read_text() == "second"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_result_has_the_mode_of_any_other_new_file(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "out.txt", "x")
+        assert os.umask(umask) == umask  # and the process keeps its own
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "out.txt").stat().st_mode) == mode
+
+
+def test_two_writers_of_one_file_do_not_mix(tmp_path):
+    target = tmp_path / "out.txt"
+    texts = [letter * 200_000 for letter in "abcd"]
+    threads = [threading.Thread(target=write_text, args=(target, text)) for text in texts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert target.read_text() in texts
+    assert names(tmp_path) == ["out.txt"]
+
+
+def test_text_is_utf8_with_plain_line_ends_on_every_system(tmp_path):
+    write_text(tmp_path / "out.txt", "Łódź\n東京\n")
+    assert (tmp_path / "out.txt").read_bytes() == "Łódź\n東京\n".encode()
+
+
+def test_json_keeps_the_order_of_keys_and_every_letter(tmp_path):
+    write_json(tmp_path / "out.json", {"z": "Łódź", "a": [1.5, None]})
+    text = (tmp_path / "out.json").read_text(encoding="utf-8")
+    assert text.endswith("\n")
+    assert "Łódź" in text
+    assert list(json.loads(text)) == ["z", "a"]
+    assert read_json(tmp_path / "out.json") == {"z": "Łódź", "a": [1.5, None]}
+
+
+def test_a_value_that_json_does_not_have_leaves_the_old_file(tmp_path):
+    write_json(tmp_path / "out.json", 1)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "out.json", {"path": {1, 2}})
+    assert read_json(tmp_path / "out.json") == 1
+    assert names(tmp_path) == ["out.json"]
+
+
+# ---- reading
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "byte"),
+    [
+        (b"\xff", 1, "0xff"),
+        (b"one\ntwo\nthr\xe9e\n", 3, "0xe9"),
+        (b"one\r\ntw\xe9", 2, "0xe9"),
+        (b"one\n\xc3", 2, "0xc3"),  # the file ends within a letter
+        ("é\nü\n".encode() + b"\x80", 3, "0x80"),
+    ],
+)
+def test_a_byte_that_is_no_utf8_is_named_with_its_line(tmp_path, content, line, byte):
+    path = tmp_path / "in.txt"
+    path.write_bytes(content)
+    with pytest.raises(CmanError, match=rf"in\.txt: line {line}: found the byte {byte}, wanted UTF-8"):
+        read_text(path)
+
+
+def test_text_is_read_as_it_stands(tmp_path):
+    path = tmp_path / "in.txt"
+    path.write_bytes("a\r\nb\u2028c\n".encode())
+    assert read_text(path) == "a\r\nb\u2028c\n"
+
+
+@pytest.mark.parametrize("read", [read_text, read_json])
+def test_a_missing_file_and_a_folder_are_named_with_the_reason(tmp_path, read):
+    with pytest.raises(CmanError, match=r"nothing\.json: cannot be read \(No such file"):
+        read(tmp_path / "nothing.json")
+    with pytest.raises(CmanError, match=r"cannot be read \(Is a directory"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"), [("", 1), ('{\n  "a": 1,\n}', 3), ('{"a": 1}\n{"b": 2}', 2), ("[1,\n", 2)]
+)
+def test_broken_json_is_named_with_its_line(tmp_path, content, line):
+    path = tmp_path / "in.json"
+    path.write_text(content)
+    with pytest.raises(CmanError, match=rf"in\.json: line {line}: found invalid JSON"):
+        read_json(path)
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "1" * 100_000])
+def test_json_that_python_cannot_hold_is_refused_in_one_sentence(tmp_path, content):
+    path = tmp_path / "in.json"
+    path.write_text(content)
+    with pytest.raises(CmanError, match=r"in\.json: .*JSON") as caught:
+        read_json(path)
+    assert len(str(caught.value)) < 500
+
+
+# ---- hashing
+
+
+@pytest.mark.parametrize("size", [0, 1, HASH_BLOCK - 1, HASH_BLOCK, 2 * HASH_BLOCK + 1])
+def test_the_hash_is_sha256_of_all_bytes_whatever_the_size(tmp_path, size):
+    content = b"x" * size
+    (tmp_path / "in").write_bytes(content)
+    assert sha256(tmp_path / "in") == hashlib.sha256(content).hexdigest()

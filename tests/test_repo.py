@@ -1,0 +1,200 @@
+"""The repository keeps its own rules: short files, documented modules, commands in the README that work."""
+
+import ast
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+from snakemake.cli import get_argument_parser
+
+from cman.cli import app
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+CONSTRAINTS = ROOT / "constraints.txt"
+LONGEST = 350  # lines of a source file
+SOURCES = {".py", ".smk", ".cpp", ".cu", ".h"}
+# Folders of one machine; written in pieces, so that this file does not hold what it looks for.
+OF_ONE_MACHINE = re.compile(r"(?<![\w.~$}/-])/(?:" + "|".join(["work", "root", "home", "Users"]) + r")/\w")
+
+
+@pytest.fixture(scope="module")
+def files() -> list[Path]:
+    """The files of the repository: tracked, or new and not ignored."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this is no git repository")
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def is_source(path: Path) -> bool:
+    return path.suffix in SOURCES or path.name == "Snakefile"
+
+
+# ---- sources
+
+
+def test_no_source_file_is_longer_than_the_limit(files):
+    sources = [path for path in files if is_source(path)]
+    assert sources
+    lengths = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8").count("\n") for path in sources}
+    assert {path: length for path, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_every_module_says_what_it_is():
+    undocumented = []
+    for path in sorted((ROOT / "cman").rglob("*.py")):
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        if not docstring or not docstring.splitlines()[0].endswith((".", ":")):
+            undocumented.append(str(path.relative_to(ROOT)))
+    assert undocumented == []
+
+
+def test_every_folder_of_the_package_is_a_package():
+    folders = {path.parent for path in (ROOT / "cman").rglob("*.py")}
+    assert [str(folder) for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
+
+
+def test_no_file_names_a_folder_of_one_machine(files):
+    found = []
+    for path in files:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            continue
+        places = enumerate(lines, start=1)
+        found += [f"{path.relative_to(ROOT)}: {n}: {line}" for n, line in places if OF_ONE_MACHINE.search(line)]
+    assert found == []
+
+
+def test_nothing_that_a_rule_makes_is_in_the_repository(files):
+    kept = ("results/README.md", "results/record/")
+    results = [path.relative_to(ROOT).as_posix() for path in files if path.is_relative_to(ROOT / "results")]
+    assert [name for name in results if not name.startswith(kept)] == []
+
+
+# ---- the commands of the README
+
+
+def commands(text: str) -> list[list[str]]:
+    """The calls of `cman` and `snakemake` in a Markdown text's code blocks, as words."""
+    found = []
+    for block in re.findall(r"^ *```[^\n]*\n(.*?)^ *```", text, flags=re.MULTILINE | re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            line = line.strip().removeprefix("$ ")
+            if not re.match(r"([A-Z_]+=\S* +)*([\w./-]*/)?(cman|snakemake|python3?)\b(?!:)", line):
+                continue
+            lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+            lexer.whitespace_split = True
+            call: list[str] = []
+            for word in [*lexer, ";"]:
+                if word in (";", "&&", "||", "|", ">", "<"):
+                    found += [call] if call else []
+                    call = []
+                elif call or not re.fullmatch(r"[A-Z_]+=.*", word):
+                    call.append(word)
+    return [named for call in found if (named := without_interpreter(call))[0] in ("cman", "snakemake")]
+
+
+def without_interpreter(call: list[str]) -> list[str]:
+    name = Path(call[0]).name
+    if name.startswith("python") and call[1:2] == ["-m"] and len(call) > 2:
+        return call[2:]
+    return [name, *call[1:]]
+
+
+def problem(call: list[str]) -> str | None:
+    """What is wrong with the words of a call, without running it."""
+    name, *words = call
+    if {"--help", "-h", "--version"} & set(words):
+        words = [word for word in words if word not in ("--help", "-h", "--version")]
+        known = typer.main.get_command(app).commands if name == "cman" else words
+        return next((f"no verb {word}" for word in words[:1] if word not in known), None)
+    if name == "snakemake":
+        try:
+            get_argument_parser().parse_args(words)
+        except SystemExit:
+            return "snakemake does not take these options"
+        return None
+    verbs = typer.main.get_command(app).commands
+    if not words or words[0] not in verbs:
+        return f"no verb {' '.join(words[:1])}"
+    try:
+        verbs[words[0]].make_context(words[0], words[1:])
+    except Exception as error:  # of typer or click, whichever typer brings
+        return str(error) or repr(error)
+    return None
+
+
+def test_every_command_of_the_readme_can_be_typed():
+    if not README.is_file():
+        pytest.skip("there is no README.md")
+    calls = commands(README.read_text(encoding="utf-8"))
+    assert {call[0] for call in calls} == {"cman", "snakemake"}
+    wrong = {shlex.join(call): problem(call) for call in calls}
+    assert {call: what for call, what in wrong.items() if what} == {}
+
+
+def test_wrong_commands_of_a_readme_would_be_found():
+    text = """
+```sh
+$ cman trian --config x
+.venv/bin/cman score --gold a --perdictions b | less
+CMAN_MIRROR=copies cman fetch --config x \\
+    --corpus y && snakemake --crores 2 results/tables.tex
+```
+cman in a sentence is no command
+
+    ```
+    cman score --gold a --predictions b > scores.json
+    python -m snakemake --cores all results/tables.tex --config record=true   # a comment
+    cman: a line of output
+    ```
+"""
+    calls = commands(text)
+    assert [" ".join(call[:2]) for call in calls] == [
+        "cman trian",
+        "cman score",
+        "cman fetch",
+        "snakemake --crores",
+        "cman score",
+        "snakemake --cores",
+    ]
+    assert [problem(call) is None for call in calls] == [False, False, True, False, True, True]
+
+
+# ---- dependencies
+
+
+def pins() -> list[str]:
+    if not CONSTRAINTS.is_file():
+        pytest.skip("there is no constraints.txt")
+    lines = (line.partition("#")[0].strip() for line in CONSTRAINTS.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line]
+
+
+def test_every_dependency_is_pinned_to_one_version():
+    assert [pin for pin in pins() if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.!]*", pin)] == []
+
+
+def test_no_dependency_is_pinned_twice():
+    names = [normal(pin.partition("==")[0]) for pin in pins()]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_every_direct_dependency_is_pinned():
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    direct = re.findall(r'"([A-Za-z0-9._-]+)>=', project.partition("[project.scripts]")[0].partition("[project]")[2])
+    pinned = {normal(pin.partition("==")[0]) for pin in pins()}
+    assert [name for name in direct if normal(name) not in pinned] == []
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,149 @@
+"""What Snakemake plans, refuses and says, without running any job but `tables`."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PUBLISHED = "config/published.yaml"
+
+
+def last_words(printed: str) -> str:
+    """What Snakemake prints after its introduction: the error."""
+    return printed.partition("Error")[2]
+
+
+def one_record(project: Any) -> Path:
+    """A record as `cman record` leaves it, with made-up counts."""
+    folder: Path = project / "results/record/conll04/cman/main/seed1"
+    folder.mkdir(parents=True)
+    provenance = {"corpus": "conll04", "corpus_title": "CoNLL04", "sample": False, "experiment": "cman"}
+    provenance |= {"title": "CMAN", "split": "main", "seed": 1, "protocol": "p", "inputs_title": "i"}
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+    level = {"all": {"true_positive": 1, "predicted": 2, "gold": 2}, "types": {}}
+    modes = {"strict": level, "boundaries": level, "relaxed": level}
+    (folder / "scores.json").write_text(json.dumps({"documents": 1, "entities": modes, "relations": modes}))
+    (folder / "history.csv").write_text("epoch\n1\n")
+    return folder
+
+
+# ---- what is planned
+
+
+@pytest.fixture(scope="module")
+def bare(untouched) -> str:
+    return untouched.snakemake("-n")
+
+
+def test_bare_snakemake_plans_the_whole_way_to_the_tables(bare, untouched):
+    configured = yaml.safe_load((untouched / "config/default.yaml").read_text())
+    assert re.findall(r"Shell command: cman (\w+)", bare)[-1] == "tables"
+    runs = len(configured["experiments"]) * len(configured["seeds"])
+    for rule, count in {"train": runs, "predict": runs, "score": runs, "prepare": 1, "fetch": 3, "tables": 1}.items():
+        assert re.search(rf"^{rule} +{count}$", bare, flags=re.MULTILINE), rule
+
+
+def test_a_dry_run_makes_nothing_but_snakemakes_own_folder(bare, untouched):
+    assert not (untouched / "results").exists() or not any(
+        path.is_file() for path in (untouched / "results").rglob("*")
+    )
+
+
+def test_by_itself_only_the_sample_corpus_is_used_and_nothing_is_downloaded(bare):
+    assert set(re.findall(r"--corpus (\S+)", bare)) == {"conll04-sample"}
+
+
+def test_every_job_writes_a_log_of_its_own(bare):
+    logs = re.findall(r"--log (\S+)", bare)
+    assert len(logs) == len(re.findall(r"^Shell command: (?:cman|printf)", bare, flags=re.MULTILINE))
+    assert len(set(logs)) == len(logs)
+
+
+def test_the_real_configuration_takes_nothing_of_the_sample_corpus(untouched):
+    printed = untouched.snakemake("-n", "--configfile", "config/conll04.yaml")
+    assert set(re.findall(r"--corpus (\S+)", printed)) == {"conll04"}
+    assert set(re.findall(r"results/(?:raw|corpora|features|runs)/([^/\s]+)/", printed)) == {"conll04"}
+    assert "conll04-sample" not in printed
+    configured = yaml.safe_load((untouched / "config/conll04.yaml").read_text())
+    assert set(re.findall(r"--experiment (\S+)", printed)) == set(configured["experiments"])
+
+
+def test_seeds_and_experiments_can_be_chosen_on_the_command_line(untouched):
+    planned = untouched.planned("--config", "seeds=[1,2]", "experiments=[cman-static]")
+    assert (planned["train"], planned["score"], planned["tables"]) == (2, 2, 1)
+    assert "embed" not in planned  # the one experiment reads no contextual features
+
+
+def test_one_stage_can_be_asked_for_by_its_file(untouched):
+    wanted = "results/corpora/conll04-sample/statistics.json"
+    assert untouched.planned(wanted) == {"corpus_configuration": 1, "fetch": 3, "prepare": 1}
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ("foo=1", "config/default.yaml: unknown key 'foo'"),
+        ("experiments=[camn]", "unknown experiment: found 'camn', wanted one of "),
+        ("settings={attn.heads: 7}", "attn.heads is 7"),
+        ("record=true", "record: found no run below results/record"),
+        ("experiments=[]", "experiments"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_in_one_sentence(untouched, config, named):
+    printed = untouched.snakemake("-n", "--config", config, status=1)
+    assert "Traceback" not in printed
+    assert named in last_words(printed)
+
+
+@pytest.mark.parametrize("config", ["seeds=[1,1]", "experiments=[cman-static,cman-static]"])
+def test_what_stands_twice_is_refused_before_anything_is_trained(untouched, config):
+    printed = untouched.snakemake("-n", "--config", config, status=1)
+    assert config.partition("=")[0] in last_words(printed)
+
+
+# ---- the record
+
+
+def test_tables_are_made_from_the_record_alone(new_project):
+    project = new_project()
+    one_record(project)
+    record = ("--config", "record=true")
+    assert project.planned(*record) == {"tables": 1, "all": 1}
+    project.snakemake("--cores", "1", *record)
+    assert (project / "results/tables.tex").is_file()
+    assert "CMAN" in (project / "results/tables.csv").read_text()
+    assert project.planned(*record) == {}
+    (project / PUBLISHED).open("a").write("# another comment\n")
+    assert project.planned(*record) == {"tables": 1, "all": 1}
+
+
+# ---- style
+
+
+def test_snakemake_has_nothing_to_find_fault_with(untouched):
+    assert "good condition" in untouched.snakemake("--lint")
+
+
+def test_the_rules_are_formatted(untouched):
+    command = Path(sys.executable).parent / "snakefmt"
+    if not command.is_file() and shutil.which("snakefmt") is None:
+        pytest.skip("snakefmt is not installed")
+    name = str(command) if command.is_file() else "snakefmt"
+    untouched.run(name, "--check", "Snakefile", "workflow")
+
+
+def test_the_profiles_share_what_is_not_about_slurm(untouched):
+    default, slurm = (yaml.safe_load((untouched / f"profiles/{name}/profile.yaml").read_text()) for name in PROFILES)
+    shared = ("printshellcmds", "show-failed-logs", "rerun-incomplete", "keep-going")
+    assert {key: slurm.get(key) for key in shared} == {key: default[key] for key in shared}
+
+
+PROFILES = ("default", "slurm")
