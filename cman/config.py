@@ -240,11 +240,14 @@ def parse_configuration(value: Any, where: str) -> Configuration:
     except ValidationError as error:
         raise UsageError(_sentence(error, where)) from None
     # What no experiment uses is checked too: a wrong key must not wait for the day on which one does.
-    named = [*configuration.experiments, *configuration.variants] or [FULL_MODEL]
     try:
-        for corpus in configuration.corpora:
-            for experiment in named:
-                configuration.settings_of(corpus, experiment)
+        for name, corpus in configuration.corpora.items():
+            experiments = [*configuration.experiments, *configuration.variants]
+            if not experiments:
+                layers = [(configuration.settings, "settings"), (corpus.settings, f"corpora.{name}.settings")]
+                changed(Settings(), layers)
+            for experiment in experiments:
+                configuration.settings_of(name, experiment)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     return configuration

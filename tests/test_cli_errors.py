@@ -274,7 +274,8 @@ def test_an_output_that_cannot_be_written_is_named(output):
 @pytest.mark.parametrize("log", [".", "configuration.json/run.log"])
 def test_a_log_that_cannot_be_written_is_named(log):
     call = ("--config", configuration(), "--corpus", "s", "--log", log)
-    assert str(Path(log.split("/")[0]).resolve()) in sentence(cman("config", *call), 1)
+    said = sentence(cman("config", *call), 1)
+    assert any(str(name) in said for name in ("configuration.json", Path(log).resolve()))
 
 
 @pytest.mark.parametrize("given", ["", "{", "[1, 2]", '{"corpora": {}, "foo": 1}', b"\xff{}"])
