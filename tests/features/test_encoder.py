@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from cman.config import Encoder
 from cman.corpora.document import Document
@@ -302,9 +303,9 @@ def test_other_tokens_have_another_hash(one, other):
 
 
 def test_an_encoder_needs_exactly_one_source(tmp_path):
-    for encoder in (Encoder(), Encoder(package="json", path=tmp_path)):
-        with pytest.raises(CmanError, match=r"encoders\.e: wanted exactly one"):
-            model_directory(encoder, "e")
+    for places in ({}, {"package": "json", "path": tmp_path}):
+        with pytest.raises(ValidationError, match="wanted exactly one of the keys 'package' and 'path'"):
+            Encoder(**places)
 
 
 def test_a_package_that_is_missing_or_ships_no_model_is_named():
