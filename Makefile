@@ -4,12 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: tables test lint clean
+.PHONY: tables test lint kernels clean
 
-tables: $(VENV)/installed
+tables: $(VENV)/installed kernels
 	$(BIN)/snakemake --cores all results/tables.tex
 
-test: $(VENV)/installed
+test: $(VENV)/installed kernels
 	$(BIN)/pytest
 
 lint: $(VENV)/installed
@@ -23,8 +23,14 @@ lint: $(VENV)/installed
 $(VENV)/installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cman needs Python 3.11 or newer, found " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint,speed]'
 	touch $@
 
+# The compiled operations; without a compiler this says so and does nothing.
+kernels: $(VENV)/installed
+	mkdir -p build
+	$(BIN)/python setup.py build_ext --inplace > build/kernels.log 2>&1
+	grep "^cman kernels:" build/kernels.log
+
 clean:
-	rm -rf $(VENV) build *.egg-info .snakemake
+	rm -rf $(VENV) build *.egg-info .snakemake cman/_C.*

@@ -5,22 +5,18 @@ a verb needs is imported inside of it, so that `--help` and wrong arguments answ
 1 failed, 2 wrong use.
 """
 
-import inspect
 import json
 import logging
-import os
 import sys
-import traceback
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cman import __version__
-from cman.errors import CmanError, UsageError
+from cman.errors import UsageError
 from cman.layout import Layout
+from cman.verb import verb
 
 app = typer.Typer(
     name="cman",
@@ -40,47 +36,7 @@ SplitOption = Annotated[str, typer.Option(help="Division of the corpus into trai
 ResultsOption = Annotated[Path, typer.Option(help="Folder that everything is written below.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; the configuration's by default.")]
 DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu or cuda; the configuration's by default.")]
-LogOption = Annotated[Path | None, typer.Option("--log", help="Also write messages and any error to this file.")]
-
-
-def verb(function: Callable[..., None]) -> Callable[..., None]:
-    """Make a function a verb: set up messages from its `log_file`, turn errors into a sentence and an exit status."""
-
-    @wraps(function)
-    def run(*arguments: Any, log_file: Path | None = None, **options: Any) -> None:
-        _report_to([logging.StreamHandler(sys.stderr)])
-        try:
-            if log_file is not None:
-                log_file.parent.mkdir(parents=True, exist_ok=True)
-                file = logging.FileHandler(log_file, mode="w", encoding="utf-8")
-                _report_to([logging.StreamHandler(sys.stderr), file])
-            function(*arguments, **options)
-        except CmanError as error:
-            log.error("error: %s", error)
-            raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(1) from None
-        except OSError as error:
-            # A full disk, a folder in the place of a file, a missing permission: the system's own words say it.
-            log.error("error: %s: %s", error.filename, error.strerror)
-            raise typer.Exit(1) from None
-        except Exception:
-            # An error of ours: the traceback belongs into the log file as well, not only on the terminal.
-            log.error("%s", traceback.format_exc())
-            raise typer.Exit(1) from None
-
-    # typer reads a verb's options from its signature: the shared option is added to it.
-    signature = inspect.signature(function)
-    shared = inspect.Parameter("log_file", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=LogOption)
-    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), shared])  # type: ignore[attr-defined]
-    run.__annotations__ = {**function.__annotations__, "log_file": LogOption}
-    return run
-
-
-def _report_to(handlers: list[logging.Handler]) -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=handlers, force=True)
-    log.setLevel(logging.INFO)
+KernelsOption = Annotated[str | None, typer.Option(help="auto or reference; the configuration's by default.")]
 
 
 def _configuration(path: Path) -> Any:
@@ -92,6 +48,12 @@ def _configuration(path: Path) -> Any:
         return load_configuration(sys.stdin.read(), "standard input")
     except UnicodeDecodeError:
         raise UsageError("standard input: found bytes that are not UTF-8, wanted a configuration") from None
+
+
+def _kernels(given: str | None) -> Any:
+    if given not in (None, "auto", "reference"):
+        raise UsageError(f"--kernels: found {given!r}, wanted auto or reference")
+    return given
 
 
 def _version(asked: bool) -> None:
@@ -202,6 +164,7 @@ def train(
     split: SplitOption = "main",
     threads: ThreadsOption = None,
     device: DeviceOption = None,
+    kernels: KernelsOption = None,
     results: ResultsOption = Path("results"),
 ) -> None:
     """Train one model; killed and started again, it continues after the last finished epoch.
@@ -212,8 +175,17 @@ def train(
     configuration.settings_of(corpus, experiment)  # a wrong name is told before torch is loaded
     from cman.training.train import train
 
-    cores = threads or configuration.threads
-    train(configuration, corpus, experiment, split, seed, Layout(results), device or configuration.device, cores)
+    train(
+        configuration,
+        corpus,
+        experiment,
+        split,
+        seed,
+        Layout(results),
+        device or configuration.device,
+        threads or configuration.threads,
+        _kernels(kernels) or configuration.kernels,
+    )
 
 
 @app.command()
@@ -225,6 +197,7 @@ def predict(
     features: Annotated[Path | None, typer.Option(help="Cached features of the input; else computed now.")] = None,
     threads: ThreadsOption = None,
     device: DeviceOption = None,
+    kernels: KernelsOption = None,
 ) -> None:
     """Predict entities and relations of tokenised documents.
 
@@ -232,7 +205,7 @@ def predict(
     """
     from cman.model.predict import predict_file
 
-    predict_file(model, input, output, features, device or "auto", threads)
+    predict_file(model, input, output, features, device or "auto", threads, _kernels(kernels) or "auto")
 
 
 @app.command()
@@ -272,6 +245,63 @@ def tables(
     from cman.report.tables import write_tables
 
     write_tables(runs, published, output, csv)
+
+
+@app.command()
+@verb
+def kernels(
+    output: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
+) -> None:
+    """Print what runs the operations: backend and instruction set, sources, torch, devices.
+
+    Example: cman kernels
+    """
+    from cman.files import write_text
+    from cman.kernels.report import lines
+
+    if output is None:
+        typer.echo("\n".join(lines()))
+    else:
+        write_text(output, "\n".join(lines()) + "\n")
+
+
+speed = typer.Typer(help="Measure speed; each measurement's --help has an example.", no_args_is_help=True)
+app.add_typer(speed, name="speed")
+
+
+@speed.command("kernels")
+@verb
+def speed_kernels(
+    crf: Annotated[list[str] | None, typer.Option(metavar="B,L,K", help="Shape of a CRF; repeatable.")] = None,
+    pairs: Annotated[
+        list[str] | None, typer.Option(metavar="B,N,D,R", help="Shape of the pair scores; repeatable.")
+    ] = None,
+    threads: Annotated[list[int] | None, typer.Option(min=1, help="Cores to use; repeatable; 1 and 2 by default.")] = (
+        None
+    ),
+    seconds: Annotated[float, typer.Option(min=0.0, help="Time for each contender of an operation.")] = 1.0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
+    compile: Annotated[bool, typer.Option(help="Also compile the definition by torch.compile.")] = True,
+    compile_limit: Annotated[float, typer.Option(min=0.0, help="Seconds that one compilation may take.")] = 60.0,
+    memory: Annotated[bool, typer.Option(help="Also measure peak memory, each in a process of its own.")] = True,
+    full_lengths: Annotated[bool, typer.Option("--full-lengths", help="No padding in the CRF's sentences.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the inputs.")] = 0,
+    output: Annotated[Path, typer.Option(help="CSV; the figure is written beside it.")] = Path(
+        "results/speed/kernels.csv"
+    ),
+) -> None:
+    """Time each operation against its peers, after all of them agreed on the result.
+
+    Example: cman speed kernels --crf 32,40,9 --pairs 16,40,128,6 --threads 1
+    """
+    from cman.speed.shapes import chosen_shapes
+
+    shapes = chosen_shapes(crf or [], pairs or [])  # a wrong shape is told before torch is loaded
+    from cman.speed.kernels import Options, speed_of_kernels
+
+    limit = compile_limit if compile else 0.0
+    options = Options(tuple(threads or (1, 2)), seconds, device, limit, memory, full_lengths, seed)
+    speed_of_kernels(shapes, options, output)
 
 
 @app.command()

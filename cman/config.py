@@ -111,6 +111,7 @@ class Configuration(Group):
     mirror: Path | None = Field(None, description="folder with copies of the public files; or CMAN_MIRROR")
     threads: Annotated[int, Field(ge=1)] = Field(1, description="cores of one training")
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    kernels: Literal["auto", "reference"] = Field("auto", description="compiled where they are built; or plain PyTorch")
     record: bool = Field(False, description="make the tables from results/record alone, without training")
 
     @model_validator(mode="after")

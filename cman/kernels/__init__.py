@@ -1,11 +1,28 @@
-"""The performance-critical operations, each defined by plain PyTorch code.
+"""The performance-critical operations: C++ and CUDA where they are built, plain PyTorch everywhere else.
 
-    from cman.kernels import crf_decode, crf_log_partition, crf_marginals, crf_nll, pair_scores
+    from cman.kernels import crf_decode, crf_log_partition, crf_marginals, crf_nll, pair_bce, pair_scores, pair_select
 
-Every operation takes batches padded on the right with `lengths`, and what stands in the padding never matters.
+They are also `torch.ops.cman.*`, work in `torch.compile` and under autocast, and are differentiable. Every operation
+takes batches padded on the right with `lengths`, and what stands in the padding never matters.
+`cman.kernels.reference` has the plain-PyTorch twin of each under the same name.
 """
 
+from cman.kernels import reference
 from cman.kernels.crf import crf_decode, crf_log_partition, crf_marginals, crf_nll, crf_span_marginals
-from cman.kernels.pairs import pair_scores
+from cman.kernels.library import KernelChoice, backend, use_kernels
+from cman.kernels.pairs import pair_bce, pair_scores, pair_select
 
-__all__ = ["crf_decode", "crf_log_partition", "crf_marginals", "crf_nll", "crf_span_marginals", "pair_scores"]
+__all__ = [
+    "KernelChoice",
+    "backend",
+    "crf_decode",
+    "crf_log_partition",
+    "crf_marginals",
+    "crf_nll",
+    "crf_span_marginals",
+    "pair_bce",
+    "pair_scores",
+    "pair_select",
+    "reference",
+    "use_kernels",
+]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cman.features.batch import Batch
 from cman.features.vocabulary import Vocabulary
 from cman.model.attention import BLA, BSA, LabelEncoder, token_mask
+from cman.model.candidates import Candidates
 from cman.model.crf import Crf, Potentials
 from cman.model.inputs import Inputs
 from cman.model.label_gate import LabelGate
@@ -40,6 +41,7 @@ class Cman(nn.Module):
         self.labels = LabelSource(len(vocabulary.tags), settings.label)
         self.interaction = CrossModalInteraction(vocabulary, settings) if settings.bla.enabled else None
         self.second_crf = Crf(width, vocabulary.tags, settings.crf)
+        self.candidates = Candidates(vocabulary.tags, settings.rel)
         self.relations = MultiHeadRelations(width, len(vocabulary.relations), settings.rel)
 
     @property
@@ -58,7 +60,7 @@ class Cman(nn.Module):
         }
 
     def predict(self, batch: Batch) -> Prediction:
-        """Decode both phases and score all relations."""
+        """Decode both phases and the relations between the reported entities' tokens."""
         first, labels, fused, first_tags = self._two_phases(self.inputs(batch), batch)
         second = self.second_crf.potentials(fused)
         second_tags = self.second_crf.decode(second, batch.lengths)
@@ -66,8 +68,8 @@ class Cman(nn.Module):
         if self.settings.ner.report == "first":
             tags = self.first_crf.decode(first, batch.lengths) if first_tags is None else first_tags
             potentials = first
-        relations = self.relations.probabilities(fused, batch.lengths)
-        return Prediction(tags, labels, second_tags, potentials, relations)
+        links = self.relations.links(fused, batch.lengths, self.candidates(tags))
+        return Prediction(tags, labels, second_tags, potentials, links)
 
     def _two_phases(self, x: Tensor, batch: Batch) -> tuple[Potentials, Tensor, Tensor, Tensor | None]:
         """Return the first CRF's potentials, the labels read, X~3 (B, L, 2d) and the first phase's tags if decoded."""

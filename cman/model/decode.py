@@ -2,8 +2,8 @@
 
 A relation is scored between tokens. It belongs to the predicted entities that contain the two tokens (`rel.decode:
 any_token`) or that have them as anchors (`last_token`); of several token pairs of the same two entities the most
-probable one counts. A relation with an endpoint in no predicted entity, or with both in the same one, is dropped and
-counted.
+probable one counts. A relation with both ends in the same entity is dropped and counted; one with an end in no
+predicted entity is never scored (see `cman.model.candidates`).
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from cman.corpora.bio import entities_of
 from cman.corpora.document import Document, Entity, Relation
 from cman.features.vocabulary import Vocabulary
 from cman.model.crf import Crf
-from cman.model.output import Prediction
+from cman.model.output import Links, Prediction
 from cman.settings import Rel
 
 SCORE_DIGITS = 6  # of a written confidence: more would only be noise of the summation order
@@ -24,9 +24,8 @@ SCORE_DIGITS = 6  # of a written confidence: more would only be noise of the sum
 
 @dataclass
 class Dropped:
-    """Relations above the threshold that no pair of predicted entities carries."""
+    """Relations above the threshold that no two predicted entities carry."""
 
-    outside: int = 0
     inside_one: int = 0
 
 
@@ -53,7 +52,7 @@ def decode_batch(
     confidences: list[list[float | None]] = [[None] * len(found) for found in entities]
     if with_scores:
         confidences = _confidences(entities, prediction, lengths, vocabulary, crf)
-    links = _links(prediction.relations, settings.threshold)
+    links = _by_sentence(prediction.links, len(documents))
     result = []
     for row, document in enumerate(documents):
         scored = [
@@ -80,12 +79,10 @@ def _confidences(
     return result
 
 
-def _links(relations: Tensor, threshold: float) -> list[list[tuple[int, int, int, float]]]:
-    """Return (head token, tail token, label, probability) above the threshold, by sentence."""
-    cells = (relations > threshold).nonzero()
-    values = relations[cells.unbind(1)]
-    result: list[list[tuple[int, int, int, float]]] = [[] for _ in range(len(relations))]
-    for (row, head, tail, label), value in zip(cells.tolist(), values.tolist(), strict=True):
+def _by_sentence(links: Links, sentences: int) -> list[list[tuple[int, int, int, float]]]:
+    """Return (head token, tail token, label, probability) by sentence."""
+    result: list[list[tuple[int, int, int, float]]] = [[] for _ in range(sentences)]
+    for (row, head, tail, label), value in zip(links.cells.tolist(), links.probabilities.tolist(), strict=True):
         result[row].append((head, tail, label, value))
     return result
 
@@ -106,8 +103,8 @@ def _relations(
     for head_token, tail_token, label, value in links:
         head, tail = owner.get(head_token), owner.get(tail_token)
         if head is None or tail is None:
-            dropped.outside += 1
-        elif head == tail:
+            continue  # a token that is no entity's anchor
+        if head == tail:
             dropped.inside_one += 1
         else:
             best[head, tail, label] = max(value, best.get((head, tail, label), 0.0))

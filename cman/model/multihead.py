@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cman.features.batch import Batch
 from cman.features.vocabulary import Vocabulary
+from cman.model.candidates import Candidates
 from cman.model.crf import Crf, Potentials
 from cman.model.inputs import Inputs
 from cman.model.labels import LabelSource
@@ -35,6 +36,7 @@ class MultiHead(nn.Module):
         self.crf = Crf(width, vocabulary.tags, settings.crf)
         self.labels = LabelSource(len(vocabulary.tags), settings.label)
         self.embedding = nn.Embedding(len(vocabulary.tags), settings.label.emb) if settings.label.emb else None
+        self.candidates = Candidates(vocabulary.tags, settings.rel)
         self.relations = MultiHeadRelations(width + settings.label.emb, len(vocabulary.relations), settings.rel)
 
     @property
@@ -51,11 +53,12 @@ class MultiHead(nn.Module):
         }
 
     def predict(self, batch: Batch) -> Prediction:
-        """Decode the entities and score all relations."""
+        """Decode the entities and the relations between their tokens."""
         potentials, labels, features, tags = self._features(self.inputs(batch), batch)
         if tags is None:
             tags = self.crf.decode(potentials, batch.lengths)
-        return Prediction(tags, labels, tags, potentials, self.relations.probabilities(features, batch.lengths))
+        links = self.relations.links(features, batch.lengths, self.candidates(tags))
+        return Prediction(tags, labels, tags, potentials, links)
 
     def _features(self, x: Tensor, batch: Batch) -> tuple[Potentials, Tensor, Tensor, Tensor | None]:
         x = self.input_dropout(x)

@@ -1,12 +1,20 @@
 """What every model gives: the losses of a batch in training, a prediction of it at inference."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
 from cman.model.crf import Potentials
 
 Losses = dict[str, Tensor]  # `first`, `second`, `rel` -> mean over the sentences of a batch
+
+
+class Links(NamedTuple):
+    """Relations between tokens with a probability above the threshold."""
+
+    cells: Tensor  # (S, 4): sentence, head's token, tail's token, label; sorted
+    probabilities: Tensor  # (S,)
 
 
 @dataclass(frozen=True)
@@ -17,4 +25,4 @@ class Prediction:
     labels: Tensor  # (B, L) that the second phase read
     second_tags: Tensor  # (B, L) of the second phase: how often they repeat `labels` is the label-copy rate
     potentials: Potentials  # of the reported phase
-    relations: Tensor  # (B, L, L, labels) probabilities
+    links: Links  # between tokens of predicted entities

@@ -12,6 +12,7 @@ from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments, EvaluationBatches
 from cman.features.cache import FeatureCache, Features
 from cman.features.encoder import ContextualEncoder, DocumentFeatures
+from cman.kernels import KernelChoice, backend, use_kernels
 from cman.model.decode import Dropped, decode_batch
 from cman.model.folder import ModelFolder
 
@@ -60,17 +61,18 @@ def predict(
             )
             for index, document in zip(indices, decoded, strict=True):
                 result[index] = document
-    log.info(
-        "%d documents; dropped %d relations with an end outside of every predicted entity, %d within one entity",
-        len(documents),
-        dropped.outside,
-        dropped.inside_one,
-    )
+    log.info("%d documents; dropped %d relations within one entity", len(documents), dropped.inside_one)
     return [document for document in result if document is not None]
 
 
 def predict_file(
-    model: Path, source: Path, target: Path, features: Path | None, device: str, threads: int | None
+    model: Path,
+    source: Path,
+    target: Path,
+    features: Path | None,
+    device: str,
+    threads: int | None,
+    kernels: KernelChoice = "auto",
 ) -> None:
     """Predict a file of documents into another; arguments as for `cman predict`.
 
@@ -79,6 +81,8 @@ def predict_file(
     """
     if threads is not None:
         torch.set_num_threads(threads)
+    use_kernels(kernels)
+    log.info("kernels: %s", backend())
     folder = ModelFolder.load(model)
     documents = read_documents(source)
     cache = None if features is None else FeatureCache(features)

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from cman.features.batch import Batch
-from cman.kernels import pair_scores
+from cman.kernels import pair_bce, pair_scores, pair_select
+from cman.model.output import Links
 from cman.settings import Rel
 
 
 class MultiHeadRelations(nn.Module):
-    """Scores, loss and probabilities of relations.
+    """Scores, loss and selection of relations.
 
     Args:
         size: size of a token's features.
@@ -41,33 +42,57 @@ class MultiHeadRelations(nn.Module):
 
     def scores(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Return s of equation 16 for all pairs, (B, L, L, classes); the class N comes last."""
-        a, c = self.head(x), self.tail(x)
-        if self.copies == 1:
-            return pair_scores(a, c, self.V, self.bias, lengths)
-        biases = [None] * self.copies if self.bias is None else torch.split(self.bias, 1)
-        parts = zip(a.chunk(self.copies, 2), c.chunk(self.copies, 2), torch.split(self.V, 1), biases, strict=True)
-        return torch.cat([pair_scores(part_a, part_c, v, bias, lengths) for part_a, part_c, v, bias in parts], 3)
+        return torch.cat([pair_scores(*part, lengths) for part in self._parts(x)], 3)
 
     def loss(self, x: Tensor, batch: Batch) -> Tensor:
         """Return the binary cross-entropy of each sentence's cells, summed or averaged, (B,)."""
-        scores = self.scores(x, batch.lengths)
-        gold = torch.zeros_like(scores)
-        sentence, head, tail, label = batch.relations.unbind(1)
-        gold[sentence, head, tail, label] = 1.0
-        longest = scores.shape[1]
-        inside = torch.arange(longest, device=x.device) < batch.lengths.unsqueeze(1)  # (B, L)
-        if self.settings.null_class:
-            free = inside.clone()
-            free[sentence, head] = False
-            gold[:, range(longest), range(longest), self.labels] = free.to(gold.dtype)
-        weight = torch.tensor(self.settings.pos_weight, device=x.device) if self.settings.pos_weight != 1.0 else None
-        cells = nn.functional.binary_cross_entropy_with_logits(scores, gold, reduction="none", pos_weight=weight)
-        cells = cells.masked_fill(~(inside.unsqueeze(2) & inside.unsqueeze(1)).unsqueeze(3), 0)
-        total = cells.sum((1, 2, 3))
-        return total if self.settings.loss_reduction == "sum" else total / (batch.lengths**2 * max(scores.shape[3], 1))
+        gold, weight = self._gold(batch), self.settings.pos_weight
+        parts = self._parts(x)
+        if len(parts) == 1:
+            total = pair_bce(*parts[0], gold, batch.lengths, pos_weight=weight)
+        else:
+            cells = [gold[gold[:, 3] == label] * gold.new_tensor([1, 1, 1, 0]) for label in range(len(parts))]
+            losses = [
+                pair_bce(*part, each, batch.lengths, pos_weight=weight) for part, each in zip(parts, cells, strict=True)
+            ]
+            total = torch.stack(losses).sum(0)
+        if self.settings.loss_reduction == "sum":
+            return total
+        return total / (batch.lengths**2 * max(len(self.V), 1))
 
-    def probabilities(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Return the probability of each relation at each pair, (B, L, L, labels), 0 in the padding (equation 17)."""
-        scores = self.scores(x, lengths)[..., : self.labels]
-        inside = torch.arange(scores.shape[1], device=x.device) < lengths.unsqueeze(1)
-        return scores.sigmoid().masked_fill(~(inside.unsqueeze(2) & inside.unsqueeze(1)).unsqueeze(3), 0)
+    def links(self, x: Tensor, lengths: Tensor, candidates: Tensor) -> Links:
+        """Return the relations between candidate tokens that are more probable than the threshold (equation 17).
+
+        Args:
+            candidates: (M, 2) sentence and token, sorted.
+        """
+        threshold = self.settings.threshold
+        bound = math.log(threshold / (1 - threshold))  # of the score: the sigmoid is monotonic
+        found = []
+        for label, (a, c, V, bias) in enumerate(self._parts(x)):
+            if self.copies == 1:  # the class N, the last one, is left out
+                V, bias = V[: self.labels], None if bias is None else bias[: self.labels]
+            elif label == self.labels:
+                break
+            cells, scores = pair_select(a, c, V, bias, candidates, lengths, bound)
+            found.append((cells + cells.new_tensor([0, 0, 0, label]), scores))
+        cells, scores = torch.cat([each for each, _ in found]), torch.cat([each for _, each in found])
+        return Links(cells, scores.sigmoid())
+
+    def _parts(self, x: Tensor) -> list[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
+        """Return a, c, V and the bias of the pair operations; one part a class where each has parameters of its own."""
+        a, c = self.head(x), self.tail(x)
+        if self.copies == 1:
+            return [(a, c, self.V, self.bias)]
+        biases = [None] * self.copies if self.bias is None else torch.split(self.bias, 1)
+        return list(zip(a.chunk(self.copies, 2), c.chunk(self.copies, 2), torch.split(self.V, 1), biases, strict=True))
+
+    def _gold(self, batch: Batch) -> Tensor:
+        """Return the gold cells (S, 4), with those of the class N if there is one."""
+        if not self.settings.null_class:
+            return batch.relations
+        free = torch.arange(batch.words.shape[1], device=batch.lengths.device) < batch.lengths.unsqueeze(1)  # (B, L)
+        free[batch.relations[:, 0], batch.relations[:, 1]] = False
+        sentence, token = free.nonzero().unbind(1)
+        null = torch.stack([sentence, token, token, torch.full_like(token, self.labels)], 1)
+        return torch.cat([batch.relations, null])

@@ -12,6 +12,7 @@ import torch
 
 from cman.config import Configuration, Conll04Sample
 from cman.files import sha256
+from cman.kernels import backend
 from cman.settings import Settings
 from cman.training.data import TrainingData
 from cman.training.protocol import Trained
@@ -58,6 +59,7 @@ def provenance(
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "device": torch.cuda.get_device_name() if device == "cuda" else f"cpu, {_processor()}",
         "threads": torch.get_num_threads(),
+        "kernels": backend(),
         "git": _git(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},

@@ -12,6 +12,7 @@ import torch
 from cman.config import Configuration
 from cman.device import available_device
 from cman.files import write_json, write_text
+from cman.kernels import KernelChoice, backend, use_kernels
 from cman.layout import Layout
 from cman.model.folder import ModelFolder
 from cman.training.data import TrainingData
@@ -32,6 +33,7 @@ def train(
     layout: Layout,
     device: str,
     threads: int,
+    kernels: KernelChoice = "auto",
 ) -> Path:
     """Train one run and return its folder, which then holds `model/`, `history.csv` and `provenance.json`.
 
@@ -40,11 +42,13 @@ def train(
     """
     device = available_device(device)
     torch.set_num_threads(threads)
+    use_kernels(kernels)
     settings = configuration.settings_of(corpus, experiment)
     data = TrainingData.read(configuration, corpus, settings, split, layout)
     if settings.word.vectors is None:
         log.info("no pre-trained word vectors are configured: random %d-d vectors are trained", settings.word.dim)
     log.info("%s on %s, seed %d, %s, %d threads", experiment, corpus, seed, device, threads)
+    log.info("kernels: %s", backend())
     checkpoints = layout.checkpoints(corpus, experiment, split, seed)
     trained = Run(settings, data, seed, checkpoints, device).train()
 

@@ -11,7 +11,7 @@ from cman.corpora.document import Document, Entity, Relation
 from cman.features.vocabulary import Vocabulary
 from cman.model.crf import Crf, Potentials
 from cman.model.decode import Dropped, decode_batch
-from cman.model.output import Prediction
+from cman.model.output import Links, Prediction
 from cman.settings import Crf as CrfSettings
 from cman.settings import Rel
 
@@ -28,13 +28,12 @@ def decoded(
     tags = torch.full((len(rows), longest), -1)
     for place, row in enumerate(rows):
         tags[place, : len(row)] = torch.tensor([TAGS.index(tag) for tag in row])
-    relations = torch.zeros(len(rows), longest, longest, 2)
-    for cell, value in cells.items():
-        relations[cell] = value
+    rates = {cell: value for cell, value in sorted(cells.items()) if value > settings.get("threshold", 0.5)}
+    links = Links(torch.tensor(list(rates), dtype=torch.int64).view(-1, 4), torch.tensor(list(rates.values())))
     torch.manual_seed(0)
     crf = Crf(3, TAGS, CrfSettings())
     potentials = Potentials(torch.randn(len(rows), longest, 5), torch.randn(5, 5), torch.zeros(5), torch.zeros(5))
-    prediction = Prediction(tags, tags, tags, potentials, relations)
+    prediction = Prediction(tags, tags, tags, potentials, links)
     documents = [
         Document(
             f"d{place}", tuple(f"w{token}" for token in range(len(row))), text="text", offsets=((0, 1),) * len(row)
@@ -69,13 +68,6 @@ def test_stray_inside_tags_open_entities():
     assert found[0].entities == (Entity("Loc", 0, 1), Entity("Peop", 1, 2), Entity("Loc", 3, 4))
 
 
-def test_a_relation_needs_more_than_the_threshold():
-    assert relations_of({(1, 4, 0): 0.5})[0] == ()
-    assert relations_of({(1, 4, 0): 0.500001})[0] == (Relation("In", 0, 1, 0.500001),)
-    assert relations_of({(1, 4, 0): 0.3}, threshold=0.3)[0] == ()
-    assert relations_of({(1, 4, 0): 0.31}, threshold=0.3)[0] == (Relation("In", 0, 1, 0.31),)
-
-
 def test_the_row_is_the_head_and_the_column_the_tail():
     assert relations_of({(4, 1, 1): 0.9})[0] == (Relation("Kill", 1, 0, 0.9),)
 
@@ -92,7 +84,7 @@ def test_last_token_decoding_reads_the_anchors_alone(anchor, place):
     for cell in itertools.product((0, 1), (3, 4)):
         found, dropped = relations_of({(*cell, 0): 0.9}, decode="last_token", anchor=anchor)
         assert found == ((Relation("In", 0, 1, 0.9),) if cell == place else ())
-        assert dropped == Dropped(outside=int(cell != place))
+        assert dropped == Dropped()
 
 
 def test_of_several_token_pairs_the_most_probable_counts_for_each_label():
@@ -107,17 +99,17 @@ def test_two_entities_may_be_related_in_both_directions():
     assert found == (Relation("In", 0, 1, 0.9), Relation("In", 1, 0, 0.8))
 
 
-def test_relations_without_two_entities_are_dropped_and_counted():
+def test_relations_within_one_entity_are_dropped_and_counted_and_those_outside_of_entities_are_none():
     cells = {(2, 4, 0): 0.9, (1, 5, 0): 0.9, (2, 5, 1): 0.9, (0, 1, 0): 0.9, (1, 1, 1): 0.9, (1, 4, 0): 0.9}
     found, dropped = relations_of(cells)
     assert found == (Relation("In", 0, 1, 0.9),)
-    assert dropped == Dropped(outside=3, inside_one=2)
+    assert dropped == Dropped(inside_one=2)
 
 
 def test_dropped_counts_add_up_over_batches():
     cells = {(0, 2, 4, 0): 0.9, (1, 0, 0, 0): 0.9}
     _, dropped = decoded([SENTENCE, ["B-Loc", "O"]], cells)
-    assert dropped == Dropped(outside=1, inside_one=1)
+    assert dropped == Dropped(inside_one=1)
 
 
 def test_relations_belong_to_the_sentence_of_their_cell():

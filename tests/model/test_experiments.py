@@ -88,7 +88,7 @@ def test_every_experiment_trains_a_step_and_predicts(experiment, full_size, enco
     few = encode(contextual=settings.contextual.enabled).batch([0, 3, 4])
     assert math.isfinite(step(model, settings, few))
     with torch.no_grad():
-        assert torch.isfinite(model.eval().predict(few).relations).all()
+        assert torch.isfinite(model.eval().predict(few).links.probabilities).all()
 
 
 def test_every_experiment_of_the_paper_is_looked_at():

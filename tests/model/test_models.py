@@ -65,10 +65,11 @@ def test_predictions_have_the_documented_shapes_and_ranges(architecture, build, 
         assert tags.shape == (count, longest)
         assert (tags[~mask] == -1).all() and (tags[mask] >= 0).all() and (tags[mask] < len(vocabulary.tags)).all()
     assert prediction.labels.shape == (count, longest) and (prediction.labels >= 0).all()
-    assert prediction.relations.shape == (count, longest, longest, len(vocabulary.relations))
-    assert not prediction.relations[~mask].any() and (prediction.relations <= 1).all()
-    assert not prediction.relations.transpose(1, 2)[~mask].any()
-    assert (prediction.relations[mask].flatten() >= 0).all()
+    sentence, head, tail, label = prediction.links.cells.unbind(1)
+    inside_entities = prediction.tags > 0
+    assert inside_entities[sentence, head].all() and inside_entities[sentence, tail].all()
+    assert (label >= 0).all() and (label < len(vocabulary.relations)).all()
+    assert (prediction.links.probabilities > 0.5).all() and (prediction.links.probabilities <= 1).all()
     assert prediction.potentials.emissions.shape == (count, longest, len(vocabulary.tags))
 
 
@@ -87,8 +88,10 @@ def test_a_batch_gives_the_mean_loss_and_the_predictions_of_its_sentences(archit
             prediction = model.predict(alone)
         assert prediction.tags[0, :n].tolist() == together.tags[place, :n].tolist()
         assert prediction.labels[0, :n].tolist() == together.labels[place, :n].tolist()
+        mine = together.links.cells[:, 0] == place
+        assert torch.equal(prediction.links.cells[:, 1:], together.links.cells[mine, 1:])
         torch.testing.assert_close(
-            prediction.relations[0, :n, :n], together.relations[place, :n, :n], rtol=0, atol=1e-5
+            prediction.links.probabilities, together.links.probabilities[mine], rtol=0, atol=1e-5
         )
     for name, value in losses(model, batch).items():
         assert float(value) == pytest.approx(total[name], rel=1e-4)
@@ -117,7 +120,7 @@ def test_predictions_do_not_read_gold_annotations(architecture, build, batch, vo
     blind = dataclasses.replace(batch, tags=torch.zeros_like(batch.tags), relations=batch.relations[:0])
     with torch.no_grad():
         first, second = model.predict(batch), model.predict(blind)
-    assert torch.equal(first.tags, second.tags) and torch.equal(first.relations, second.relations)
+    assert torch.equal(first.tags, second.tags) and torch.equal(first.links.cells, second.links.cells)
 
 
 @ARCHITECTURES
@@ -140,7 +143,8 @@ def test_a_corpus_without_any_relation_can_be_trained_on(architecture, changes, 
     model = build_model(settings, vocabulary)
     assert math.isfinite(step(model, settings, EncodedDocuments(documents, vocabulary, None).batch(range(8))))
     with torch.no_grad():
-        assert model.eval().predict(EncodedDocuments(documents, vocabulary, None).batch([0])).relations.shape[3] == 0
+        batch = EncodedDocuments(documents, vocabulary, None).batch([0])
+        assert len(model.eval().predict(batch).links.cells) == 0
 
 
 def test_a_model_of_contextual_features_refuses_a_batch_without_them(build, encode):

@@ -167,7 +167,8 @@ def test_the_prior_is_the_initial_probability_of_a_relation(build, batch):
     model, _ = build({"rel.prior": 0.01})
     torch.nn.init.zeros_(model.relations.V)
     with torch.no_grad():
-        probabilities = model.predict(batch).relations
+        x = torch.randn(*batch.words.shape, 16)
+        probabilities = model.relations.scores(x, batch.lengths).sigmoid()
     assert torch.allclose(probabilities[0, :3, :3], torch.tensor(0.01))
 
 
@@ -199,7 +200,11 @@ def test_the_null_class_is_never_decoded(build, batch, vocabulary):
         == len(vocabulary.relations) + 1
     )
     with torch.no_grad():
-        assert model.predict(batch).relations.shape[3] == len(vocabulary.relations)
+        model.relations.bias.fill_(5.0)  # every class of every pair is above the threshold
+        everywhere = inside(batch).nonzero()
+        links = model.relations.links(torch.zeros(*batch.words.shape, 16), batch.lengths, everywhere)
+    assert links.cells[:, 3].unique().tolist() == list(range(len(vocabulary.relations)))
+    assert len(links.cells) == int((batch.lengths**2).sum()) * len(vocabulary.relations)
 
 
 def test_per_relation_parameters_with_equal_copies_score_like_shared_ones(build, batch):

@@ -10,6 +10,7 @@ rule predict:
         model=rules.train.output.model,
         documents=f"{DOCUMENTS}/test.jsonl",
         features=contextual_features,
+        kernels=rules.kernels.output,
         code=code("model/predict.py", "model/decode.py", "corpora/document.py"),
     output:
         f"{RUN}/predictions.jsonl",
@@ -18,11 +19,13 @@ rule predict:
     params:
         features=features_option,
         device=configuration.device,
+        kernels=configuration.kernels,
     message:
         "predict the test documents with {wildcards.experiment}, seed {wildcards.seed}"
     shell:
         "cman predict --model $(dirname {input.model[0]}) --input {input.documents} --output {output}"
-        " {params.features} --threads {threads} --device {params.device} --log {log}"
+        " {params.features} --threads {threads} --device {params.device}"
+        " --kernels {params.kernels} --log {log}"
 
 
 rule score:

@@ -24,16 +24,17 @@ rule train:
     input:
         training_inputs,
         config="results/configurations/{corpus}/{experiment}.json",
+        kernels=rules.kernels.output,
         # Not evaluation/scores.py: training selects its epoch by evaluation/counts.py, and the scorer may change freely.
         code=code(
             "corpora/bio.py",
             "corpora/document.py",
             "evaluation/counts.py",
             "features/*.py",
-            "kernels/*.py",
+            "kernels/**/*.py",
             "model/*.py",
             "training/*.py",
-            without=["features/e*.py", "model/predict.py"],
+            without=["features/e*.py", "kernels/report.py", "model/predict.py"],
         ),
     output:
         model=[
@@ -51,8 +52,10 @@ rule train:
         mem_mb=2000,
     params:
         device=configuration.device,
+        kernels=configuration.kernels,
     message:
         "train {wildcards.experiment} on {wildcards.corpus}, seed {wildcards.seed}"
     shell:
         "cman train --config {input.config} --corpus {wildcards.corpus} --experiment {wildcards.experiment}"
-        " --split {wildcards.split} --seed {wildcards.seed} --threads {threads} --device {params.device} --log {log}"
+        " --split {wildcards.split} --seed {wildcards.seed} --threads {threads} --device {params.device}"
+        " --kernels {params.kernels} --log {log}"

@@ -1,0 +1,63 @@
+"""Which implementation of the operations is in use: the compiled one (`cman._C`), or plain PyTorch and why.
+
+A missing, outdated or unusable binary is normal and no error; `backend()` says in one line what is in use.
+"""
+
+import importlib
+from typing import Literal
+
+import torch
+
+from cman.kernels import registration
+from cman.kernels.stamp import read_stamp, sources_hash
+
+KernelChoice = Literal["auto", "reference"]
+BUILD = "build with: python setup.py build_ext --inplace"
+ISA_NAMES = {"avx512": "AVX-512", "avx2": "AVX2", "portable": "portable"}
+
+
+def _why_not_compiled() -> str | None:
+    """Load the compiled operations; return None, or why they cannot be used."""
+    stamp = read_stamp()
+    if stamp is None:
+        return f"not built; {BUILD}"
+    if stamp["torch"] != torch.__version__:
+        return f"built for torch {stamp['torch']}, this is {torch.__version__}; {BUILD}"
+    if sources_hash() not in (None, stamp["sources"]):
+        return f"built from other sources than csrc/; {BUILD}"
+    try:
+        importlib.import_module("cman._C")
+    except ImportError as error:
+        return f"the binary does not load ({str(error).splitlines()[0]}); {BUILD}"
+    return None
+
+
+REASON = _why_not_compiled()
+if REASON is None:
+    registration.complete_compiled()
+else:
+    registration.define_in_python()
+_in_use = REASON is None
+
+
+def compiled() -> bool:
+    """Return whether operations run compiled."""
+    return _in_use
+
+
+def use_kernels(choice: KernelChoice) -> None:
+    """Choose for this process: compiled operations where they are built, or plain PyTorch.
+
+    `torch.ops.cman` is not touched; only the functions of `cman.kernels` follow.
+    """
+    global _in_use
+    _in_use = choice == "auto" and REASON is None
+
+
+def backend() -> str:
+    """Return in one line what runs the operations, such as `C++ (AVX-512)`."""
+    if not _in_use:
+        return f"plain PyTorch ({REASON or 'kernels: reference'})"
+    module = importlib.import_module("cman._C")
+    cuda = " and CUDA" if module.cuda else ""
+    return f"C++ ({ISA_NAMES[module.isa()]}){cuda}"

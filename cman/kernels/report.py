@@ -1,0 +1,20 @@
+"""What `cman kernels` prints."""
+
+import torch
+
+from cman.kernels.library import backend
+from cman.kernels.stamp import read_stamp
+
+
+def lines() -> list[str]:
+    """Return the backend, the sources it was built from, torch and the devices, a line each."""
+    stamp = read_stamp()
+    sources = stamp["sources"][:12] if stamp is not None else "none"
+    devices = [f"cpu, {torch.get_num_threads()} threads"]
+    devices += [torch.cuda.get_device_name(place) for place in range(torch.cuda.device_count())]
+    return [
+        f"backend: {backend()}",
+        f"sources: {sources}",
+        f"torch: {torch.__version__}",
+        *(f"device: {device}" for device in devices),
+    ]

@@ -1,0 +1,1 @@
+"""Benchmarks inside one process: contenders must agree with the definition before any of them is timed."""

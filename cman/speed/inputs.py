@@ -1,0 +1,141 @@
+"""Seeded inputs of one shape, the same for every contender.
+
+The lengths of a CRF's sentences are uniform from L/4 to L with at least one of L; those of the pair scores are all N,
+so that no contender gains by leaving padding out. `full` makes the CRF's sentences full as well.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from cman.speed.shapes import Shape
+
+ANCHORS = 0.2  # share of tokens that end a predicted entity
+GOLD = 2  # gold relations a sentence
+THRESHOLD = 1.0  # of a pair's score; about a tenth of the cells is above it
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """Named tensors that move together."""
+
+    def cast(self, where: torch.device | torch.dtype | str) -> Self:
+        """Return a copy on another device or with another floating point type."""
+        dtype = isinstance(where, torch.dtype)
+        moved: dict[str, Any] = {
+            field.name: getattr(self, field.name)
+            if dtype and not getattr(self, field.name).is_floating_point()
+            else getattr(self, field.name).to(where)
+            for field in fields(self)
+        }
+        return type(self)(**moved)
+
+
+@dataclass(frozen=True)
+class CrfInputs(Tensors):
+    """What a CRF reads."""
+
+    emissions: Tensor  # (B, L, K)
+    transitions: Tensor  # (K, K)
+    start: Tensor  # (K,)
+    end: Tensor  # (K,)
+    lengths: Tensor  # (B,)
+    tags: Tensor  # (B, L) gold tags
+    mask: Tensor  # (B, L)
+
+    @property
+    def leaves(self) -> tuple[Tensor, ...]:
+        """The differentiable inputs, in the order of the doors' arguments."""
+        return self.emissions, self.transitions, self.start, self.end
+
+    @property
+    def items(self) -> int:
+        """The number of real tokens."""
+        return int(self.lengths.sum())
+
+
+@dataclass(frozen=True)
+class PairInputs(Tensors):
+    """What the pair scores and the operations on them read."""
+
+    a: Tensor  # (B, N, D)
+    c: Tensor  # (B, N, D)
+    V: Tensor  # (R, D)
+    bias: Tensor  # (R,)
+    lengths: Tensor  # (B,)
+    anchors: Tensor  # (M, 2) sentence, token
+    gold: Tensor  # (S, 4) sentence, head, tail, label
+    upstream: Tensor  # (B, N, N, R) the gradient that comes into the scores
+
+    @property
+    def leaves(self) -> tuple[Tensor, ...]:
+        """The differentiable inputs, in the order of the doors' arguments."""
+        return self.a, self.c, self.V, self.bias
+
+    @property
+    def items(self) -> int:
+        """The number of pairs of real tokens."""
+        return int((self.lengths**2).sum())
+
+
+Inputs = CrfInputs | PairInputs
+
+
+def make_inputs(shape: Shape, seed: int = 0, *, full: bool = False) -> Inputs:
+    """Return float32 inputs on the CPU; equal shapes and seeds give equal ones."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*sizes: int) -> Tensor:
+        return torch.randn(*sizes, generator=generator)
+
+    def below(limit: int, *sizes: int) -> Tensor:
+        return torch.randint(limit, sizes, generator=generator)
+
+    if shape.kind == "crf":
+        batch, length, tags = shape.sizes
+        shortest = length if full else max(1, length // 4)
+        lengths = shortest + below(length - shortest + 1, batch)
+        lengths[int(below(batch, 1))] = length
+        return CrfInputs(
+            emissions=normal(batch, length, tags),
+            transitions=normal(tags, tags),
+            start=normal(tags),
+            end=normal(tags),
+            lengths=lengths,
+            tags=below(tags, batch, length),
+            mask=torch.arange(length) < lengths.unsqueeze(1),
+        )
+    batch, length, size, labels = shape.sizes
+    chosen = torch.rand(batch, length, generator=generator) < ANCHORS
+    chosen[:, 0] = True
+    gold = torch.stack(
+        [torch.arange(batch).repeat_interleave(GOLD)]
+        + [below(limit, batch * GOLD) for limit in (length, length, labels)],
+        1,
+    )
+    return PairInputs(
+        a=normal(batch, length, size),
+        c=normal(batch, length, size),
+        V=normal(labels, size) / size**0.5,
+        bias=normal(labels) / 10,
+        lengths=torch.full((batch,), length),
+        anchors=chosen.nonzero(),
+        gold=torch.unique(gold, dim=0),
+        upstream=normal(batch, length, length, labels),
+    )
+
+
+def sentence(x: PairInputs, b: int) -> PairInputs:
+    """Return one sentence of a batch as a batch of its own."""
+
+    def only(rows: Tensor) -> Tensor:
+        kept = rows[rows[:, 0] == b].clone()
+        kept[:, 0] = 0
+        return kept
+
+    part = slice(b, b + 1)
+    return PairInputs(
+        x.a[part], x.c[part], x.V, x.bias, x.lengths[part], only(x.anchors), only(x.gold), x.upstream[part]
+    )

@@ -1,0 +1,65 @@
+"""The rows of `kernels.csv`: one an operation, shape, number of threads and contender, whatever became of it."""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from cman.files import atomic_text
+
+TIMED, MISSING, SKIPPED, FAILED = "timed", "missing", "skipped", "failed"
+
+
+@dataclass
+class Row:
+    """What one contender did; empty where nothing was measured.
+
+    `ratio` is this contender's median over ours in the same rounds; `parity` the largest difference from the float64
+    definition as a share of what is tolerated; `peak_mb` what one call lifts the peak of memory by, in MiB.
+    """
+
+    operation: str
+    shape: str
+    threads: int
+    contender: str
+    version: str
+    status: str = TIMED
+    median_ms: float | None = None
+    min_ms: float | None = None
+    max_ms: float | None = None
+    rounds: int | None = None
+    calls: int | None = None  # a round
+    rate: float | None = None
+    unit: str = ""
+    ratio: float | None = None
+    parity: float | None = None
+    peak_mb: float | None = None
+    note: str = ""
+    backend: str = ""
+    device: str = ""
+    processor: str = ""
+    torch: str = ""
+    lengths: str = ""
+    seed: int = 0
+
+    def remark(self, text: str) -> None:
+        """Add to the note."""
+        self.note = f"{self.note}; {text}" if self.note else text
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Write rows as CSV, atomically; numbers with six digits, nothing where nothing was measured."""
+    with atomic_text(path) as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in rows:
+            writer.writerow([_cell(getattr(row, column)) for column in COLUMNS])
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,52 @@
+"""The shapes that the operations are measured at, and how they are written on the command line.
+
+`--crf B,L,K` is a batch of B sentences of up to L tokens with K tags; `--pairs B,N,D,R` a batch of B sentences of up to
+N tokens with D hidden units and R relation labels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cman.errors import UsageError
+
+Kind = Literal["crf", "pairs"]
+
+SIZES: dict[Kind, str] = {"crf": "B,L,K", "pairs": "B,N,D,R"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of one input: (B, L, K) of a CRF or (B, N, D, R) of the pair scores."""
+
+    kind: Kind
+    sizes: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """The sizes as the CSV and the figure write them, such as 32x40x9."""
+        return "x".join(map(str, self.sizes))
+
+
+CRF_SHAPES = tuple(Shape("crf", sizes) for sizes in ((32, 40, 9), (256, 64, 9), (256, 128, 17), (32, 512, 32)))
+PAIR_SHAPES = tuple(Shape("pairs", sizes) for sizes in ((16, 40, 128, 6), (64, 64, 128, 6), (4, 256, 128, 12)))
+
+
+def parse_shape(kind: Kind, text: str) -> Shape:
+    """Return the shape that the value of `--crf` or `--pairs` says.
+
+    Raises:
+        UsageError: it is not the right number of whole numbers from 1.
+    """
+    parts = text.split(",")
+    wanted = SIZES[kind]
+    if len(parts) != wanted.count(",") + 1 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        count = wanted.count(",") + 1
+        raise UsageError(f"--{kind}: found {text!r}, wanted {count} whole numbers from 1, {wanted}")
+    return Shape(kind, tuple(int(part) for part in parts))
+
+
+def chosen_shapes(crf: Sequence[str], pairs: Sequence[str]) -> list[Shape]:
+    """Return the shapes given on the command line; if none is given at all, the seven that are always measured."""
+    given = [parse_shape("crf", text) for text in crf] + [parse_shape("pairs", text) for text in pairs]
+    return list(dict.fromkeys(given)) or [*CRF_SHAPES, *PAIR_SHAPES]

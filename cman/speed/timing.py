@@ -1,0 +1,109 @@
+"""Interleaved timing: in every round each contender runs once, so that a busy machine slows all of them alike.
+
+A contender's run is a batch of calls long enough for the clock, and its median is over the rounds. Slow contenders take
+part in fewer rounds, spread evenly; each has about the same time in all.
+"""
+
+import gc
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import torch
+
+from cman.speed.operations import Call
+
+MOST_ROUNDS = 40
+FEWEST_ROUNDS = 3
+TOO_SLOW = 3  # a contender whose call takes this many budgets is timed once
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How often a contender runs, and how many calls a run is."""
+
+    rounds: int
+    calls: int
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds a call, one value a round."""
+
+    seconds: tuple[float, ...]
+    calls: int
+
+    @property
+    def median(self) -> float:
+        """The middle of the rounds."""
+        return median(self.seconds)
+
+
+def plan(seconds: float, budget: float) -> Plan:
+    """Return the rounds and calls of a contender whose call takes about `seconds`, for `budget` seconds in all."""
+    if seconds > TOO_SLOW * budget:
+        return Plan(1, 1)
+    calls = max(1, round(budget / MOST_ROUNDS / max(seconds, 1e-7)))
+    return Plan(min(MOST_ROUNDS, max(FEWEST_ROUNDS, int(budget / (calls * max(seconds, 1e-7))))), calls)
+
+
+def schedule(rounds: Mapping[str, int]) -> Iterator[str]:
+    """Yield names round by round, in the order given; one with fewer rounds is spread evenly over all of them."""
+    longest = max(rounds.values(), default=0)
+    for n in range(longest):
+        for name, own in rounds.items():
+            if (n + 1) * own // longest > n * own // longest:
+                yield name
+
+
+def interleave(calls: Mapping[str, Call], budget: float, device: str = "cpu") -> dict[str, Timing]:
+    """Warm up and time all calls together; seconds a call of each."""
+    plans = {name: plan(_estimate(call, budget, device), budget) for name, call in calls.items()}
+    found: dict[str, list[float]] = {name: [] for name in calls}
+    collecting = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        for name in schedule({name: planned.rounds for name, planned in plans.items()}):
+            if plans[name].calls > 1:
+                calls[name]()  # what ran before has emptied the caches of its data; a batch of calls fills them once
+            found[name].append(elapsed(calls[name], plans[name].calls, device))
+    finally:
+        if collecting:
+            gc.enable()
+    return {name: Timing(tuple(seconds), plans[name].calls) for name, seconds in found.items()}
+
+
+def elapsed(call: Call, times: int, device: str = "cpu") -> float:
+    """Return the seconds a call, over `times` of them; on a GPU by its own events, waiting until all are done."""
+    result: Any = None
+    if device == "cuda":
+        began = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        ended = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        began.record()
+        for _ in range(times):
+            result = call()
+        ended.record()
+        ended.synchronize()
+        del result
+        return float(began.elapsed_time(ended)) / 1e3 / times
+    start = time.perf_counter()
+    for _ in range(times):
+        result = call()
+    stop = time.perf_counter()
+    del result  # freeing the last result is not the operation's time
+    return (stop - start) / times
+
+
+def _estimate(call: Call, budget: float, device: str) -> float:
+    """Warm up, and return the seconds of the fastest of a few calls."""
+    fastest = elapsed(call, 1, device)
+    spent = fastest
+    for _ in range(10):
+        if spent > budget / 4:
+            break
+        seconds = elapsed(call, 1, device)
+        fastest, spent = min(fastest, seconds), spent + seconds
+    return fastest
