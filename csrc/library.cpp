@@ -2,7 +2,7 @@
 //
 // Public operations check their arguments, bring half precision to float32 and
 // call one of the inner operations, whose names begin with an underscore and
-// which have a kernel a device and a fake kernel (cman/kernels/fakes.py). Being
+// which have a kernel a device and a fake kernel (cman/kernels/registration.py). Being
 // composite, the public ones need no autograd or autocast kernels of their own:
 // torch sees the inner operation and the autograd function around it.
 

@@ -25,6 +25,8 @@ def crf_span_marginals(
         next_tag: (S,) the tag that would continue the stretch; paths on which it does are left out; -1 leaves none out.
     """
     crf = checked(emissions, transitions, start, end, lengths)
+    if len(spans) == 0:
+        return crf.emissions.new_zeros(0)
     emissions, transitions = crf.emissions, crf.transitions
     messages = forward_backward(crf)
     alpha = messages.alpha + messages.alpha_scale.unsqueeze(2)  # float64, as all that follows
