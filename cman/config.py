@@ -70,24 +70,51 @@ class Jsonl(Group):
 Corpus = Annotated[Conll04 | Conll04Sample | Jsonl, Field(discriminator="format")]
 
 
-class Encoder(Group):
-    """A transformer encoder: exactly one of an installed package that ships a model, or a model directory."""
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Address = Annotated[str, Field(pattern=r"^https?://[^/\s]+/\S*[^/\s]$")]
 
-    package: str | None = None
-    path: Path | None = None
+
+class Encoder(Group):
+    """A frozen encoder: a transformer by package, path or name, or an ELMo by its two files."""
+
+    package: str | None = Field(None, description="installed Python package that ships a model")
+    path: Path | None = Field(None, description="Hugging Face model directory")
+    name: str | None = Field(None, description="model of the Hugging Face hub, such as google-bert/bert-base-cased")
+    revision: str | None = Field(None, description="branch, tag or commit of `name`")
+    options: str | None = Field(None, description="ELMo's options.json: a path or an address")
+    weights: str | None = Field(None, description="ELMo's weights.hdf5: a path or an address")
+    sha256: dict[Literal["options", "weights"], Hash] = Field(
+        {}, description="of ELMo's files; without it, that of a first download is recorded beside the file"
+    )
+    stateful: bool = Field(False, description="ELMo: a sentence starts from the state that the one before it left")
     title: str | None = Field(None, description="what tables call it")
 
     @model_validator(mode="after")
     def _one_place(self) -> "Encoder":
-        if (self.package is None) == (self.path is None):
-            raise ValueError("wanted exactly one of the keys 'package' and 'path'")
+        elmo = self.options is not None or self.weights is not None
+        if [self.package is not None, self.path is not None, self.name is not None, elmo].count(True) != 1:
+            raise ValueError("wanted exactly one of the keys 'package', 'path' and 'name', or 'options' and 'weights'")
+        if elmo and (self.options is None or self.weights is None):
+            raise ValueError("wanted both of the keys 'options' and 'weights'")
+        if not elmo and (self.sha256 or self.stateful):
+            raise ValueError("wanted the keys 'sha256' and 'stateful' only beside 'options' and 'weights'")
+        if self.revision is not None and self.name is None:
+            raise ValueError("wanted the key 'revision' only beside 'name'")
         return self
 
 
 class Vectors(Group):
-    """Pre-trained word vectors: a word2vec text or binary file or a GloVe file, plain or alone in a .zip."""
+    """Pre-trained word vectors: word2vec text or binary (.bin) or GloVe, plain or alone in a .zip, .gz or .7z."""
 
-    path: Path
+    path: Path | None = None
+    url: Address | None = Field(None, description="address of a download")
+    sha256: Hash | None = Field(None, description="of the file; without it, that of a first download is recorded")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "Vectors":
+        if (self.path is None) == (self.url is None):
+            raise ValueError("wanted exactly one of the keys 'path' and 'url'")
+        return self
 
 
 class Variant(Group):
@@ -175,10 +202,7 @@ class Configuration(Group):
         chosen = self.corpus(corpus).model_copy(update={"settings": {}})
         part: dict[str, Any] = {"corpora": {corpus: chosen}}
         if features is not None:
-            part |= {
-                "encoders": {name: value for name, value in self.encoders.items() if name == features},
-                "vectors": {name: value for name, value in self.vectors.items() if name == features},
-            }
+            part |= self._features(features)
         if experiment is not None:
             settings = self.settings_of(corpus, experiment)
             used = settings.contextual.encoder if settings.contextual.enabled else None
@@ -191,6 +215,20 @@ class Configuration(Group):
                 "vectors": {name: value for name, value in self.vectors.items() if name == settings.word.vectors},
             }
         return Configuration(**part).model_dump(mode="json", include=set(part))
+
+    def narrowed_to_inputs(self, features: str) -> dict[str, Any]:
+        """Return the part that the downloads of an encoder or of word vectors depend on, ready to be JSON."""
+        part = {"corpora": {}, **self._features(features)}
+        narrowed = Configuration(**part).model_dump(mode="json", include=set(part))
+        for encoder in narrowed["encoders"].values():
+            encoder |= {"title": None, "stateful": False}  # change what is made of the files, not the files
+        return narrowed
+
+    def _features(self, features: str) -> dict[str, Any]:
+        return {
+            "encoders": {name: value for name, value in self.encoders.items() if name == features},
+            "vectors": {name: value for name, value in self.vectors.items() if name == features},
+        }
 
 
 def flattened(changes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
