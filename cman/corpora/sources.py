@@ -121,7 +121,8 @@ def _download(source: Source, target: Path) -> None:
             if attempt == ATTEMPTS or final:
                 raise CmanError(
                     f"{source.name}: cannot be downloaded from {source.url} ({reason}); wanted a connection, or a "
-                    "copy: set CMAN_MIRROR or `mirror:` to a folder that has it, or name it in the configuration"
+                    "copy: set CMAN_MIRROR or `mirror:` to a folder that has it, or name it in the "
+                    "configuration, a corpus's under `paths:`"
                 ) from None
             log.warning("%s: attempt %d of %d failed (%s)", source.name, attempt, ATTEMPTS, reason)
             time.sleep(PAUSE * 2 ** (attempt - 1))

@@ -1,7 +1,7 @@
-"""The files that encoders and word vectors are read from: given by path, or downloaded once and verified ever after.
+"""The files that encoders and word vectors are read from: given by path, or downloaded and verified.
 
-A download's SHA-256 comes from the configuration. Where that has none, the hash of the first download is recorded beside
-the file, in `{file}.sha256` as `sha256sum` writes it, and every later download and use must have it.
+A download's SHA-256 comes from the configuration. Where that has none, the hash of the first download is recorded
+beside the file, in `{file}.sha256` as `sha256sum` writes it, and every later download and use must have it.
 """
 
 import logging
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from cman.config import Configuration, Encoder, Vectors
+from cman.config import Configuration
 from cman.corpora.sources import Source, fetch
 from cman.errors import CmanError, UsageError
+from cman.features.configured import Encoder, Vectors
 from cman.files import read_text, sha256, write_text
 from cman.layout import Layout
 
@@ -59,10 +60,11 @@ def encoder_files(encoder: Encoder, name: str, layout: Layout) -> dict[str, Inpu
     """
     if encoder.options is None or encoder.weights is None:
         return {}
-    places = {"options": encoder.options, "weights": encoder.weights}
-    hashes: dict[str, str] = {**encoder.sha256}
-    files = {key: _file(f"encoders.{name}.{key}", place, hashes.get(key), layout.inputs(name))
-             for key, place in places.items()}  # fmt: skip
+    folder = layout.inputs(name)
+    files = {
+        "options": _file(f"encoders.{name}.options", encoder.options, encoder.sha256.get("options"), folder),
+        "weights": _file(f"encoders.{name}.weights", encoder.weights, encoder.sha256.get("weights"), folder),
+    }
     if files["options"].path == files["weights"].path:
         raise UsageError(f"encoders.{name}: found {files['weights'].path.name} for both files, wanted two names")
     return files
@@ -96,6 +98,23 @@ def _file(key: str, place: str, wanted: str | None, folder: Path) -> InputFile:
     if not name or name in (".", ".."):
         raise UsageError(f"{key}: found the address {place!r}, wanted one that ends in a file's name")
     return InputFile(key, folder / name, place, wanted)
+
+
+def fetch_inputs(
+    configuration: Configuration, name: str, only: str | None, layout: Layout, mirror: Path | None
+) -> None:
+    """Obtain the files of an encoder or of word vectors, or the one of them that is called `only`.
+
+    Raises:
+        UsageError: there is no such name or file; CmanError: see `obtain_input`.
+    """
+    files = input_files(configuration, name, layout)
+    chosen = [file for file in files if only in (None, file.path.name)]
+    if only is not None and not chosen:
+        names = ", ".join(file.path.name for file in files) or "none (it has no files of its own)"
+        raise UsageError(f"found no file {only!r} of {name}, wanted one of {names}")
+    for file in chosen:
+        obtain_input(file, mirror)
 
 
 def obtain_input(file: InputFile, mirror: Path | None = None) -> None:

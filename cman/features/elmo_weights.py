@@ -123,7 +123,9 @@ def read_weights(path: Path, options: ElmoOptions, options_path: Path) -> dict[s
     try:
         with h5py.File(path, "r") as file:
             found: dict[str, tuple[int, ...]] = {}
-            file.visititems(lambda name, item: found.update({name: item.shape} if isinstance(item, h5py.Dataset) else {}))
+            file.visititems(
+                lambda name, item: found.update({name: item.shape} if isinstance(item, h5py.Dataset) else {})
+            )
             _compare(path, options_path, found, wanted)
             weights = {name: np.asarray(file[name], dtype=np.float32) for name in wanted}
     except OSError as error:
