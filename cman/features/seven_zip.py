@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import py7zr
-from py7zr.exceptions import ArchiveError
+from py7zr.exceptions import AbsolutePathError, ArchiveError, PasswordRequired
 from py7zr.io import Py7zIO, WriterFactory
 
 from cman.errors import CmanError
@@ -22,6 +22,8 @@ from cman.features.archives import only_file
 
 BLOCKS = 4  # unpacked blocks that wait to be read
 BLOCK = 1 << 20  # bytes of the longest
+# What py7zr raises for archives that are damaged, unknown to it, encrypted or malicious.
+REFUSALS = (ArchiveError, AbsolutePathError, PasswordRequired, LZMAError, EOFError, ValueError)
 
 
 class _StoppedError(Exception):
@@ -101,7 +103,7 @@ def opened_7z(path: Path) -> Iterator[tuple[BinaryIO, str]]:
     """
     try:
         archive = py7zr.SevenZipFile(path)
-    except (ArchiveError, LZMAError, EOFError, ValueError) as error:
+    except REFUSALS as error:
         raise _refused(path, error) from None
     with archive:
         if archive.needs_password():
@@ -115,7 +117,7 @@ def opened_7z(path: Path) -> Iterator[tuple[BinaryIO, str]]:
                 pipe.put(None)
             except _StoppedError:
                 pass
-            except (ArchiveError, LZMAError, EOFError, ValueError, OSError) as error:
+            except (*REFUSALS, OSError) as error:
                 _told(pipe, _refused(path, error))
             except BaseException as error:  # raised where it is read, not lost with the thread
                 _told(pipe, error)

@@ -18,10 +18,10 @@ from tests.features.tiny_elmo import CHARS, OPTIONS, PlainElmo, changed, random_
 
 FIXTURE = os.environ.get("CMAN_ELMO_FIXTURE")
 SENTENCES = [
-    "Ada Lovelace wrote notes".split(),
+    ["Ada", "Lovelace", "wrote", "notes"],
     ["."],
-    "the the the unfathomably long word is cut élan 字".split(),
-    "Paris , 1843 — and so on .".split(),
+    ["the", "the", "the", "unfathomably", "long", "word", "is", "cut", "élan", "字"],
+    ["Paris", ",", "1843", "—", "and", "so", "on", "."],
 ]
 
 
@@ -193,9 +193,7 @@ def refused(folder: Path, options=OPTIONS, weights=None) -> str:
     ],
     ids=str,
 )
-def test_options_that_disagree_with_their_weights_are_named_by_file_and_field(
-    changes, field, found, wanted, tmp_path
-):
+def test_options_that_disagree_with_their_weights_are_named_by_file_and_field(changes, field, found, wanted, tmp_path):
     message = refused(tmp_path, changed(**changes), random_weights())
     assert message.startswith(f"{tmp_path / 'weights.hdf5'}: field {field}: found ")
     assert found in message.partition("wanted")[0] and wanted in message.partition("wanted")[2]

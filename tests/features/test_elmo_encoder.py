@@ -148,6 +148,6 @@ def test_features_that_float16_cannot_hold_are_refused_and_leave_nothing(tmp_pat
     weights["CNN_proj/b_proj"][:] = 1e6
     options_path, weights_path = write_elmo(tmp_path, OPTIONS, weights)
     elmo = ElmoEncoder(Encoder(options=str(options_path), weights=str(weights_path)), "elmo", CPU, Layout(tmp_path))
-    with pytest.raises(CmanError, match="document 'long': found a feature that is no number of float16|document 'one'"):
+    with pytest.raises(CmanError, match="document 'one': found a feature that is no number of float16"):
         write_cache(DOCUMENTS, elmo, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
