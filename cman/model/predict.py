@@ -34,7 +34,7 @@ def predict(
     if folder.encoder is None:
         features = None
     elif cache is None:
-        encoder = open_encoder(folder.encoder, "model", device, Layout())
+        encoder = open_encoder(folder.encoder, folder.settings.contextual.encoder, device, Layout())
         features = DocumentFeatures(encoder, documents)
     if features is not None and features.features.shape[1:] != folder.contextual:
         found = tuple(features.features.shape[1:])
