@@ -104,18 +104,27 @@ def config(
 @verb
 def fetch(
     config: ConfigOption,
-    corpus: CorpusOption,
-    file: Annotated[str | None, typer.Option(help="One raw file of the corpus; all by default.")] = None,
+    corpus: Annotated[str | None, typer.Option(help="Corpus, a name under `corpora` of the configuration.")] = None,
+    features: Annotated[str | None, typer.Option(help="Instead: a name under `encoders` or `vectors`.")] = None,
+    file: Annotated[str | None, typer.Option(help="One file of the corpus or the features; all by default.")] = None,
     mirror: Annotated[Path | None, typer.Option(help="Folder of copies; else `mirror:`, else CMAN_MIRROR.")] = None,
     results: ResultsOption = Path("results"),
 ) -> None:
-    """Get the raw files of a corpus: from a path, a mirror or their public address; a sample corpus is generated.
+    """Get raw files: from a path, a mirror or their public address; a sample corpus is generated.
 
     Example: cman fetch --config config/conll04.yaml --corpus conll04
     """
+    if (corpus is None) == (features is None):
+        raise UsageError("--corpus, --features: wanted exactly one of the two")
+    configuration = _configuration(config)
+    if features is not None:
+        from cman.features.downloads import fetch_inputs
+
+        fetch_inputs(configuration, features, file, Layout(results), mirror or configuration.mirror)
+        return
+    assert corpus is not None
     from cman.corpora.raw import obtain, raw_files
 
-    configuration = _configuration(config)
     chosen = configuration.corpus(corpus)
     for name in [file] if file is not None else raw_files(chosen):
         obtain(chosen, name, Layout(results).raw(corpus) / name, mirror or configuration.mirror)

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from cman.errors import UsageError
 from cman.experiments import EXPERIMENTS, Experiment
+from cman.features.configured import Encoder, Vectors
 from cman.files import read_text
 from cman.settings import Group, Settings
 
@@ -68,26 +69,6 @@ class Jsonl(Group):
 
 
 Corpus = Annotated[Conll04 | Conll04Sample | Jsonl, Field(discriminator="format")]
-
-
-class Encoder(Group):
-    """A transformer encoder: exactly one of an installed package that ships a model, or a model directory."""
-
-    package: str | None = None
-    path: Path | None = None
-    title: str | None = Field(None, description="what tables call it")
-
-    @model_validator(mode="after")
-    def _one_place(self) -> "Encoder":
-        if (self.package is None) == (self.path is None):
-            raise ValueError("wanted exactly one of the keys 'package' and 'path'")
-        return self
-
-
-class Vectors(Group):
-    """Pre-trained word vectors: a word2vec text or binary file or a GloVe file, plain or alone in a .zip."""
-
-    path: Path
 
 
 class Variant(Group):
@@ -176,10 +157,7 @@ class Configuration(Group):
         chosen = self.corpus(corpus).model_copy(update={"settings": {}})
         part: dict[str, Any] = {"corpora": {corpus: chosen}}
         if features is not None:
-            part |= {
-                "encoders": {name: value for name, value in self.encoders.items() if name == features},
-                "vectors": {name: value for name, value in self.vectors.items() if name == features},
-            }
+            part |= self._features(features)
         if experiment is not None:
             settings = self.settings_of(corpus, experiment)
             used = settings.contextual.encoder if settings.contextual.enabled else None
@@ -192,6 +170,20 @@ class Configuration(Group):
                 "vectors": {name: value for name, value in self.vectors.items() if name == settings.word.vectors},
             }
         return Configuration(**part).model_dump(mode="json", include=set(part))
+
+    def narrowed_to_inputs(self, features: str) -> dict[str, Any]:
+        """Return the part that the downloads of an encoder or of word vectors depend on, ready to be JSON."""
+        part = {"corpora": {}, **self._features(features)}
+        narrowed = Configuration(**part).model_dump(mode="json", include=set(part))
+        for encoder in narrowed["encoders"].values():
+            encoder |= {"title": None, "stateful": False}  # change what is made of the files, not the files
+        return narrowed
+
+    def _features(self, features: str) -> dict[str, Any]:
+        return {
+            "encoders": {name: value for name, value in self.encoders.items() if name == features},
+            "vectors": {name: value for name, value in self.vectors.items() if name == features},
+        }
 
 
 def flattened(changes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -31,6 +31,10 @@ class Layout:
         """Cached contextual features or filtered word vectors."""
         return self.root / "features" / corpus / name
 
+    def inputs(self, name: str) -> Path:
+        """Downloaded files of an encoder or of word vectors."""
+        return self.root / "inputs" / name
+
     def run(self, corpus: str, experiment: str, split: str, seed: int) -> Path:
         """Run folder: model, history, predictions, scores and provenance."""
         return self.root / "runs" / corpus / experiment / split / f"seed{seed}"

@@ -142,6 +142,18 @@ def test_an_unknown_experiment_within_the_configuration_is_named_with_the_file()
     assert "'camn'" in message
 
 
+@pytest.mark.parametrize("choice", [(), ("--corpus", "s", "--features", "minilm")], ids=["neither", "both"])
+def test_fetch_wants_either_a_corpus_or_features(choice):
+    assert "--corpus, --features: wanted exactly one" in sentence(
+        cman("fetch", "--config", configuration(), *choice), 2
+    )
+
+
+def test_features_that_do_not_exist_cannot_be_fetched():
+    message = sentence(cman("fetch", "--config", configuration(), "--features", "elmo"), 2)
+    assert "'elmo'" in message and "minilm" in message
+
+
 def test_an_unknown_encoder_is_named_with_those_that_there_are():
     message = sentence(cman("embed", "--config", configuration(), "--corpus", "s", "--name", "elmo"), 2)
     assert "'elmo'" in message

@@ -33,10 +33,10 @@ _BEKOU = (
 
 @dataclass(frozen=True)
 class Source:
-    """One raw file; `name` is its path in a mirror and below the raw folder."""
+    """One raw file; `name` is its path in a mirror and below the raw folder; no hash accepts any content."""
 
     name: str
-    sha256: str
+    sha256: str | None
     url: str
     cite: str
     licence: str
@@ -94,6 +94,8 @@ def fetch(source: Source, target: Path, given: Path | None, mirror: Path | None)
 
 
 def _verify(source: Source, path: Path, origin: str) -> None:
+    if source.sha256 is None:
+        return
     found = sha256(path)
     if found != source.sha256:
         path.unlink()
@@ -105,7 +107,10 @@ def _verify(source: Source, path: Path, origin: str) -> None:
 def _download(source: Source, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     # A stable name, so that the next process continues where this one is killed.
-    partial = target.with_name(f".{target.name}.{source.sha256[:12]}.part")
+    partial = target.with_name(f".{target.name}.{(source.sha256 or 'any')[:12]}.part")
+    if source.sha256 is None:
+        # What an earlier process left may be of another version of the file, which no hash would tell.
+        partial.unlink(missing_ok=True)
     for attempt in range(1, ATTEMPTS + 1):
         try:
             _continue_download(source.url, partial)
@@ -116,7 +121,8 @@ def _download(source: Source, target: Path) -> None:
             if attempt == ATTEMPTS or final:
                 raise CmanError(
                     f"{source.name}: cannot be downloaded from {source.url} ({reason}); wanted a connection, or a "
-                    "copy: set CMAN_MIRROR or `mirror:` to a folder that has it, or name it under `paths:`"
+                    "copy: set CMAN_MIRROR or `mirror:` to a folder that has it, or name it in the "
+                    "configuration, a corpus's under `paths:`"
                 ) from None
             log.warning("%s: attempt %d of %d failed (%s)", source.name, attempt, ATTEMPTS, reason)
             time.sleep(PAUSE * 2 ** (attempt - 1))

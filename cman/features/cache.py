@@ -1,12 +1,13 @@
 """Contextual features of a corpus, computed once, kept in a folder and memory-mapped by every training.
 
-`features.npy` is (tokens, layers, size) in float16, one row a token in the order of the documents; `index.json` names
-the encoder and gives each document's first row and a hash of its tokens, so that features are never read for other
-tokens than those they were computed from.
+`features.npy` is (tokens, layers, size) in float16, one row a token in the order of the documents; `index.json` has the
+hashes of the corpus and of the encoder's files, the encoder's options, and each document's first row and a hash of its
+tokens, so that features are never read for other tokens than those they were computed from.
 """
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,12 @@ from cman.files import read_json
 def token_hash(document: Document) -> str:
     """Return 16 hexadecimal digits that identify a document's tokens."""
     return hashlib.sha256(json.dumps(document.tokens).encode()).hexdigest()[:16]
+
+
+def corpus_hash(documents: Sequence[Document]) -> str:
+    """Return 64 hexadecimal digits that identify the tokens of documents and their order."""
+    lines = [[document.id, token_hash(document)] for document in documents]
+    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
 
 class Features(Protocol):
@@ -50,8 +57,9 @@ class FeatureCache:
         try:
             self.documents: dict[str, dict[str, Any]] = index["documents"]
             self.encoder: dict[str, Any] = index["encoder"]
+            self.corpus: str | None = index.get("corpus")
             shape = tuple(index["shape"])
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise CmanError(f"{folder / 'index.json'}: is no index of features ({error!r})") from None
         if self.features.shape != shape:
             raise CmanError(f"{folder}: features.npy has the shape {self.features.shape}, index.json {index['shape']}")

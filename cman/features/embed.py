@@ -1,10 +1,12 @@
 """One feature job: a corpus's documents in, a folder of contextual features or word vectors out."""
 
 import logging
+from pathlib import Path
 
 from cman.config import Configuration
-from cman.corpora.document import read_documents
-from cman.errors import UsageError
+from cman.corpora.document import Document, read_documents
+from cman.features.downloads import InputFile, input_files, verified
+from cman.features.word_vectors import are_current, write_corpus_vectors
 from cman.layout import SPLITS, Layout
 
 log = logging.getLogger(__name__)
@@ -21,29 +23,52 @@ def embed(
 ) -> None:
     """Write the features that `name`, an encoder or word vectors, gives to all documents of a corpus.
 
+    Features that are there already, of the same tokens, files and options, stay as they are.
+
     Raises:
         UsageError: no such encoder or vectors; CmanError: an input is missing or malformed.
     """
     configuration.corpus(corpus)
-    if name not in {*configuration.encoders, *configuration.vectors}:
-        known = ", ".join([*configuration.encoders, *configuration.vectors])
-        raise UsageError(f"unknown encoder or vectors: found {name!r}, wanted one of {known}")
+    files = input_files(configuration, name, layout)
     folder = layout.documents(corpus, split)
     documents = [document for part in SPLITS for document in read_documents(folder / f"{part}.jsonl")]
     target = layout.features(corpus, name)
     if name in configuration.vectors:
-        from cman.features.word_vectors import write_corpus_vectors
-
-        coverage = write_corpus_vectors(documents, configuration.vectors[name].path, target)
-        log.info("%d of %d word forms have a vector", coverage["covered"], coverage["forms"])
+        _word_vectors(documents, files[0], target)
         return
     # torch takes seconds to load, which word vectors do not need.
     import torch
 
     from cman.device import available_device
-    from cman.features.encoder import ContextualEncoder, write_cache
+    from cman.features.frozen import is_current, open_encoder, write_cache
 
     if threads is not None:
         torch.set_num_threads(threads)
-    encoder = ContextualEncoder(configuration.encoders[name], name, torch.device(available_device(device)))
+    encoder = open_encoder(configuration.encoders[name], name, torch.device(available_device(device)), layout)
+    if is_current(documents, encoder, target):
+        log.info("%s: unchanged corpus, encoder and options; nothing to compute", target)
+        return
     write_cache(documents, encoder, target)
+
+
+def _word_vectors(documents: list[Document], file: InputFile, target: Path) -> None:
+    source, source_hash = verified(file)
+    if are_current(documents, source_hash, target):
+        log.info("%s: unchanged corpus and vectors; nothing to read", target)
+        return
+    found = write_corpus_vectors(documents, source, target, source_hash)
+    log.info(
+        "%d of %d word forms have a vector (%d as they are, %d as the number 0, %d in their other case); "
+        "%d of %d tokens share the unknown vector",
+        found["forms"] - found["unknown"],
+        found["forms"],
+        found["exact"],
+        found["number"],
+        found["case"],
+        found["unknown_tokens"],
+        found["tokens"],
+    )
+    if found["file_not_utf8"]:
+        log.warning(
+            "%s: passed over %d of %d words: they are not UTF-8", source, found["file_not_utf8"], found["file_words"]
+        )

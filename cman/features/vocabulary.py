@@ -1,8 +1,8 @@
 """The vocabularies of a model: words, characters, tags and relation labels, each a list whose order gives the ids.
 
 Words and characters come from the training documents; id 0 of the words and id 1 of the characters mean unknown, id 0
-of the characters is padding. Looking a word up tries the word, the word with its digits as 0, and its other case, in
-the order of the baseline's code, before it is unknown.
+of the characters is padding. Before a word is unknown it is looked up in other forms: among trained words with its
+digits as 0 and in its other case, among pre-trained ones as the baseline does (see `vector_forms`).
 """
 
 from collections import Counter
@@ -16,6 +16,7 @@ from cman.corpora.document import Document
 
 UNKNOWN = "<unknown>"
 PADDING = "<padding>"
+VECTOR_FORMS = ("exact", "number", "case")  # what each of `vector_forms` is
 DIGITS = str.maketrans("123456789", "000000000")
 
 
@@ -26,15 +27,29 @@ def fallbacks(word: str) -> tuple[str, ...]:
     return word, zeroed, flipped
 
 
+def vector_forms(word: str) -> tuple[str, str, str]:
+    """Return the forms under which a word is looked up among pre-trained vectors, in order (see VECTOR_FORMS).
+
+    They are those of the baseline (bekou/multihead_joint_entity_relation_extraction, utils.py): the word, the word 0
+    for a number, and lower case, or title case for a word in lower case.
+    """
+    number = "0" if word.isdecimal() else word
+    return word, number, number.title() if number.islower() else number.lower()
+
+
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words, characters, tags and relation labels by id; `singletons` are the words seen once in training."""
+    """Words, characters, tags and relation labels by id.
+
+    `singletons` are the words seen once in training; `pretrained` says that the words are those of given vectors.
+    """
 
     words: tuple[str, ...]
     chars: tuple[str, ...]
     tags: tuple[str, ...]
     relations: tuple[str, ...]
     singletons: frozenset[str] = frozenset()
+    pretrained: bool = False
 
     @classmethod
     def of(cls, documents: Sequence[Document], words: Iterable[str] | None = None) -> "Vocabulary":
@@ -48,6 +63,7 @@ class Vocabulary:
             tags=tuple(tag_set(entity.type for document in documents for entity in document.entities)),
             relations=tuple(sorted(relations)),
             singletons=frozenset(word for word, count in counts.items() if count == 1 and words is None),
+            pretrained=words is not None,
         )
 
     @cached_property
@@ -72,7 +88,8 @@ class Vocabulary:
 
     def word_id(self, word: str) -> int:
         """Return the id of the first known form of a word, 0 if none is known."""
-        return next((self.word_ids[form] for form in fallbacks(word) if form in self.word_ids), 0)
+        forms = vector_forms(word) if self.pretrained else fallbacks(word)
+        return next((self.word_ids[form] for form in forms if form in self.word_ids), 0)
 
     def char_id_list(self, word: str) -> list[int]:
         """Return the ids of a word's characters, 1 for an unknown one."""
@@ -86,10 +103,12 @@ class Vocabulary:
             "tags": list(self.tags),
             "relations": list(self.relations),
             "singletons": sorted(self.singletons),
+            "pretrained": self.pretrained,
         }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Vocabulary":
         """Return the vocabulary that `to_json` wrote."""
         lists = {name: tuple(value[name]) for name in ("words", "chars", "tags", "relations")}
-        return cls(**lists, singletons=frozenset(value["singletons"]))
+        # Folders of before this key looked every word up as a trained one.
+        return cls(**lists, singletons=frozenset(value["singletons"]), pretrained=value.get("pretrained", False))

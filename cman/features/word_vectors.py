@@ -1,127 +1,97 @@
-"""Pre-trained word vectors, read as a stream and filtered to the words of a corpus.
+"""The pre-trained word vectors of a corpus: filtered while they are read, kept with how much of it they cover.
 
-Formats: word2vec text (a first line with the numbers of words and values), GloVe (the same without that line) and
-word2vec binary (`.bin`), each as it is or as the only file in a `.zip`. Words are kept if they are a form under which
-a token of the corpus is looked up (`cman.features.vocabulary.fallbacks`).
+Words are kept if they are a form under which a token of the corpus is looked up
+(`cman.features.vocabulary.vector_forms`), so memory grows with the corpus and not with the file of vectors.
 """
 
-import io
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import numpy as np
 
 from cman.corpora.document import Document
 from cman.errors import CmanError
-from cman.features.vocabulary import fallbacks
+from cman.features.archives import opened
+from cman.features.cache import corpus_hash
+from cman.features.vector_formats import Passed, binary_vectors, text_vectors
+from cman.features.vocabulary import VECTOR_FORMS, vector_forms
 from cman.files import atomic_path, read_json, write_json
 
 
-def read_vectors(path: Path, wanted: set[str]) -> tuple[list[str], np.ndarray]:
+def read_vectors(path: Path, wanted: set[str], passed: Passed | None = None) -> tuple[list[str], np.ndarray]:
     """Return the wanted words that a file has, in its order, and their vectors (words, dim) float32.
+
+    Args:
+        passed: counts the entries of the file, wanted or not.
 
     Raises:
         CmanError: the file is missing, truncated or malformed; the message names the line or word.
     """
-    words: list[str] = []
-    rows: list[np.ndarray] = []
-    found: set[str] = set()
-    with _opened(path) as (stream, name):
-        entries = _binary(stream, path) if name.endswith(".bin") else _text(stream, path)
-        for word, vector in entries:
-            if word in wanted and word not in found:
-                found.add(word)
-                words.append(word)
-                rows.append(vector)
-    if not rows:
+    vectors: dict[str, np.ndarray] = {}
+    with opened(path) as (stream, name):
+        read = binary_vectors if name.endswith(".bin") else text_vectors
+        for word, vector in read(stream, path, lambda word: word in wanted and word not in vectors, passed or Passed()):
+            vectors[word] = vector
+    if not vectors:
         raise CmanError(f"{path}: found none of the {len(wanted)} words of the corpus, wanted vectors of its language")
-    return words, np.stack(rows)
+    return list(vectors), np.stack(list(vectors.values()))
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[bytes], str]]:
-    try:
-        if path.suffix != ".zip":
-            with path.open("rb") as stream:
-                yield stream, path.name
-            return
-        with zipfile.ZipFile(path) as archive:
-            members = [name for name in archive.namelist() if not name.endswith("/")]
-            if len(members) != 1:
-                raise CmanError(f"{path}: found {len(members)} files in the archive, wanted exactly one")
-            with archive.open(members[0]) as stream:
-                yield stream, members[0]
-    except OSError as error:
-        raise CmanError(f"{path}: cannot be read ({error.strerror or error}); wanted word vectors") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise CmanError(
-            f"{path}: the archive cannot be read ({error}); wanted a complete .zip without a password"
-        ) from None
+def write_corpus_vectors(
+    documents: Sequence[Document], source: Path, folder: Path, source_hash: str | None = None
+) -> dict[str, int]:
+    """Write the vectors that a corpus needs as `vectors.npy` and `words.json`; return how much of it they cover.
 
-
-def _text(stream: IO[bytes], path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    announced, dim, found = None, 0, 0
-    for number, raw in enumerate(stream, start=1):
-        where = f"{path}: line {number}"
-        try:
-            line = raw.decode("utf-8").rstrip()
-        except UnicodeDecodeError:
-            raise CmanError(f"{where}: found bytes that are not UTF-8, wanted a word and its values") from None
-        parts = line.split(" ")
-        if number == 1 and len(parts) == 2 and all(part.isascii() and part.isdigit() for part in parts):
-            announced, dim = int(parts[0]), int(parts[1])
-            continue
-        dim = dim or len(parts) - 1
-        # Words of some public files contain spaces: the values are the last `dim` columns.
-        values = parts[len(parts) - dim :]
-        try:
-            vector = np.array(values, dtype=np.float32)
-        except ValueError:
-            vector = np.zeros(0, dtype=np.float32)
-        if len(parts) <= dim or len(vector) != dim or dim == 0 or not np.isfinite(vector).all():
-            raise CmanError(f"{where}: found {line[:40]!r}, wanted a word and {dim or 'some'} finite numbers")
-        found += 1
-        yield " ".join(parts[: len(parts) - dim]), vector
-    if announced is not None and found != announced:
-        raise CmanError(f"{path}: found {found} words, wanted the {announced} that line 1 announces: truncated?")
-
-
-def _binary(stream: IO[bytes], path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    buffered = io.BufferedReader(stream, buffer_size=1 << 20)  # type: ignore[type-var]
-    header = buffered.readline(100).split()
-    if len(header) != 2 or not all(part.isdigit() for part in header):
-        raise CmanError(f"{path}: line 1: found {header!r}, wanted the numbers of words and of values")
-    count, dim = int(header[0]), int(header[1])
-    for place in range(count):
-        word = bytearray()
-        while (byte := buffered.read(1)) not in (b" ", b""):
-            word += byte
-        values = buffered.read(4 * dim)
-        if len(values) != 4 * dim:
-            raise CmanError(
-                f"{path}: ends within word {place + 1} of {count}, wanted all of them: the file is truncated"
-            )
-        vector = np.frombuffer(values, dtype="<f4")
-        name = word.decode("utf-8", errors="replace").lstrip("\n")
-        if not np.isfinite(vector).all():
-            raise CmanError(f"{path}: word {place + 1} ({name!r}): found a value that is not finite, wanted numbers")
-        yield name, vector
-
-
-def write_corpus_vectors(documents: Iterable[Document], source: Path, folder: Path) -> dict[str, int]:
-    """Write the vectors that a corpus needs as `vectors.npy` and `words.json`; return the coverage of its forms."""
+    Raises:
+        CmanError: see `read_vectors`; then nothing is written.
+    """
     forms = {token for document in documents for token in document.tokens}
-    words, vectors = read_vectors(source, {form for token in forms for form in fallbacks(token)})
+    passed = Passed()
+    words, vectors = read_vectors(source, {form for token in forms for form in vector_forms(token)}, passed)
+    found = coverage(documents, words) | {"file_words": passed.entries, "file_not_utf8": passed.undecodable}
+    with atomic_path(folder / "vectors.npy") as temporary:
+        with temporary.open("wb") as stream:
+            np.save(stream, vectors)
+        # A process that ends between the two files must not leave new vectors under old words.
+        (folder / "words.json").unlink(missing_ok=True)
+    identity = {"file": source.name, "sha256": source_hash}
+    write_json(
+        folder / "words.json",
+        {"corpus": corpus_hash(documents), "source": identity, "coverage": found, "words": words},
+    )
+    return found
+
+
+def coverage(documents: Iterable[Document], words: Iterable[str]) -> dict[str, int]:
+    """Count word forms and tokens by the way in which they find a vector.
+
+    Returns `forms` and `tokens` in all; `exact`, `number` and `case`, the forms found as they are, as the word 0 and
+    in their other case; `unknown` and `unknown_tokens`, those that share the one unknown vector.
+    """
     known = set(words)
-    coverage = {"forms": len(forms), "covered": sum(any(form in known for form in fallbacks(word)) for word in forms)}
-    with atomic_path(folder / "vectors.npy") as temporary, temporary.open("wb") as stream:
-        np.save(stream, vectors)
-    write_json(folder / "words.json", {"coverage": coverage, "words": words})
-    return coverage
+    tokens = Counter(token for document in documents for token in document.tokens)
+    ways = {form: next((way for way, spelled in zip(VECTOR_FORMS, vector_forms(form), strict=True) if spelled in known),
+                       "unknown") for form in tokens}  # fmt: skip
+    counts = Counter(ways.values())
+    unknown = sum(count for form, count in tokens.items() if ways[form] == "unknown")
+    return {
+        "forms": len(tokens),
+        **{way: counts[way] for way in (*VECTOR_FORMS, "unknown")},
+        "tokens": tokens.total(),
+        "unknown_tokens": unknown,
+    }
+
+
+def are_current(documents: Sequence[Document], source_hash: str, folder: Path) -> bool:
+    """Say whether a folder holds the vectors that `write_corpus_vectors` would write."""
+    try:
+        index: Any = read_json(folder / "words.json")
+        read_corpus_vectors(folder)
+        return bool(index["source"]["sha256"] == source_hash and index["corpus"] == corpus_hash(documents))
+    except (CmanError, KeyError, TypeError):  # incomplete or of another version, which writing it again mends
+        return False
 
 
 def read_corpus_vectors(folder: Path) -> tuple[list[str], np.ndarray]:

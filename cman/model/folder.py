@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 
-from cman.config import Encoder
 from cman.errors import CmanError
+from cman.features.configured import Encoder
 from cman.features.vocabulary import Vocabulary
 from cman.files import atomic_path, read_json, write_json
 from cman.model.build import build_model

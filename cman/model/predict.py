@@ -11,8 +11,9 @@ from cman.device import available_device
 from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments, EvaluationBatches
 from cman.features.cache import FeatureCache, Features
-from cman.features.encoder import ContextualEncoder, DocumentFeatures
+from cman.features.frozen import DocumentFeatures, open_encoder
 from cman.kernels import KernelChoice, backend, use_kernels
+from cman.layout import Layout
 from cman.model.decode import Dropped, decode_batch
 from cman.model.folder import ModelFolder
 
@@ -34,7 +35,7 @@ def predict(
     if folder.encoder is None:
         features = None
     elif cache is None:
-        encoder = ContextualEncoder(folder.encoder, "model", device)
+        encoder = open_encoder(folder.encoder, folder.settings.contextual.encoder, device, Layout())
         features = DocumentFeatures(encoder, documents)
     if features is not None and features.features.shape[1:] != folder.contextual:
         found = tuple(features.features.shape[1:])

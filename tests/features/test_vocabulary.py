@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cman.corpora.document import Document, Entity, Relation
-from cman.features.vocabulary import PADDING, UNKNOWN, Vocabulary, fallbacks
+from cman.features.vocabulary import PADDING, UNKNOWN, VECTOR_FORMS, Vocabulary, fallbacks, vector_forms
 
 DOCUMENTS = [
     Document(
@@ -34,6 +34,31 @@ def vocabulary() -> Vocabulary:
 )
 def test_a_word_is_looked_up_as_it_is_then_with_zeros_then_in_its_other_case(word, forms):
     assert fallbacks(word) == forms
+
+
+@pytest.mark.parametrize(
+    ("word", "forms"),
+    [
+        ("Ada", ("Ada", "Ada", "ada")),
+        ("ada", ("ada", "ada", "Ada")),
+        ("new-york", ("new-york", "new-york", "New-York")),
+        ("NATO", ("NATO", "NATO", "nato")),
+        ("1999", ("1999", "0", "0")),
+        ("B12", ("B12", "B12", "b12")),
+        ("1,000", ("1,000", "1,000", "1,000")),
+        ("²", ("²", "²", "²")),
+    ],
+)
+def test_among_pretrained_vectors_a_number_is_the_word_0_and_then_comes_the_other_case(word, forms):
+    assert vector_forms(word) == forms and len(VECTOR_FORMS) == len(forms)
+
+
+def test_a_vocabulary_of_pretrained_words_keeps_its_lookup_when_it_is_written_and_read():
+    given = Vocabulary.of(DOCUMENTS, ["0", "0000", "ada"])
+    for vocabulary in (given, Vocabulary.from_json(json.loads(json.dumps(given.to_json())))):
+        assert [vocabulary.word_id(word) for word in ("1843", "Ada", "0000", "Bo")] == [1, 3, 2, 0]
+    older = {key: value for key, value in Vocabulary.of(DOCUMENTS).to_json().items() if key != "pretrained"}
+    assert Vocabulary.from_json(older).word_id("1066") == Vocabulary.of(DOCUMENTS).word_id("1999") != 0
 
 
 def test_words_are_those_of_the_documents_with_digits_as_zero(vocabulary):

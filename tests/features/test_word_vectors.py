@@ -1,5 +1,7 @@
 """Word vectors in every format they come in, whole and damaged."""
 
+import io
+import json
 import re
 import struct
 import zipfile
@@ -7,12 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cman.corpora.document import Document
 from cman.errors import CmanError
-from cman.features.word_vectors import read_corpus_vectors, read_vectors, write_corpus_vectors
+from cman.features import vector_formats
+from cman.features.vector_formats import Passed, binary_vectors
+from cman.features.vocabulary import Vocabulary
+from cman.features.word_vectors import are_current, coverage, read_corpus_vectors, read_vectors, write_corpus_vectors
+from tests.features.packing import packed
 
 VECTORS = {"Ada": [1.0, -2.5], "the": [0.25, 0.0], "café": [3.0, 4.0], "unused": [9.0, 9.0]}
+tokens = st.text(st.characters(exclude_categories=("Cs", "Z", "C")), min_size=1, max_size=8)
+floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
 WANTED = {"Ada", "the", "café", "absent"}
 
 
@@ -90,7 +100,6 @@ def test_a_text_file_with_fewer_words_than_its_header_says_is_refused(tmp_path):
         (2, b"Ada 1 2\nthe 1 x\n"),
         (3, b"2 2\nAda 1 2\nthe 1 nan\n"),
         (2, b"Ada 1 2\nthe 1 inf\n"),
-        (2, b"Ada 1 2\ncaf\xe9 1 2\n"),
         (1, b"Ada\n"),
         (2, b"5 3\nAda 1 2\n"),
     ],
@@ -120,32 +129,60 @@ def test_a_first_line_of_odd_digits_is_refused_in_a_sentence(first, tmp_path):
         read_vectors(write(tmp_path / "v.txt", f"{first}\nAda x y\n".encode()), WANTED)
 
 
-@pytest.mark.parametrize("names", [[], ["a.txt", "b.txt"], ["v.txt", "__MACOSX/v.txt"]], ids=str)
-def test_an_archive_must_hold_exactly_one_file(names, tmp_path):
-    with zipfile.ZipFile(tmp_path / "v.zip", "w") as archive:
-        for name in names:
-            archive.writestr(name, text(False))
-    with pytest.raises(CmanError, match=f"found {len(names)} files in the archive, wanted exactly one"):
-        read_vectors(tmp_path / "v.zip", WANTED)
+@pytest.mark.parametrize("name", ["v.txt", "v.bin"])
+def test_words_that_are_no_utf8_are_passed_over_and_counted(name, tmp_path):
+    content = FORMATS[name].replace("café".encode(), b"caf\xe9")
+    passed = Passed()
+    words, _ = read_vectors(write(tmp_path / name, content), WANTED, passed)
+    assert words == ["Ada", "the"] and (passed.entries, passed.undecodable) == (4, 1)
 
 
-def test_folders_in_an_archive_do_not_count(tmp_path):
-    with zipfile.ZipFile(tmp_path / "v.zip", "w") as archive:
-        archive.writestr("vectors/", "")
-        archive.writestr("vectors/v.txt", text(False))
-    assert read_vectors(tmp_path / "v.zip", WANTED)[0] == ["Ada", "the", "café"]
+def test_values_of_words_that_nobody_wants_are_not_looked_at(tmp_path):
+    assert read_vectors(write(tmp_path / "v.txt", b"Ada 1 2\nzebra x y\n"), WANTED)[0] == ["Ada"]
 
 
-def test_damaged_archives_are_refused(tmp_path):
-    lines = b"".join(b"w%d %f %f\n" % (number, number / 7, number / 3) for number in range(3000))
-    path = write(tmp_path / "v.txt", lines, zipped=True)
-    whole = path.read_bytes()
-    damaged = bytearray(whole)
-    damaged[200:230] = bytes(byte ^ 0xFF for byte in damaged[200:230])
-    for content in (whole[: len(whole) // 2], b"no archive", bytes(damaged)):
-        path.write_bytes(content)
-        with pytest.raises(CmanError, match=re.escape(str(path))):
-            read_vectors(path, {"w2999"})
+@given(
+    st.dictionaries(tokens, st.lists(floats, min_size=3, max_size=3), min_size=1, max_size=8),
+    st.integers(1, 40),
+    st.booleans(),
+)
+def test_a_binary_file_reads_the_same_however_its_blocks_fall(entries, block, newlines):
+    content = f"{len(entries)} 3\n".encode() + (b"\n" if newlines else b"").join(
+        word.encode() + b" " + struct.pack("<3f", *values) for word, values in entries.items()
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vector_formats, "READ", block)
+        stream = io.BufferedReader(io.BytesIO(content), 1)
+        read = dict(binary_vectors(stream, Path("v.bin"), lambda word: True, Passed()))
+    assert {word: vector.tolist() for word, vector in read.items()} == entries
+
+
+def test_a_binary_file_that_goes_on_behind_its_last_word_is_refused(tmp_path):
+    for extra in (b"more 1234", b"\nmore"):
+        with pytest.raises(CmanError, match="found more behind the 4 words"):
+            read_vectors(write(tmp_path / "v.bin", binary() + extra), WANTED)
+    assert read_vectors(write(tmp_path / "v.bin", binary() + b"\n"), WANTED)[0] == ["Ada", "the", "café"]
+
+
+@pytest.mark.parametrize("first", ["4 0", "4 99999999999", "99999999999999999999 2"])
+def test_impossible_sizes_of_a_binary_file_are_refused(first, tmp_path):
+    with pytest.raises(CmanError, match=r"v\.bin: line 1: found"):
+        read_vectors(write(tmp_path / "v.bin", first.encode() + binary()[3:]), WANTED)
+
+
+def test_a_line_or_a_word_without_end_is_refused_without_reading_it_whole(tmp_path):
+    with pytest.raises(CmanError, match=r"v\.txt: line 1: found more than 1048576 bytes"):
+        read_vectors(write(tmp_path / "v.txt", b"a" * (2 << 20)), WANTED)
+    with pytest.raises(CmanError, match=r"v\.bin: word 1 of 4: found no space behind it within 4096 bytes"):
+        read_vectors(write(tmp_path / "v.bin", b"4 2\n" + b"a" * (2 << 20)), WANTED)
+
+
+@pytest.mark.parametrize("name", ["v.bin", "v.bin.gz", "v.bin.7z", "v.bin.zip"])
+def test_a_truncated_binary_file_leaves_nothing_behind(name, tmp_path):
+    source = packed(tmp_path / name, "v.bin", binary()[:-3])
+    with pytest.raises(CmanError, match=rf"{re.escape(name)}: ends within word 4 of 4.*truncated, get it again"):
+        write_corpus_vectors([Document("a", ("Ada",))], source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_file_with_none_of_the_words_is_refused(tmp_path):
@@ -157,12 +194,38 @@ def test_a_file_with_none_of_the_words_is_refused(tmp_path):
 
 def test_a_corpus_keeps_the_vectors_of_all_forms_under_which_its_tokens_are_looked_up(tmp_path):
     documents = [Document("a", ("ada", "The", "1999", "absent", "The"))]
-    source = write(tmp_path / "v.txt", b"Ada 1 2\nthe 3 4\n0000 5 6\n1999 7 8\nother 9 9\n")
-    coverage = write_corpus_vectors(documents, source, tmp_path / "out")
-    assert coverage == {"forms": 4, "covered": 3}
+    source = write(tmp_path / "v.txt", b"Ada 1 2\nthe 3 4\n0 5 6\n1999 7 8\nother 9 9\n")
+    write_corpus_vectors(documents, source, tmp_path / "out")
     words, vectors = read_corpus_vectors(tmp_path / "out")
-    assert words == ["Ada", "the", "0000", "1999"]
+    assert words == ["Ada", "the", "0", "1999"]
     assert vectors.tolist() == [[1, 2], [3, 4], [5, 6], [7, 8]] and vectors.dtype == np.float32
+
+
+def test_coverage_counts_the_way_in_which_each_form_finds_its_vector(tmp_path):
+    documents = [Document("a", ("ada", "The", "1999", "42", "absent", "The")), Document("b", ("absent", "the", "7"))]
+    source = write(tmp_path / "v.txt", b"Ada 1 2\nthe 3 4\n0 5 6\n1999 7 8\nother 9 9\ncaf\xe9 1 1\n")
+    found = write_corpus_vectors(documents, source, tmp_path / "out")
+    assert found == {
+        "forms": 7,
+        "exact": 2,  # 1999, the
+        "number": 2,  # 42, 7
+        "case": 2,  # ada, The
+        "unknown": 1,
+        "tokens": 9,
+        "unknown_tokens": 2,
+        "file_words": 6,
+        "file_not_utf8": 1,
+    }
+    assert json.loads((tmp_path / "out/words.json").read_text())["coverage"] == found
+
+
+@given(st.lists(tokens, min_size=1, max_size=20), st.sets(tokens, max_size=10))
+def test_coverage_adds_up_and_a_vocabulary_agrees_with_it(corpus, known):
+    documents = [Document("a", tuple(corpus))]
+    found = coverage(documents, known)
+    assert found["forms"] == len(set(corpus)) == sum(found[way] for way in ("exact", "number", "case", "unknown"))
+    vocabulary = Vocabulary.of(documents, sorted(known))
+    assert found["unknown_tokens"] == sum(vocabulary.word_id(token) == 0 for token in corpus)
 
 
 def test_vectors_and_words_that_do_not_belong_together_are_refused(tmp_path):
@@ -179,3 +242,16 @@ def test_missing_files_of_corpus_vectors_are_refused_in_a_sentence(tmp_path):
     (tmp_path / "vectors.npy").unlink()
     with pytest.raises(CmanError, match=r"vectors\.npy"):
         read_corpus_vectors(tmp_path)
+
+
+def test_vectors_of_the_same_file_and_tokens_are_current_and_of_any_other_not(tmp_path):
+    documents = [Document("a", ("Ada", "the"))]
+    source = write(tmp_path / "v.txt", text(False))
+    folder = tmp_path / "out"
+    assert not are_current(documents, "f" * 64, folder)
+    write_corpus_vectors(documents, source, folder, "f" * 64)
+    assert are_current(documents, "f" * 64, folder)
+    assert not are_current(documents, "e" * 64, folder)
+    assert not are_current([Document("a", ("Ada", "The"))], "f" * 64, folder)
+    (folder / "vectors.npy").write_bytes(b"cut")
+    assert not are_current(documents, "f" * 64, folder)

@@ -84,6 +84,47 @@ def test_one_stage_can_be_asked_for_by_its_file(untouched):
     assert untouched.planned(wanted) == {"corpus_configuration": 1, "fetch": 3, "prepare": 1}
 
 
+# ---- inputs
+
+
+ELMO = "encoders={elmo: {options: OPTIONS, weights: 'https://host/elmo_weights.hdf5'}}"
+WITH_ELMO = ("settings={contextual.encoder: elmo}", "experiments=[cman]")
+
+
+def test_downloads_of_an_encoder_are_planned_before_its_features(untouched):
+    elmo = ELMO.replace("OPTIONS", "'https://host/elmo_options.json'")
+    printed = untouched.snakemake("-n", "--config", elmo, *WITH_ELMO)
+    planned = untouched.counted(printed)
+    assert (planned["fetch_features"], planned["embed"], planned["train"]) == (2, 1, 1)
+    assert set(re.findall(r"results/inputs/elmo/elmo_\w+\.\w+", printed)) == {
+        "results/inputs/elmo/elmo_options.json",
+        "results/inputs/elmo/elmo_weights.hdf5",
+    }
+
+
+def test_a_file_given_by_path_is_an_input_and_is_not_fetched(untouched, tmp_path):
+    (tmp_path / "options.json").write_text("{}")
+    elmo = ELMO.replace("OPTIONS", f"'{tmp_path / 'options.json'}'")
+    assert untouched.planned("--config", elmo, *WITH_ELMO)["fetch_features"] == 1
+    (tmp_path / "options.json").unlink()
+    printed = untouched.snakemake("-n", "--config", elmo, *WITH_ELMO, status=1)
+    assert "Missing input files" in printed and str(tmp_path / "options.json") in printed
+
+
+def test_downloads_of_word_vectors_are_planned_where_an_experiment_reads_them(untouched):
+    vectors = "vectors={wiki: {url: 'https://host/v.bin'}}"
+    assert "fetch_features" not in untouched.planned("--config", vectors)
+    planned = untouched.planned("--config", vectors, "settings={word.vectors: wiki}")
+    assert (planned["fetch_features"], planned["word_vectors"]) == (1, 1)
+
+
+def test_the_papers_inputs_are_configured_for_conll04_and_downloaded_only_if_asked_for(untouched):
+    real = ("--configfile", "config/conll04.yaml")
+    assert "fetch_features" not in untouched.planned(*real)
+    planned = untouched.planned(*real, "--config", "experiments=[cman-elmo]")
+    assert (planned["fetch_features"], planned["embed"], planned["word_vectors"]) == (3, 1, 1)
+
+
 # ---- what is refused
 
 

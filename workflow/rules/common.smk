@@ -11,6 +11,9 @@ from snakemake.exceptions import WorkflowError
 from cman.config import parse_configuration
 from cman.corpora.raw import given_files, raw_files
 from cman.errors import CmanError
+from cman.features.downloads import input_files
+from cman.features.model_directory import file_names
+from cman.layout import Layout
 
 try:
     configuration = parse_configuration(
@@ -93,6 +96,20 @@ def contextual_features(wildcards):
     return expand_features(
         wildcards.corpus, contextual.encoder, "features.npy", "index.json"
     )
+
+
+def features_inputs(name):
+    """Return the files that an encoder or word vectors are read from: given by path, or downloaded."""
+    files = [str(file.path) for file in input_files(configuration, name, Layout())]
+    encoder = configuration.encoders.get(name)
+    if encoder is not None and encoder.path is not None:
+        files += [str(encoder.path / file) for file in file_names(encoder.path)]
+    return files
+
+
+def downloads_part(wildcards):
+    """Return the part of the configuration that the downloads of an encoder or of word vectors depend on."""
+    return json.dumps(configuration.narrowed_to_inputs(wildcards.features))
 
 
 def expand_features(corpus, name, *files):

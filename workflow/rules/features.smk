@@ -3,6 +3,7 @@
 
 localrules:
     features_configuration,
+    fetch_features,
 
 
 rule features_configuration:
@@ -19,14 +20,36 @@ rule features_configuration:
         " --features {wildcards.features} --output {output} --log {log}"
 
 
+rule fetch_features:
+    output:
+        "results/inputs/{features}/{file}",
+    log:
+        "results/logs/fetch/features/{features}/{file}.log",
+    params:
+        part=downloads_part,
+    message:
+        "file {wildcards.file} of {wildcards.features}"
+    shell:
+        "printf %s {params.part:q} | cman fetch --config - --features {wildcards.features} --file {wildcards.file}"
+        " --log {log}"
+
+
 rule embed:
     input:
         config="results/configurations/{corpus}/features/{encoder}.json",
+        files=lambda wildcards: features_inputs(wildcards.encoder),
         documents=expand(
             "results/corpora/{{corpus}}/main/{part}.jsonl",
             part=["train", "dev", "test"],
         ),
-        code=code("features/encoder.py", "features/embed.py", "features/cache.py"),
+        code=code(
+            "features/encoder.py",
+            "features/elmo*.py",
+            "features/frozen.py",
+            "features/embed.py",
+            "features/cache.py",
+            "features/model_directory.py",
+        ),
     output:
         expand(
             "results/features/{{corpus}}/{{encoder}}/{file}",
@@ -49,11 +72,19 @@ rule embed:
 rule word_vectors:
     input:
         config="results/configurations/{corpus}/features/{vectors}.json",
+        files=lambda wildcards: features_inputs(wildcards.vectors),
         documents=expand(
             "results/corpora/{{corpus}}/main/{part}.jsonl",
             part=["train", "dev", "test"],
         ),
-        code=code("features/word_vectors.py", "features/embed.py"),
+        code=code(
+            "features/word_vectors.py",
+            "features/vector_formats.py",
+            "features/vocabulary.py",
+            "features/archives.py",
+            "features/seven_zip.py",
+            "features/embed.py",
+        ),
     output:
         expand(
             "results/features/{{corpus}}/{{vectors}}/{file}",

@@ -1,0 +1,119 @@
+"""Frozen encoders of any kind, and the features that they give to documents: on disk for a corpus, or in memory.
+
+An encoder reads each document by itself, so the features of a corpus depend on its tokens, the encoder's files and its
+options alone: `index.json` keeps the hashes of all three, and features that have them are never computed again.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from cman.corpora.document import Document
+from cman.errors import CmanError
+from cman.features.cache import FeatureCache, corpus_hash, token_hash
+from cman.features.configured import Encoder
+from cman.files import atomic_path, write_json
+from cman.layout import Layout
+
+log = logging.getLogger(__name__)
+
+
+class FrozenEncoder(Protocol):
+    """An encoder on one device."""
+
+    layers: int
+    size: int
+
+    def identity(self) -> dict[str, Any]:
+        """Return what distinguishes this encoder's features from another's: hashes of files, and options."""
+
+    def features(self, documents: Sequence[Document]) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (position of the document, (tokens, layers, size) float16), in an order of the encoder's choice."""
+
+
+def open_encoder(encoder: Encoder, name: str, device: torch.device, layout: Layout) -> FrozenEncoder:
+    """Return the encoder that a configuration names; `layout` says where downloaded files are.
+
+    Raises:
+        CmanError: a file is missing or malformed.
+    """
+    # Imported here: each kind has libraries of its own, which take seconds to load.
+    if encoder.options is not None:
+        from cman.features.elmo_encoder import ElmoEncoder
+
+        return ElmoEncoder(encoder, name, device, layout)
+    from cman.features.encoder import ContextualEncoder
+
+    return ContextualEncoder(encoder, name, device)
+
+
+class DocumentFeatures:
+    """Features of documents that are in memory, with the reading side of `FeatureCache`."""
+
+    def __init__(self, encoder: FrozenEncoder, documents: Sequence[Document]) -> None:
+        self._rows = {}
+        lengths = [len(document.tokens) for document in documents]
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        self.features: np.ndarray = np.zeros((int(starts[-1]), encoder.layers, encoder.size), dtype=np.float16)
+        for place, values in encoder.features(documents):
+            self.features[starts[place] : starts[place + 1]] = values
+        self._rows = {document.id: int(start) for document, start in zip(documents, starts[:-1], strict=True)}
+
+    def rows(self, document: Document) -> int:
+        """Return the row of a document's first token."""
+        return self._rows[document.id]
+
+
+def is_current(documents: Sequence[Document], encoder: FrozenEncoder, folder: Path) -> bool:
+    """Say whether a folder holds the features that `write_cache` would write."""
+    try:
+        cache = FeatureCache(folder)
+    except CmanError:  # incomplete or damaged, which writing it again mends
+        return False
+    return cache.encoder == encoder.identity() and cache.corpus == corpus_hash(documents)
+
+
+def write_cache(documents: Sequence[Document], encoder: FrozenEncoder, folder: Path) -> None:
+    """Write the features of documents as a folder that `FeatureCache` reads; documents of one id must be the same.
+
+    Raises:
+        CmanError: two different documents have one id, or a feature is no number that float16 holds.
+    """
+    distinct: dict[str, Document] = {}
+    for document in documents:
+        if token_hash(distinct.setdefault(document.id, document)) != token_hash(document):
+            raise CmanError(f"document {document.id!r} stands in two splits with different tokens")
+    unique = list(distinct.values())
+    starts = np.concatenate([[0], np.cumsum([len(document.tokens) for document in unique])]).astype(int)
+    shape = (int(starts[-1]), encoder.layers, encoder.size)
+    with atomic_path(folder / "features.npy") as temporary:
+        # A file object, because NumPy would append .npy to a name without it.
+        with temporary.open("wb") as stream:
+            np.lib.format.write_array_header_2_0(stream, {"descr": "<f2", "fortran_order": False, "shape": shape})
+            offset = stream.tell()
+            stream.truncate(offset + 2 * int(np.prod(shape)))
+        features = np.memmap(temporary, dtype=np.float16, mode="r+", offset=offset, shape=shape)
+        for done, (place, values) in enumerate(encoder.features(unique), start=1):
+            if not np.isfinite(values).all():
+                raise CmanError(f"document {unique[place].id!r}: found a feature that is no number of float16")
+            features[starts[place] : starts[place + 1]] = values
+            if done % 500 == 0 or done == len(unique):
+                log.info("%d of %d documents embedded", done, len(unique))
+        features.flush()
+        del features
+        # A process that ends between the two files must not leave new features under the index of old ones.
+        (folder / "index.json").unlink(missing_ok=True)
+    index = {
+        "corpus": corpus_hash(documents),
+        "encoder": encoder.identity(),
+        "shape": shape,
+        "documents": {
+            document.id: {"row": int(start), "tokens": token_hash(document)}
+            for document, start in zip(unique, starts[:-1], strict=True)
+        },
+    }
+    write_json(folder / "index.json", index)

@@ -1,0 +1,74 @@
+"""Where a transformer's files are: in an installed package, in a folder, or in the hub's cache on this machine."""
+
+import importlib.util
+from pathlib import Path
+
+from cman.errors import CmanError
+from cman.features.configured import Encoder
+from cman.files import sha256
+
+# What decides a transformer's features: its configuration, its tokenizer and its weights.
+KINDS = (".json", ".txt", ".model", ".safetensors")
+PICKLED = (".bin",)  # weights of older models, fetched only where there are no others
+
+
+def model_directory(encoder: Encoder, name: str) -> Path:
+    """Return the folder that holds an encoder's `config.json`; a model of the hub is downloaded at its first use.
+
+    Raises:
+        CmanError: the package is not installed or ships no model, the path has no `config.json`, or the hub's model
+            is neither on this machine nor can be downloaded.
+    """
+    if encoder.path is not None:
+        if not (encoder.path / "config.json").is_file():
+            raise CmanError(f"encoders.{name}.path: {encoder.path} has no config.json, wanted a model directory")
+        return encoder.path
+    if encoder.name is not None:
+        return _of_the_hub(encoder.name, encoder.revision, name)
+    return _of_a_package(str(encoder.package), name)
+
+
+def _of_a_package(package: str, name: str) -> Path:
+    try:
+        spec = importlib.util.find_spec(package)
+    except ModuleNotFoundError:  # of the parent of a dotted name
+        spec = None
+    folders = [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []
+    for folder in folders:
+        # The outermost config.json beside weights is the encoder's; packages add others for their own layers.
+        candidates = [path.parent for path in folder.rglob("config.json") if list(path.parent.glob("*.safetensors"))]
+        if candidates:
+            return min(candidates, key=lambda path: len(path.parts))
+    problem = "ships no model" if spec else "is not installed"
+    raise CmanError(f"encoders.{name}.package: the package {package!r} {problem}, wanted one that ships a model")
+
+
+def _of_the_hub(model: str, revision: str | None, name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    where = f"encoders.{name}.name: {model!r}"
+    try:
+        folder = Path(snapshot_download(model, revision=revision, allow_patterns=[f"*{kind}" for kind in KINDS]))
+        if not list(folder.glob("*.safetensors")):
+            every = [f"*{kind}" for kind in (*KINDS, *PICKLED)]
+            folder = Path(snapshot_download(model, revision=revision, allow_patterns=every))
+    except (OSError, ValueError) as error:  # all that the hub's client raises for names, answers and connections
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        raise CmanError(
+            f"{where} is not in the hub's cache on this machine and cannot be downloaded ({reason}); wanted a "
+            "connection and a model's name such as google-bert/bert-base-cased, or a local copy under the key 'path'"
+        ) from None
+    if not (folder / "config.json").is_file():
+        raise CmanError(f"{where} has no config.json, wanted a transformer model")
+    return folder
+
+
+def file_names(folder: Path) -> list[str]:
+    """Return the names of the files of a model directory that may decide its features; none if there is no folder."""
+    files = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path.name for path in files if path.suffix in (*KINDS, *PICKLED) and path.is_file())
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each of these files by name."""
+    return {name: sha256(folder / name) for name in file_names(folder)}
