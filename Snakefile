@@ -28,12 +28,12 @@ include: "workflow/rules/report.smk"
 
 
 wildcard_constraints:
-    corpus=either(configuration.corpora),
+    corpus=either(PRESENT),
     experiment=either(configuration.experiments),
     features=either([*configuration.encoders, *configuration.vectors]),
     encoder=either(configuration.encoders),
     vectors=either(configuration.vectors),
-    split="main",
+    split=either([MAIN, *FOLDS]),
     seed=r"\d+",
 
 
