@@ -4,7 +4,6 @@ An archive comes from elsewhere, so it is refused when a member's name reaches o
 when its members together would expand beyond a bound, even if the wanted member itself would be harmless.
 """
 
-import io
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -25,16 +24,9 @@ def member_lines(path: Path, name: str) -> Iterator[str]:
             such member, or bytes that are not UTF-8 (the message names the line).
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            member = _checked(path, archive, name)
-            number = 0
-            with archive.open(member) as stream:
-                for number, line in enumerate(io.BufferedReader(stream), start=1):  # noqa: B007
-                    yield line.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        found = error.object[error.start]
-        place = f"{path}: {name}: line {number}"
-        raise CmanError(f"{place}: found the byte 0x{found:02x}, wanted UTF-8 text") from None
+        with zipfile.ZipFile(path) as archive, archive.open(_checked(path, archive, name)) as stream:
+            for number, line in enumerate(stream, start=1):
+                yield _text(line, f"{path}: {name}: line {number}").rstrip("\r\n")
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise CmanError(
             f"{path}: found a damaged zip archive ({error}), wanted one that unpacks; fetch it again"
@@ -43,6 +35,13 @@ def member_lines(path: Path, name: str) -> Iterator[str]:
         raise CmanError(f"{path}: {name}: cannot be unpacked ({error}); wanted a plain zip archive") from None
     except OSError as error:
         raise CmanError(f"{path}: cannot be read ({error.strerror or error}); wanted a readable file") from None
+
+
+def _text(line: bytes, where: str) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CmanError(f"{where}: found the byte 0x{line[error.start]:02x}, wanted UTF-8 text") from None
 
 
 def _checked(path: Path, archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:

@@ -8,8 +8,11 @@ from pathlib import Path
 from cman.corpora.ade import AdeSentence, read_ade
 from cman.corpora.conll04 import read_bekou, read_spert
 from cman.corpora.document import Document, read_documents
+from cman.corpora.drec import read_drec
 from cman.corpora.kinds import Ade, AdeSample, AnyCorpus, Conll04, Conll04Sample, Drec, DrecSample, Folded, Jsonl
 from cman.corpora.sample import write_sample
+from cman.corpora.sample_ade import write_ade_sample
+from cman.corpora.sample_drec import write_drec_sample
 from cman.corpora.sources import ADE, CONLL04_BEKOU, CONLL04_SPERT, Source, fetch
 from cman.errors import UsageError
 from cman.layout import SPLITS
@@ -60,6 +63,10 @@ def obtain(corpus: AnyCorpus, name: str, target: Path, mirror: Path | None = Non
     match corpus:
         case Conll04Sample():
             write_sample(target, split, getattr(corpus.sentences, split), corpus.seed)
+        case DrecSample():
+            write_drec_sample(target, split, getattr(corpus.sentences, split), corpus.seed)
+        case AdeSample():
+            write_ade_sample(target, corpus.sentences, corpus.seed)
         case Conll04() | Ade():
             _fetch(corpus, name, target, mirror)
             return
@@ -88,6 +95,10 @@ def read_corpus(corpus: AnyCorpus, raw: Path, warnings: list[str]) -> dict[str, 
             return {split: read_bekou(raw / source.name, warnings) for split, source in _sources(corpus).items()}
         case Conll04Sample():
             return {split: read_bekou(raw / f"{split}.txt", warnings) for split in SPLITS}
+        case DrecSample():
+            return {split: read_drec(raw / f"{split}.tsv", warnings) for split in SPLITS}
+        case Drec():
+            return {split: read_drec(Path(path), warnings) for split, path in zip(SPLITS, given_files(corpus))}
         case Jsonl():
             return {split: read_documents(getattr(corpus.paths, split)) for split in SPLITS}
     raise AssertionError(f"{corpus.format} has folds")

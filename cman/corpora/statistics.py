@@ -52,8 +52,8 @@ def fold_statistics(
         trained: the same as written: train and dev under the overlap policy.
     """
     documents = [sentence.document for sentence in sentences]
-    by_policy = [left for document in documents if (left := reduced(document, policy))]
-    for_bio = [left for document in documents if (left := without_overlap(document, policy))]
+    by_policy = [found for document in documents if (found := reduced(document, policy))]
+    for_bio = [found for document in documents if (found := without_overlap(document, policy))]
     counts, left = _counts(documents), _counts(for_bio)
     texts = Counter(normalised(document) for document in documents)
     lost = [f"{counts[kind]['all'] - left[kind]['all']} of {counts[kind]['all']} {kind}" for kind in ANNOTATIONS]
@@ -92,7 +92,7 @@ def normalised(document: Document) -> str:
 
 def _counts(documents: Sequence[Document]) -> dict[str, Any]:
     lengths = sorted(len(document.tokens) for document in documents)
-    entities = Counter(entity.type for document in documents for entity in document.entities)
+    entities = Counter(entity.type for document in documents for entity in document.entities if not entity.is_root)
     relations = Counter(relation.type for document in documents for relation in document.relations)
     heads = [Counter(relation.head for relation in document.relations) for document in documents]
     return {

@@ -7,13 +7,13 @@ counted.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from cman.corpora.bio import entities_of
-from cman.corpora.document import Document, Entity, Relation
+from cman.corpora.bio import OUTSIDE, entities_of
+from cman.corpora.document import ROOT, Document, Entity, Relation
 from cman.features.vocabulary import Vocabulary
 from cman.model.crf import Crf
 from cman.model.output import Prediction
@@ -45,6 +45,7 @@ def decode_batch(
     Args:
         with_scores: False leaves out the entities' confidences, which cost more than the decoding.
     """
+    prediction = with_root(prediction, vocabulary)
     names = [
         [vocabulary.tags[tag] for tag in row[:length]]
         for row, length in zip(prediction.tags.tolist(), lengths.tolist(), strict=True)
@@ -63,6 +64,20 @@ def decode_batch(
         relations = _relations(scored, links[row], vocabulary, settings, dropped)
         result.append(Document(document.id, document.tokens, tuple(scored), relations, document.text, document.offsets))
     return result
+
+
+def with_root(prediction: Prediction, vocabulary: Vocabulary) -> Prediction:
+    """Return the prediction of a model of DREC with the artificial root on token 0 and nowhere else.
+
+    The root is given with the text, not found in it: the baseline's scorer adds it to every prediction, too.
+    """
+    root = vocabulary.tag_ids.get(f"B-{ROOT}")
+    if root is None:
+        return prediction
+    is_root = (prediction.tags == root) | (prediction.tags == vocabulary.tag_ids[f"I-{ROOT}"])
+    tags = prediction.tags.masked_fill(is_root, vocabulary.tag_ids[OUTSIDE])
+    tags[:, 0] = root
+    return replace(prediction, tags=tags)
 
 
 def _confidences(

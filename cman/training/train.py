@@ -38,7 +38,8 @@ def train(
     """Train one run and return its folder, which then holds `model/`, `history.csv` and `provenance.json`.
 
     Raises:
-        UsageError: unknown corpus, experiment or division, or no such device; CmanError: an input is missing or malformed.
+        UsageError: unknown corpus, experiment or division, or no such device.
+        CmanError: an input is missing or malformed.
     """
     check_division(configuration, corpus, split)
     device = available_device(device)
@@ -71,9 +72,7 @@ def check_division(configuration: Configuration, corpus: str, split: str) -> Non
     """
     known = divisions(configuration.corpus(corpus))
     if split not in known:
-        raise UsageError(
-            f"--split: found {split!r}, wanted {'one of ' * (len(known) > 1)}{', '.join(known)} of {corpus}"
-        )
+        raise UsageError(f"--split: found {split!r}, wanted one of the divisions of {corpus}: {', '.join(known)}")
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
