@@ -132,9 +132,7 @@ def _place_loosely(
     for place, entity in enumerate(entities):
         if entity.start <= token < entity.end:
             if token != entity.end - 1:
-                warnings.append(
-                    f"{where}: {label} at token {token} read as one of the entity that ends at {entity.end}"
-                )
+                warnings.append(f"{where}: {label} at token {token} read as one of the whole entity around it")
             return place
     warnings.append(f"{where}: {label} at token {token} ({tokens[token]!r}), which is in no entity, left out")
     return None

@@ -98,7 +98,7 @@ def read_corpus(corpus: AnyCorpus, raw: Path, warnings: list[str]) -> dict[str, 
         case DrecSample():
             return {split: read_drec(raw / f"{split}.tsv", warnings) for split in SPLITS}
         case Drec():
-            return {split: read_drec(Path(path), warnings) for split, path in zip(SPLITS, given_files(corpus))}
+            return {Path(path).stem: read_drec(Path(path), warnings) for path in given_files(corpus)}
         case Jsonl():
             return {split: read_documents(getattr(corpus.paths, split)) for split in SPLITS}
     raise AssertionError(f"{corpus.format} has folds")

@@ -15,12 +15,19 @@ sentence:
     5* #offer / 2* #offer #call / #call #offer
 
 offer:
-    5* te koop : #adj @property1 in @neighborhood1 . #body(property1) | Part-of property1 root ; Part-of neighborhood1 property1
-    4* deze #adj @property1 , gelegen in @neighborhood1 , omvat : #body(property1) | Part-of property1 root ; Part-of neighborhood1 property1
-    3* @neighborhood1 : @property1 met #number kamers . #body(property1) | Part-of property1 root ; Part-of neighborhood1 property1
-    2* #adj @property1 en @property2 , elk met #eigen @field1 . #body(property1) | Part-of property1+property2 root ; Part-of field1 property1+property2
+    5* te koop : #adj @property1 #place(property1) . #body(property1) | Part-of property1 root
+    4* deze #adj @property1 , gelegen #place(property1) , omvat : #body(property1) | Part-of property1 root
+    3* @neighborhood1 : @property1 . #body(property1) | Part-of property1 root ; Part-of neighborhood1 property1
+    2* #adj @property1 en @property2 , #each(property1+property2) . #body(property1) | Part-of property1+property2 root
     2* geen @invalid , wel een #adj @property1 ! #body(property1) | Part-of property1 root
-    naast het #thing van de buren ligt deze @property1 te @neighborhood1 . #body(property1) | Part-of property1 root ; Part-of neighborhood1 property1
+    naast het #thing van de buren : deze @property1 #place(property1) . #body(property1) | Part-of property1 root
+
+place($):
+    3* in @neighborhood1 | Part-of neighborhood1 $
+    te @neighborhood1 | Part-of neighborhood1 $
+    in de buurt van @neighborhood1 , dicht bij #near | Part-of neighborhood1 $
+each($):
+    elk met #eigen @field1 | Part-of field1 $
 
 body($):
     4* #storey($) #storey($) #outside($) #again($)
@@ -37,7 +44,8 @@ storey($):
     #rooms($) .
 
 rooms($):
-    4* #room($) , #room($) en #room($) / 3* #room($) en #room($) / 2* #room($) , #room($) , #room($) en #room($) / #room($)
+    4* #room($) , #room($) en #room($) / 3* #room($) en #room($) / #room($)
+    2* #room($) , #room($) , #room($) en #room($)
 
 room($):
     6* #size @space1 | Part-of space1 $
@@ -94,8 +102,8 @@ property:
 neighborhood:
     3* {Stem} / 2* {Stem}{place} / {Stem} centrum / {Stem}-{Stem} / Sint-{Stem} / {Stem}{street} / wijk {Stem}
 floor:
-    2* gelijkvloers / 2* eerste verdieping / 2* verdieping / tweede verdieping / kelderverdieping / zolder / duplexniveau
-    halfverdieping / bovenverdieping / derde verdieping
+    2* gelijkvloers / 2* eerste verdieping / 2* verdieping / tweede verdieping / kelderverdieping / zolder
+    duplexniveau / halfverdieping / bovenverdieping / derde verdieping
 space:
     2* living / 2* keuken / 2* badkamer / slaapkamer / slaapkamer {number} / berging / inkomhal / toilet / bureau
     garage / kelder / wasplaats / eetkamer / zitplaats / veranda / nachthal / {number} slaapkamers / dressing / salon
