@@ -247,9 +247,12 @@ def write_tables(run_folders: list[Path], published: Path, tex: Path, csv: Path,
     groups = group_runs(read_run(folder) for folder in run_folders)
     definitions = read_published(published)
     tables, lines = [], []
-    published_corpora = {definition.corpus for definition in definitions}
-    groupless = [name for name in absent if name in published_corpora]
-    for definition, corpus in _placed(groups, definitions, groupless):
+    published_corpora = [definition.corpus for definition in definitions]
+    for name in absent:
+        if name not in published_corpora:
+            known = ", ".join(published_corpora)
+            raise CmanError(f"absent: found {name!r}, wanted a corpus of the published tables: {known}")
+    for definition, corpus in _placed(groups, definitions, absent):
         members = [group for group in groups if group.first.corpus == corpus]
         tables.append(build_table(members, definition) if members else absent_table(definition))
         lines += csv_rows(members, definition)

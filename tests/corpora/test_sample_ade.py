@@ -55,9 +55,8 @@ def test_drugs_and_diseases_that_have_no_relation_are_not_annotated(corpus):
     unannotated = 0
     for item in corpus:
         covered = {place for entity in item.document.entities for place in range(entity.start, entity.end)}
-        unannotated += sum(
-            token in annotated and place not in covered for place, token in enumerate(item.document.tokens)
-        )
+        bare = [token for place, token in enumerate(item.document.tokens) if place not in covered]
+        unannotated += len(annotated.intersection(bare))
     assert unannotated > 100
 
 
