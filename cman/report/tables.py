@@ -5,6 +5,7 @@ A published table (`config/published.yaml`) belongs to a corpus and to its varia
 Output bytes depend on the runs and the published file only: rows are sorted, rounding is fixed, nothing is dated.
 """
 
+import logging
 from collections.abc import Sequence
 from csv import DictWriter
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from cman.files import atomic_text, write_text
 from cman.report.latex import render
 from cman.report.published import NUMBERS, PublishedRow, PublishedTable, read_published
 from cman.report.results import Group, Summary, group_runs, read_run
+
+log = logging.getLogger(__name__)
 
 DASH = "--"
 COLUMNS = ("entity", "relation", "overall")
@@ -248,11 +251,10 @@ def write_tables(run_folders: list[Path], published: Path, tex: Path, csv: Path,
     definitions = read_published(published)
     tables, lines = [], []
     published_corpora = [definition.corpus for definition in definitions]
-    for name in absent:
-        if name not in published_corpora:
-            known = ", ".join(published_corpora)
-            raise CmanError(f"absent: found {name!r}, wanted a corpus of the published tables: {known}")
-    for definition, corpus in _placed(groups, definitions, absent):
+    for name in set(absent).difference(published_corpora):
+        log.info("%s: has neither runs nor published figures, and so no table", name)
+    missing = [name for name in published_corpora if name in absent]
+    for definition, corpus in _placed(groups, definitions, missing):
         members = [group for group in groups if group.first.corpus == corpus]
         tables.append(build_table(members, definition) if members else absent_table(definition))
         lines += csv_rows(members, definition)
