@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from cman.corpora.document import Document, Entity, Relation
+from cman.corpora.document import ROOT, Document, Entity, Relation
 from cman.features.vocabulary import Vocabulary
 from cman.model.crf import Crf, Potentials
-from cman.model.decode import Dropped, decode_batch
+from cman.model.decode import Dropped, decode_batch, with_root
 from cman.model.output import Prediction
 from cman.settings import Crf as CrfSettings
 from cman.settings import Rel
@@ -165,3 +165,15 @@ def test_all_scores_of_a_models_predictions_lie_between_0_and_1(build, batch, co
     assert all(len(found) > 20 and None not in found for found in scores.values())
     assert all(0 <= score <= 1 for score in scores["entities"])
     assert all(0.5 < score <= 1 for score in scores["relations"])
+
+
+def test_a_model_that_knows_the_root_has_it_on_the_first_token_and_nowhere_else():
+    tags = ("O", f"B-{ROOT}", f"I-{ROOT}", "B-Loc", "I-Loc")
+    vocabulary = Vocabulary(("<unknown>",), ("<padding>", "<unknown>"), tags, ("In",))
+    # Tagged: Loc, inside of a root, a root, Loc.
+    found = torch.tensor([[3, 2, 1, 3, -1]])
+    nothing = torch.zeros(1)
+    prediction = Prediction(found, found, found, Potentials(nothing, nothing, nothing, nothing), nothing)
+    assert with_root(prediction, vocabulary).tags.tolist() == [[1, 0, 0, 3, -1]]
+    assert found.tolist() == [[3, 2, 1, 3, -1]]  # what the model said stays as it is
+    assert with_root(prediction, VOCABULARY) is prediction
