@@ -143,7 +143,7 @@ def _measured_line(table: Table, row: Group | PublishedRow, best: Sequence[str])
     if not table.protocol:
         notes.append(f"Protocol: {row.first.protocol}.")
     if not table.spread and row.spread:
-        notes.append(f"{row.spread}.".capitalize())
+        notes.append(f"{row.spread[0].upper()}{row.spread[1:]}.")
     if not table.division and row.first.division:
         notes.append(f"Division: {row.first.division}.")
     cells = []
