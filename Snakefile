@@ -30,12 +30,12 @@ include: "workflow/rules/speed.smk"
 
 
 wildcard_constraints:
-    corpus=either(configuration.corpora),
+    corpus=either(PRESENT),
     experiment=either(configuration.experiments),
     features=either([*configuration.encoders, *configuration.vectors]),
     encoder=either(configuration.encoders),
     vectors=either(configuration.vectors),
-    split="main",
+    split=either([MAIN, *FOLDS]),
     seed=r"\d+",
 
 

@@ -242,10 +242,11 @@ def score(
 @app.command()
 @verb
 def tables(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders or records.")],
+    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders or records.")] = None,
     published: Annotated[Path, typer.Option(help="Published figures.")] = Path("config/published.yaml"),
     output: Annotated[Path, typer.Option(help="LaTeX file.")] = Path("results/tables.tex"),
     csv: Annotated[Path, typer.Option(help="The same as CSV.")] = Path("results/tables.csv"),
+    absent: Annotated[list[str] | None, typer.Option(help="Corpus without runs: its table has dashes.")] = None,
 ) -> None:
     """Make the paper's tables from scored runs, published figures beside measured ones.
 
@@ -253,7 +254,7 @@ def tables(
     """
     from cman.report.tables import write_tables
 
-    write_tables(runs, published, output, csv)
+    write_tables(runs or [], published, output, csv, absent or [])
 
 
 @app.command()

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from cman.corpora.kinds import AnyCorpus, Changes, for_files
 from cman.errors import UsageError
 from cman.experiments import EXPERIMENTS, Experiment
 from cman.features.configured import Encoder, Vectors
@@ -21,54 +22,12 @@ from cman.settings import Group, Settings
 
 # A name becomes a folder and a wildcard of the workflow: no slash, no dot, no space.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_@-]*$")]
-Changes = dict[str, Any]
 
 FULL_MODEL = "cman"  # the experiment that changes nothing
 MANY_NAMES = 20  # more are not listed in an error, only the nearest
 
 
-class Conll04(Group):
-    """The real CoNLL04 corpus, in one of its two public packagings."""
-
-    format: Literal["conll04"]
-    packaging: Literal["bekou", "spert"] = Field("bekou", description="910/243/288 or 922/231/288 sentences")
-    paths: dict[str, Path] = Field({}, description="raw file -> local copy, before mirror and address are tried")
-    settings: Changes = Field({}, description="settings of this corpus, over those of the configuration")
-
-
-class SampleSizes(Group):
-    """Sentences of each split of a sample corpus."""
-
-    train: Annotated[int, Field(ge=1)] = 400
-    dev: Annotated[int, Field(ge=1)] = 80
-    test: Annotated[int, Field(ge=1)] = 120
-
-
-class Conll04Sample(Group):
-    """A corpus made by a seeded grammar, written in CoNLL04's raw format and read by the same reader."""
-
-    format: Literal["conll04-sample"]
-    sentences: SampleSizes = SampleSizes()
-    seed: int = 1
-    settings: Changes = {}
-
-
-class Jsonl(Group):
-    """Any corpus in the document format, one file a split."""
-
-    class Paths(Group):
-        """The three files."""
-
-        train: Path
-        dev: Path
-        test: Path
-
-    format: Literal["jsonl"]
-    paths: Paths
-    settings: Changes = {}
-
-
-Corpus = Annotated[Conll04 | Conll04Sample | Jsonl, Field(discriminator="format")]
+Corpus = Annotated[AnyCorpus, Field(discriminator="format")]
 
 
 class Variant(Group):
@@ -118,7 +77,7 @@ class Configuration(Group):
             raise UsageError(_unknown("experiment", name, [*EXPERIMENTS, *self.variants]))
         return EXPERIMENTS[name]
 
-    def corpus(self, name: str) -> Conll04 | Conll04Sample | Jsonl:
+    def corpus(self, name: str) -> AnyCorpus:
         """Return a corpus by name.
 
         Raises:
@@ -154,8 +113,7 @@ class Configuration(Group):
         A run's part holds all of its settings, resolved: it stays the same when a default or an experiment changes
         that it does not use, and differs when one changes that it does use.
         """
-        chosen = self.corpus(corpus).model_copy(update={"settings": {}})
-        part: dict[str, Any] = {"corpora": {corpus: chosen}}
+        part: dict[str, Any] = {"corpora": {corpus: for_files(self.corpus(corpus))}}
         if features is not None:
             part |= self._features(features)
         if experiment is not None:

@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 
 from cman import __version__
 from cman.cli import app
-from cman.config import Conll04Sample, parse_configuration
+from cman.config import parse_configuration
 from cman.corpora.document import Document, Entity, Relation, write_documents
+from cman.corpora.kinds import Conll04Sample
 from cman.settings import Settings
 
 PIPELINE = ["config", "fetch", "prepare", "embed", "train", "predict", "score", "tables", "record"]

@@ -4,6 +4,9 @@
 
 `end` is exclusive; `head` and `tail` of a relation index `entities`. `text` and per-token character `offsets` are
 optional and kept when known. A predicted document also has a `score` in [0, 1] on each entity and relation.
+
+Where token 0 stands for the whole that a text describes (DREC), an entity of the type `<root>` lies on it: relations
+may have it as an argument, but it was not there to be found and is no entity for scores.
 """
 
 import json
@@ -15,6 +18,8 @@ from typing import Any, NoReturn
 from cman.errors import CmanError
 from cman.files import atomic_text, read_text
 
+ROOT = "<root>"
+
 
 @dataclass(frozen=True)
 class Entity:
@@ -24,6 +29,11 @@ class Entity:
     start: int
     end: int
     score: float | None = None
+
+    @property
+    def is_root(self) -> bool:
+        """Whether this is the artificial root and not an entity of the text."""
+        return self.type == ROOT and (self.start, self.end) == (0, 1)
 
 
 @dataclass(frozen=True)

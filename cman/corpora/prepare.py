@@ -1,36 +1,97 @@
-"""From a corpus's raw files to prepared documents and statistics."""
+"""From a corpus's raw files to prepared documents and statistics.
+
+A corpus with folds has a folder for each fold, where train and dev are ready for BIO and test holds all that was
+annotated. Beside them, `main` has every document once, as annotated: features are computed from it, once for all folds.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
 
-from cman.config import Corpus
+from cman.corpora.ade import AdeSentence
 from cman.corpora.document import Document, write_documents
-from cman.corpora.raw import read_corpus
-from cman.corpora.statistics import statistics
+from cman.corpora.folds import NAMES, divide, grouped_folds, spert_folds
+from cman.corpora.kinds import MAIN, NO_PATH, AnyCorpus, Folded, is_absent
+from cman.corpora.overlap import without_overlap
+from cman.corpora.raw import read_corpus, read_sentences
+from cman.corpora.statistics import fold_statistics, statistics
 from cman.errors import CmanError
 from cman.files import write_json
 from cman.layout import Layout
 
 log = logging.getLogger(__name__)
 
-MAIN = "main"
 
-
-def prepare(name: str, corpus: Corpus, layout: Layout) -> None:
+def prepare(name: str, corpus: AnyCorpus, layout: Layout) -> None:
     """Read, check and write one corpus.
 
     Raises:
         CmanError: a raw file is malformed, or dev or test use a type that train does not have.
     """
+    if is_absent(corpus):
+        log.info(NO_PATH, name)
+    elif isinstance(corpus, Folded):
+        _prepare_folds(name, corpus, layout)
+    else:
+        _prepare_main(name, corpus, layout)
+
+
+def _prepare_main(name: str, corpus: AnyCorpus, layout: Layout) -> None:
     warnings: list[str] = []
     splits = read_corpus(corpus, layout.raw(name), warnings)
     check_types(name, splits)
-    for split, documents in splits.items():
-        write_documents(layout.documents(name, MAIN) / f"{split}.jsonl", documents)
+    _write(name, MAIN, splits, layout)
     for warning in warnings:
         log.warning("%s", warning)
     write_json(layout.statistics(name), statistics(splits, warnings))
     log.info("%s: %s", name, ", ".join(f"{len(documents)} {split}" for split, documents in splits.items()))
+
+
+def _prepare_folds(name: str, corpus: Folded, layout: Layout) -> None:
+    sentences = read_sentences(corpus, layout.raw(name))
+    folds = fold_division(corpus, sentences)
+    # Everything is made and checked before anything is written: a wrong corpus leaves nothing behind.
+    trained = {
+        fold: {
+            split: [sentence.document for sentence in part]
+            if split == "test"
+            else [left for sentence in part if (left := without_overlap(sentence.document, corpus.overlap))]
+            for split, part in parts.items()
+        }
+        for fold, parts in folds.items()
+    }
+    for fold, splits in trained.items():
+        for split, documents in splits.items():
+            if not documents:
+                raise CmanError(f"{name}: {fold}: found no sentence for {split}, wanted at least one")
+        check_types(f"{name}: {fold}", splits)
+    content = fold_statistics(sentences, folds, trained, corpus.overlap)
+    every = {split: [sentence.document for sentence in part] for split, part in folds[NAMES[0]].items()}
+    for fold, splits in {MAIN: every, **trained}.items():
+        _write(name, fold, splits, layout)
+    for warning in content["warnings"]:
+        log.warning("%s", warning)
+    write_json(layout.statistics(name), content)
+    log.info("%s: %d sentences in %d folds", name, len(sentences), len(folds))
+
+
+def fold_division(corpus: Folded, sentences: Sequence[AdeSentence]) -> dict[str, Mapping[str, list[AdeSentence]]]:
+    """Return train, dev and test of each fold as the configuration divides a corpus, overlaps and all.
+
+    Raises:
+        CmanError: the corpus cannot be divided like that.
+    """
+    ids = [sentence.document.id for sentence in sentences]
+    groups = [sentence.abstract for sentence in sentences] if corpus.folds == "document" else ids
+    folds = spert_folds(len(sentences)) if corpus.folds == "spert" else grouped_folds(groups, corpus.fold_seed)
+    return {
+        fold: divide(sentences, folds, groups, number, corpus.dev.share, corpus.dev.seed)
+        for number, fold in enumerate(NAMES)
+    }
+
+
+def _write(name: str, division: str, splits: Mapping[str, Sequence[Document]], layout: Layout) -> None:
+    for split, documents in splits.items():
+        write_documents(layout.documents(name, division) / f"{split}.jsonl", documents)
 
 
 def check_types(name: str, splits: Mapping[str, Sequence[Document]]) -> None:

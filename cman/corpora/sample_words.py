@@ -1,12 +1,6 @@
 """The words and the clause rules from which `cman.corpora.sample` builds the sentences of `conll04-sample`.
 
-Notation of the rules: a line that ends with a colon opens a rule, each indented line holds one alternative of it, or
-several between slashes, and `3*` in front makes an alternative three times as likely. In an alternative,
-    @person1    is a new entity of the kind `person`, labelled `person1` within this alternative,
-    #live($)    inserts the rule `live`; inside it `$` stands for the entity or the entities (`a+b`) in the brackets,
-    | Live_In $ place1   states a relation; with several heads or tails, one for each pair; `;` divides relations.
-Everything else is a token, and `_` is nothing at all. Entities that no relation mentions are there to distract.
-The rules of names are written alike, but hold `{parts}` that are joined without a space.
+Their notation is explained in `cman.corpora.sample_grammar`.
 """
 
 GRAMMAR = """

@@ -67,6 +67,15 @@ CONLL04_SPERT = (
     ),
 )
 
+ADE = Source(
+    "ade/ADE-Corpus-V2.zip",
+    "0f833524307b5ba27e516ffabd182de6b1e1ce1c00be08e8fe0b9656c0935915",
+    "https://raw.githubusercontent.com/davidsbatista/Annotated-Semantic-Relationships-Datasets/"
+    "ad883cbbaf4e342326b444347cf7d035012a4f4e/datasets/ADE-Corpus-V2.zip",
+    "Gurulingappa et al. 2012",
+    "citation requested by the README inside the archive",
+)
+
 
 def fetch(source: Source, target: Path, given: Path | None, mirror: Path | None) -> None:
     """Put one raw file at `target`.

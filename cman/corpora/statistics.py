@@ -5,7 +5,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cman.corpora.ade import AdeSentence
 from cman.corpora.document import Document
+from cman.corpora.overlap import Policy, reduced, without_overlap
+
+ANNOTATIONS = ("entities", "relations")
 
 
 def statistics(splits: Mapping[str, Sequence[Document]], warnings: Sequence[str]) -> dict[str, Any]:
@@ -35,6 +39,51 @@ def statistics(splits: Mapping[str, Sequence[Document]], warnings: Sequence[str]
     }
 
 
+def fold_statistics(
+    sentences: Sequence[AdeSentence],
+    folds: Mapping[str, Mapping[str, Sequence[AdeSentence]]],
+    trained: Mapping[str, Mapping[str, Sequence[Document]]],
+    policy: Policy,
+) -> dict[str, Any]:
+    """Return the content of `statistics.json` of a corpus with folds.
+
+    Args:
+        folds: train, dev and test of each fold, as annotated.
+        trained: the same as written: train and dev under the overlap policy.
+    """
+    documents = [sentence.document for sentence in sentences]
+    by_policy = [found for document in documents if (found := reduced(document, policy))]
+    for_bio = [found for document in documents if (found := without_overlap(document, policy))]
+    counts, left = _counts(documents), _counts(for_bio)
+    texts = Counter(normalised(document) for document in documents)
+    lost = [f"{counts[kind]['all'] - left[kind]['all']} of {counts[kind]['all']} {kind}" for kind in ANNOTATIONS]
+    return {
+        "splits": {"all": counts},
+        "overlap": {"policy": policy, "after_policy": _counts(by_policy), "for_training": left},
+        "folds": {
+            name: {
+                "splits": {split: _counts(part) for split, part in trained[name].items()},
+                "abstracts_of_test": len(_abstracts(parts["test"])),
+                "of_them_in_train_or_dev": len(
+                    _abstracts(parts["test"]) & _abstracts([*parts["train"], *parts["dev"]])
+                ),
+            }
+            for name, parts in folds.items()
+        },
+        "repeated_sentences": {"within": {"all": sum(count - 1 for count in texts.values())}},
+        "warnings": [
+            f"overlap: {policy}: training never sees {' and '.join(lost)}; test keeps all of them, "
+            "so that not everything can be found"
+        ]
+        if counts["overlapping_entities"]
+        else [],
+    }
+
+
+def _abstracts(sentences: Sequence[AdeSentence]) -> set[str]:
+    return {sentence.abstract for sentence in sentences}
+
+
 def normalised(document: Document) -> str:
     """Return a sentence's lower-case letters and digits: equal for texts that differ only in tokenisation."""
     text = "".join(document.tokens)
@@ -43,7 +92,7 @@ def normalised(document: Document) -> str:
 
 def _counts(documents: Sequence[Document]) -> dict[str, Any]:
     lengths = sorted(len(document.tokens) for document in documents)
-    entities = Counter(entity.type for document in documents for entity in document.entities)
+    entities = Counter(entity.type for document in documents for entity in document.entities if not entity.is_root)
     relations = Counter(relation.type for document in documents for relation in document.relations)
     heads = [Counter(relation.head for relation in document.relations) for document in documents]
     return {

@@ -50,7 +50,7 @@ def score_files(gold_path: Path, predicted_path: Path) -> dict[str, Any]:
 
 
 def _entities(document: Document) -> list[Item]:
-    return [(entity.type, (entity,)) for entity in document.entities]
+    return [(entity.type, (entity,)) for entity in document.entities if not entity.is_root]
 
 
 def _relations(document: Document) -> list[Item]:

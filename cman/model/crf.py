@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cman.corpora.bio import OUTSIDE
+from cman.corpora.document import ROOT
 from cman.kernels import crf_decode, crf_nll, crf_span_marginals
 from cman.settings import Crf as CrfSettings
 
@@ -35,6 +36,8 @@ class Crf(nn.Module):
         super().__init__()
         count = len(tags)
         self.constrain = settings.constrain_bio
+        # DREC's artificial root is given with the text, not found in it: the baseline's scorer adds it everywhere, too.
+        self.root = (tags.index(f"B-{ROOT}"), tags.index(f"I-{ROOT}")) if f"B-{ROOT}" in tags else None
         self.hidden: nn.Module = nn.Identity()
         if settings.emission_hidden:
             self.hidden = nn.Sequential(nn.Linear(size, settings.emission_hidden), nn.Tanh())
@@ -68,10 +71,10 @@ class Crf(nn.Module):
         return crf_nll(*potentials, tags, lengths)
 
     def decode(self, potentials: Potentials, lengths: Tensor) -> Tensor:
-        """Return the best tags (B, L), -1 in the padding."""
+        """Return the best tags (B, L), -1 in the padding; with a root, it stands on token 0 and nowhere else."""
         with torch.no_grad():
             tags, _ = crf_decode(*potentials, lengths, allowed=self.allowed if self.constrain else None)  # type: ignore[arg-type]
-        return tags
+        return tags if self.root is None else _rooted(tags, self.root)
 
     def confidences(
         self, potentials: Potentials, lengths: Tensor, tags: Tensor, spans: Tensor, onward: Tensor
@@ -79,6 +82,12 @@ class Crf(nn.Module):
         """Return the marginal probability of each decoded entity, (S,); see `crf_span_marginals`."""
         with torch.no_grad():
             return crf_span_marginals(*potentials, lengths, spans, tags, onward)
+
+
+def _rooted(tags: Tensor, root: tuple[int, int]) -> Tensor:
+    tags = tags.masked_fill((tags == root[0]) | (tags == root[1]), 0)  # O
+    tags[:, 0] = root[0]
+    return tags
 
 
 def _allowed(tags: tuple[str, ...]) -> Tensor:

@@ -29,12 +29,16 @@ class PublishedRow:
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A table of the paper: its number, its corpus, who published it, and its rows in the order printed."""
+    """A table of the paper: its number, its corpus, who published it, and its rows in the order printed.
+
+    `title` is what the corpus is called where there is no run that says so.
+    """
 
     number: str
     corpus: str
     origin: str
     rows: tuple[PublishedRow, ...]
+    title: str = ""
 
 
 def _closed(value: Any, keys: Sequence[str], where: str) -> None:
@@ -89,6 +93,7 @@ def read_published(path: Path) -> list[PublishedTable]:
                 number=number,
                 corpus=take(value, "corpus", str, where),
                 origin=take(value, "origin", str, where),
+                title=take(value, "title", str, where) if "title" in value else "",
                 rows=tuple(_published_row(row, f"{where}.rows[{position}]") for position, row in enumerate(rows)),
             )
         )

@@ -1,4 +1,4 @@
-"""Run folders as numbers: reads `scores.json` and `provenance.json`, derives precision, recall and F1, averages seeds.
+"""Run folders as numbers: reads `scores.json` and `provenance.json`, derives F1, averages over seeds and folds.
 
 Scores are stored as counts, so every figure here is derived from true positives, predicted and gold counts. Figures are
 in percent. Micro F1 comes from the counts of all types together, macro F1 is the mean over the types that occur in the
@@ -7,12 +7,13 @@ gold annotation or in the predictions, overall F1 is the mean of entity and rela
 
 import re
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from cman.corpora.folds import COUNT
 from cman.errors import CmanError
 from cman.files import read_json
 
@@ -51,6 +52,7 @@ class Run:
     seed: int
     protocol: str
     inputs_title: str
+    division: str  # how a corpus with folds is divided; empty for a corpus without
     documents: int
     entities: Mapping[str, Level]
     relations: Mapping[str, Level]
@@ -58,7 +60,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean and sample standard deviation (n - 1) of one figure; a single run has no deviation."""
+    """Mean and sample standard deviation (n - 1) of one figure; a single value has no deviation."""
 
     mean: float
     sd: float | None
@@ -79,6 +81,19 @@ class Group:
     def first(self) -> Run:
         """A run that speaks for all: title, protocol and inputs are the same in every run of a group."""
         return self.runs[0]
+
+    @property
+    def spread(self) -> str:
+        """What mean and deviation are taken over, where the corpus is divided into folds; else empty."""
+        folds = list(dict.fromkeys(run.split for run in self.runs))
+        seeds = {run.seed for run in self.runs}
+        if not folds[0].startswith("fold"):
+            return ""
+        named = f"{len(folds)} folds" if len(folds) == COUNT else f"{len(folds)} of {COUNT} folds ({', '.join(folds)})"
+        if len(seeds) == 1:
+            deviation = "" if len(folds) == 1 else ", ± sample standard deviation over these folds"
+            return f"mean over {named} of one seed{deviation}"
+        return f"mean over {named} within a seed, then mean ± sample standard deviation over {len(seeds)} seeds"
 
 
 def precision(counts: Counts) -> float:
@@ -187,6 +202,8 @@ def read_run(folder: Path) -> Run:
         seed=field(provenance, "seed", int, where),
         protocol=field(provenance, "protocol", str, where),
         inputs_title=field(provenance, "inputs_title", str, where),
+        # Runs without folds were recorded before there were any.
+        division=field(provenance, "division", str, where) if provenance.get("division") else "",
         documents=field(scores, "documents", int, str(scores_file)),
         entities=_levels(scores, "entities", str(scores_file)),
         relations=_levels(scores, "relations", str(scores_file)),
@@ -219,23 +236,49 @@ def _group(runs: Sequence[Run]) -> Group:
             )
         if earlier.split == later.split:
             _agree((earlier, later), ("documents",))
-    _agree(runs, ("title", "protocol", "inputs_title"))
+    _agree(runs, ("title", "protocol", "inputs_title", "division"))
+    seeds = _by_seed(runs)
+
+    def over_seeds(figure: Callable[[Run], float]) -> Summary:
+        if len(seeds) == 1:  # with a single seed, its folds show the spread
+            return summarise([figure(run) for run in runs])
+        return summarise([statistics.mean(figure(run) for run in members) for members in seeds.values()])
+
     return Group(
         runs=tuple(runs),
-        entity=summarise([f1(run.entities["strict"].all) for run in runs]),
-        relation=summarise([f1(run.relations["strict"].all) for run in runs]),
-        overall=summarise([overall_f1(run) for run in runs]),
-        entity_macro=summarise([macro_f1(run.entities["strict"]) for run in runs]),
-        relation_macro=summarise([macro_f1(run.relations["strict"]) for run in runs]),
+        entity=over_seeds(lambda run: f1(run.entities["strict"].all)),
+        relation=over_seeds(lambda run: f1(run.relations["strict"].all)),
+        overall=over_seeds(overall_f1),
+        entity_macro=over_seeds(lambda run: macro_f1(run.entities["strict"])),
+        relation_macro=over_seeds(lambda run: macro_f1(run.relations["strict"])),
     )
+
+
+def _by_seed(runs: Sequence[Run]) -> dict[int, list[Run]]:
+    """Return the runs of each seed, which all have the same folds: means over other folds could not be compared."""
+    seeds: dict[int, list[Run]] = {}
+    for run in runs:
+        seeds.setdefault(run.seed, []).append(run)
+    wanted = [run.split for run in seeds[runs[0].seed]]
+    if "main" in wanted and len(wanted) > 1:
+        raise CmanError(f"{runs[0].folder}: found the splits {', '.join(wanted)}, wanted either main or folds")
+    for members in seeds.values():
+        found = [run.split for run in members]
+        if found != wanted:
+            raise CmanError(
+                f"{members[0].folder}: seed {members[0].seed}: found the splits {', '.join(found)}, wanted "
+                f"{', '.join(wanted)} as seed {runs[0].seed} has; every seed of a row needs the same"
+            )
+    return seeds
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:
     """Return one group for each (corpus, experiment), sorted by these two names.
 
     Raises:
-        CmanError: two runs of a group have the same split and seed, or differ in title, protocol, inputs or size of the
-            test split; or two runs of a corpus disagree on its title or on its being a sample.
+        CmanError: two runs of a group have the same split and seed, or differ in title, protocol, inputs, division or
+            size of the test split; seeds of a group have other folds; or two runs of a corpus disagree on its title or
+            on its being a sample.
     """
     experiments: dict[tuple[str, str], list[Run]] = {}
     corpora: dict[str, list[Run]] = {}

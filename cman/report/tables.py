@@ -5,6 +5,7 @@ A published table (`config/published.yaml`) belongs to a corpus and to its varia
 Output bytes depend on the runs and the published file only: rows are sorted, rounding is fixed, nothing is dated.
 """
 
+import logging
 from collections.abc import Sequence
 from csv import DictWriter
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from cman.files import atomic_text, write_text
 from cman.report.latex import render
 from cman.report.published import NUMBERS, PublishedRow, PublishedTable, read_published
 from cman.report.results import Group, Summary, group_runs, read_run
+
+log = logging.getLogger(__name__)
 
 DASH = "--"
 COLUMNS = ("entity", "relation", "overall")
@@ -48,7 +51,10 @@ class Row:
 
 @dataclass
 class Table:
-    """One printed table, ready for the template; `protocol` and `inputs` are empty where the rows differ in them."""
+    """One printed table, ready for the template; a text about the runs is empty where the rows differ in it.
+
+    An absent table is that of a corpus which could not be had: it has dashes in the place of every figure measured.
+    """
 
     number: str
     corpus: str
@@ -58,6 +64,10 @@ class Table:
     protocol: str
     inputs: str
     bold: bool
+    division: str = ""
+    spread: str = ""
+    absent: bool = False
+    in_folds: bool = False
     published: list[Row] = field(default_factory=list)
     measured: list[Row] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
@@ -109,7 +119,7 @@ def _measured(groups: Sequence[Group], published: PublishedTable) -> list[Group 
     for row in published.rows:
         if row.experiment in by_name:
             rows.append(by_name.pop(row.experiment))
-        elif row.experiment and not groups[0].first.sample:
+        elif row.experiment and not (groups and groups[0].first.sample):
             rows.append(row)
     return rows + [by_name[name] for name in sorted(by_name)]
 
@@ -132,6 +142,10 @@ def _measured_line(table: Table, row: Group | PublishedRow, best: Sequence[str])
         notes.append(f"Inputs: {row.first.inputs_title}.")
     if not table.protocol:
         notes.append(f"Protocol: {row.first.protocol}.")
+    if not table.spread and row.spread:
+        notes.append(f"{row.spread[0].upper()}{row.spread[1:]}.")
+    if not table.division and row.first.division:
+        notes.append(f"Division: {row.first.division}.")
     cells = []
     for summary, top in zip(_summaries(row), best, strict=True):
         mean = fixed(summary.mean)
@@ -153,6 +167,9 @@ def build_table(groups: Sequence[Group], published: PublishedTable) -> Table:
         protocol=_shared(groups, "protocol"),
         inputs=_shared(groups, "inputs_title"),
         bold=len(groups) > 1,
+        division=_shared(groups, "division"),
+        in_folds=any(group.spread for group in groups),
+        spread=groups[0].spread if len({group.spread for group in groups}) == 1 else "",
     )
     if not first.sample:
         table.published = [_published_line(table, row) for row in published.rows]
@@ -162,12 +179,25 @@ def build_table(groups: Sequence[Group], published: PublishedTable) -> Table:
     return table
 
 
+def absent_table(published: PublishedTable) -> Table:
+    """Return the printed table of a corpus that could not be had: published figures, and dashes for measured ones."""
+    origin = f"Table {published.number} of {published.origin}"
+    title = published.title or published.corpus
+    table = Table(published.number, published.corpus, title, False, origin, "", "", bold=False, absent=True)
+    table.published = [_published_line(table, row) for row in published.rows]
+    table.measured = [_measured_line(table, row, ()) for row in published.rows if row.experiment]
+    return table
+
+
 def csv_rows(groups: Sequence[Group], published: PublishedTable) -> list[dict[str, str]]:
-    """Return the lines of one corpus's table, in the order of the printed rows; a missing figure is empty."""
-    first = groups[0].first
-    place = {"table": published.number, "corpus": first.corpus}
+    """Return the lines of one corpus's table, in the order of the printed rows; a missing figure is empty.
+
+    Without any group, the table is that of an absent corpus.
+    """
+    first = groups[0].first if groups else None
+    place = {"table": published.number, "corpus": first.corpus if first else published.corpus}
     lines = []
-    for row in () if first.sample else published.rows:
+    for row in () if first and first.sample else published.rows:
         note = _published_note(row) + (" BERT is the core model." if row.bert else "")
         text = {"experiment": row.experiment, "title": row.method, "source": "published", "note": note}
         lines.append({**place, **text, "entity_f1": fixed(row.entity_f1), "relation_f1": fixed(row.relation_f1)})
@@ -181,16 +211,21 @@ def csv_rows(groups: Sequence[Group], published: PublishedTable) -> list[dict[st
             line |= {f"{name}_f1": fixed(summary.mean), f"{name}_sd": fixed(summary.sd)}
         line["entity_macro_f1"] = fixed(entry.entity_macro.mean)
         line["relation_macro_f1"] = fixed(entry.relation_macro.mean)
-        lines.append({**line, "protocol": entry.first.protocol, "note": f"Inputs: {entry.first.inputs_title}."})
+        notes = [f"Inputs: {entry.first.inputs_title}."]
+        notes += [f"{text[0].upper()}{text[1:]}." for text in (entry.spread, entry.first.division) if text]
+        lines.append({**line, "protocol": entry.first.protocol, "note": " ".join(notes)})
     return lines
 
 
-def _placed(groups: Sequence[Group], definitions: Sequence[PublishedTable]) -> list[tuple[PublishedTable, str]]:
+def _placed(
+    groups: Sequence[Group], definitions: Sequence[PublishedTable], absent: Sequence[str]
+) -> list[tuple[PublishedTable, str]]:
     """Return (table, corpus) in the order of printing: the paper's tables first, then one for each other corpus.
 
     A corpus belongs to a paper's table by its name, its variants such as `conll04-sample` too; real ones come first.
     """
-    corpora = [corpus for _, corpus in sorted({(group.first.sample, group.first.corpus) for group in groups})]
+    known = {(group.first.sample, group.first.corpus) for group in groups}
+    corpora = [corpus for _, corpus in sorted(known | {(False, name) for name in absent})]
     placed = [
         (definition, corpus)
         for definition in definitions
@@ -201,20 +236,27 @@ def _placed(groups: Sequence[Group], definitions: Sequence[PublishedTable]) -> l
     return placed + [(PublishedTable(number="", corpus=corpus, origin="", rows=()), corpus) for corpus in own]
 
 
-def write_tables(run_folders: list[Path], published: Path, tex: Path, csv: Path) -> None:
+def write_tables(run_folders: list[Path], published: Path, tex: Path, csv: Path, absent: Sequence[str] = ()) -> None:
     """Write the tables of the given runs as LaTeX and as CSV, both atomically.
+
+    Args:
+        absent: corpora of the paper that could not be had; their tables show dashes.
 
     Raises:
         CmanError: no run is given, a run or the published file is malformed, or runs of one row do not belong together.
     """
-    if not run_folders:
+    if not run_folders and not absent:
         raise CmanError("no run was given; wanted at least one run folder to make tables from")
     groups = group_runs(read_run(folder) for folder in run_folders)
     definitions = read_published(published)
     tables, lines = [], []
-    for definition, corpus in _placed(groups, definitions):
+    published_corpora = [definition.corpus for definition in definitions]
+    for name in set(absent).difference(published_corpora):
+        log.info("%s: has neither runs nor published figures, and so no table", name)
+    missing = [name for name in published_corpora if name in absent]
+    for definition, corpus in _placed(groups, definitions, missing):
         members = [group for group in groups if group.first.corpus == corpus]
-        tables.append(build_table(members, definition))
+        tables.append(build_table(members, definition) if members else absent_table(definition))
         lines += csv_rows(members, definition)
     write_text(tex, render(tables))
     with atomic_text(csv) as stream:

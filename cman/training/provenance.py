@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from cman.config import Configuration, Conll04Sample
+from cman.config import Configuration
+from cman.corpora.kinds import SAMPLES, AnyCorpus, Folded
 from cman.files import sha256
 from cman.kernels import backend
 from cman.settings import Settings
@@ -23,7 +24,24 @@ PROTOCOLS = {
     "train": "epoch chosen on dev, trained on train",
     "fixed": "trained on train and dev for a fixed number of epochs",
 }
-TITLES = {"conll04": "CoNLL04", "conll04-sample": "CoNLL04-like"}
+TITLES = {
+    "conll04": "CoNLL04",
+    "conll04-sample": "CoNLL04-like",
+    "ade": "ADE",
+    "ade-sample": "ADE-like",
+    "drec": "DREC",
+    "drec-sample": "DREC-like",
+}
+FOLDS = {
+    "spert": "the ten public folds by sentence of Eberts and Ulges (2020)",
+    "document": "ten folds that share no abstract",
+    "sentence": "ten folds by sentence",
+}
+OVERLAPS = {
+    "keep_longest": "of overlapping entities the longest is kept",
+    "drop_sentences": "sentences with overlapping entities are dropped",
+    "drop_relations": "relations with overlapping arguments are dropped",
+}
 
 
 def provenance(
@@ -43,7 +61,8 @@ def provenance(
         "corpus": corpus,
         "corpus_title": TITLES.get(kind.format, corpus),
         "packaging": getattr(kind, "packaging", None),
-        "sample": isinstance(kind, Conll04Sample),
+        "division": division_title(kind),
+        "sample": isinstance(kind, SAMPLES),
         "experiment": experiment,
         "title": configuration.experiment(experiment).title,
         "split": split,
@@ -66,6 +85,13 @@ def provenance(
         "inputs": {str(path): sha256(path) for path in data.files},
         "settings": settings.model_dump(mode="json"),
     }
+
+
+def division_title(corpus: AnyCorpus) -> str:
+    """Return how a corpus with folds is divided and made fit for BIO, for captions; empty for other corpora."""
+    if not isinstance(corpus, Folded):
+        return ""
+    return f"{FOLDS[corpus.folds]}; in training {OVERLAPS[corpus.overlap]}, test is as annotated"
 
 
 def inputs_title(configuration: Configuration, settings: Settings) -> str:

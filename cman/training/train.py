@@ -10,7 +10,9 @@ from typing import Any
 import torch
 
 from cman.config import Configuration
+from cman.corpora.kinds import divisions
 from cman.device import available_device
+from cman.errors import UsageError
 from cman.files import write_json, write_text
 from cman.kernels import KernelChoice, backend, use_kernels
 from cman.layout import Layout
@@ -38,8 +40,10 @@ def train(
     """Train one run and return its folder, which then holds `model/`, `history.csv` and `provenance.json`.
 
     Raises:
-        UsageError: unknown corpus or experiment, or no such device; CmanError: an input is missing or malformed.
+        UsageError: unknown corpus, experiment or division, or no such device.
+        CmanError: an input is missing or malformed.
     """
+    check_division(configuration, corpus, split)
     device = available_device(device)
     torch.set_num_threads(threads)
     use_kernels(kernels)
@@ -62,6 +66,17 @@ def train(
     write_json(run / "provenance.json", facts)
     shutil.rmtree(checkpoints)  # the run is complete; a later one begins anew
     return run
+
+
+def check_division(configuration: Configuration, corpus: str, split: str) -> None:
+    """Refuse a division that a corpus is not trained on.
+
+    Raises:
+        UsageError: such as `main` of a corpus with folds.
+    """
+    known = divisions(configuration.corpus(corpus))
+    if split not in known:
+        raise UsageError(f"--split: found {split!r}, wanted one of the divisions of {corpus}: {', '.join(known)}")
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

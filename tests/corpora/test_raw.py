@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cman.config import Conll04, Conll04Sample, Corpus, Jsonl
 from cman.corpora import raw
+from cman.corpora.kinds import AnyCorpus as Corpus
+from cman.corpora.kinds import Conll04, Conll04Sample, Jsonl
 from cman.corpora.raw import given_files, obtain, raw_files
 from cman.corpora.sources import CONLL04_BEKOU, CONLL04_SPERT, Source
 from cman.errors import UsageError

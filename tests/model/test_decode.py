@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from cman.corpora.document import Document, Entity, Relation
+from cman.corpora.document import ROOT, Document, Entity, Relation
 from cman.features.vocabulary import Vocabulary
 from cman.model.crf import Crf, Potentials
 from cman.model.decode import Dropped, decode_batch
@@ -157,3 +157,13 @@ def test_all_scores_of_a_models_predictions_lie_between_0_and_1(build, batch, co
     assert all(len(found) > 20 and None not in found for found in scores.values())
     assert all(0 <= score <= 1 for score in scores["entities"])
     assert all(0.5 < score <= 1 for score in scores["relations"])
+
+
+def test_a_crf_that_knows_the_root_decodes_it_on_the_first_token_and_nowhere_else():
+    tags = ("O", f"B-{ROOT}", f"I-{ROOT}", "B-Loc", "I-Loc")
+    best = torch.tensor([[3, 2, 1, 3, 0]])  # Loc, inside of a root, a root, Loc
+    emissions = 9.0 * torch.nn.functional.one_hot(best, 5).float()
+    potentials = Potentials(emissions, torch.zeros(5, 5), torch.zeros(5), torch.zeros(5))
+    lengths = torch.tensor([4])
+    assert Crf(3, tags, CrfSettings()).decode(potentials, lengths).tolist() == [[1, 0, 0, 3, -1]]
+    assert Crf(3, TAGS, CrfSettings()).decode(potentials, lengths).tolist() == [[3, 2, 1, 3, -1]]

@@ -169,3 +169,65 @@ def test_a_file_that_holds_no_object_is_refused(tmp_path):
     (folder / "scores.json").write_text("[]")
     with pytest.raises(CmanError, match=r"scores\.json: field documents: is missing"):
         read_run(folder)
+
+
+# ---- folds
+
+
+def folds(root: Path, figures: dict[tuple[int, int], int], **changes: Any) -> list[Any]:
+    """Runs of (seed, fold) with these entity true positives among 100 predicted and 100 gold: F1 is their number."""
+    return [
+        read_run(make_run(root / f"{seed}-{fold}", (right, 100, 100), seed=seed, split=f"fold{fold}", **changes))
+        for (seed, fold), right in figures.items()
+    ]
+
+
+def test_with_one_seed_mean_and_deviation_are_over_its_folds(tmp_path):
+    (group,) = group_runs(folds(tmp_path, {(1, 0): 80, (1, 1): 84}))
+    assert (group.entity.mean, group.entity.sd) == (82.0, pytest.approx(8**0.5))
+    assert group.spread.startswith("mean over 2 of 10 folds (fold0, fold1) of one seed, ± sample standard deviation")
+    assert group.spread.endswith("over these folds")
+
+
+def test_with_several_seeds_folds_are_averaged_within_a_seed_before_the_deviation_over_seeds(tmp_path):
+    (group,) = group_runs(folds(tmp_path, {(1, 0): 70, (1, 1): 90, (2, 0): 60, (2, 1): 90}))
+    assert group.entity.mean == 77.5  # of 80 and 75
+    assert group.entity.sd == pytest.approx(12.5**0.5)
+    assert group.spread.startswith("mean over 2 of 10 folds (fold0, fold1) within a seed, then mean ± ")
+    assert group.spread.endswith("over 2 seeds")
+
+
+def test_a_single_fold_has_no_deviation_and_ten_are_not_listed(tmp_path):
+    (group,) = group_runs(folds(tmp_path / "one", {(1, 3): 70}))
+    assert (group.entity.sd, group.spread) == (None, "mean over 1 of 10 folds (fold3) of one seed")
+    (group,) = group_runs(folds(tmp_path / "ten", {(1, fold): 70 + fold for fold in range(10)}))
+    assert group.spread.startswith("mean over 10 folds of one seed, ")
+
+
+def test_runs_without_folds_need_no_word_on_what_was_averaged(tmp_path):
+    (group,) = group_runs([read_run(make_run(tmp_path / str(seed), seed=seed)) for seed in (1, 2)])
+    assert group.spread == ""
+
+
+@pytest.mark.parametrize(
+    ("figures", "message"),
+    [
+        ({(1, 0): 70, (1, 1): 80, (2, 0): 75}, r"seed 2: found the splits fold0, wanted fold0, fold1 as seed 1 has"),
+        ({(1, 0): 70, (2, 1): 80}, r"seed 2: found the splits fold1, wanted fold0"),
+    ],
+)
+def test_seeds_with_other_folds_are_no_row(tmp_path, figures, message):
+    with pytest.raises(CmanError, match=message):
+        group_runs(folds(tmp_path, figures))
+
+
+def test_main_and_folds_are_no_row(tmp_path):
+    runs = [*folds(tmp_path, {(1, 0): 70}), read_run(make_run(tmp_path / "main"))]
+    with pytest.raises(CmanError, match="found the splits fold0, main, wanted either main or folds"):
+        group_runs(runs)
+
+
+def test_runs_that_are_divided_otherwise_are_no_row(tmp_path):
+    one = folds(tmp_path / "one", {(1, 0): 70}, division="by sentence")
+    with pytest.raises(CmanError, match="field division: found 'by abstract', wanted 'by sentence'"):
+        group_runs([*one, *folds(tmp_path / "two", {(1, 1): 70}, division="by abstract")])

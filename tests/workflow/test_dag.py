@@ -43,8 +43,10 @@ def bare(untouched) -> str:
 def test_bare_snakemake_plans_the_whole_way_to_the_tables(bare, untouched):
     configured = yaml.safe_load((untouched / "config/default.yaml").read_text())
     assert re.findall(r"Shell command: cman (\w+)", bare)[-1] == "tables"
-    runs = len(configured["experiments"]) * len(configured["seeds"])
-    for rule, count in {"train": runs, "predict": runs, "score": runs, "prepare": 1, "fetch": 3, "tables": 1}.items():
+    divisions = sum(len(corpus.get("folds_run", ["main"])) for corpus in configured["corpora"].values())
+    runs = divisions * len(configured["experiments"]) * len(configured["seeds"])
+    counts = {"train": runs, "predict": runs, "score": runs, "prepare": 2, "prepare_folds": 1, "fetch": 7, "tables": 1}
+    for rule, count in counts.items():
         assert re.search(rf"^{rule} +{count}$", bare, flags=re.MULTILINE), rule
 
 
@@ -54,8 +56,22 @@ def test_a_dry_run_makes_nothing_but_snakemakes_own_folder(bare, untouched):
     )
 
 
-def test_by_itself_only_the_sample_corpus_is_used_and_nothing_is_downloaded(bare):
-    assert set(re.findall(r"--corpus (\S+)", bare)) == {"conll04-sample"}
+def test_by_itself_only_the_sample_corpora_are_used_and_nothing_is_downloaded(bare):
+    assert set(re.findall(r"--corpus (\S+)", bare)) == {"conll04-sample", "ade-sample", "drec-sample"}
+
+
+def test_folds_are_trained_as_configured_from_one_preparation_and_one_embedding(untouched):
+    two = ("--configfile", "config/ade.yaml", "--config", "corpora={ade: {format: ade, folds_run: [0, 7]}}")
+    printed = untouched.snakemake("-n", *two)
+    planned = untouched.counted(printed)
+    assert (planned["prepare_folds"], planned["embed"], planned["train"], planned["score"]) == (1, 1, 4, 4)
+    splits = re.findall(r"cman train .*--split (\S+)", printed)
+    assert sorted(splits) == ["fold0", "fold0", "fold7", "fold7"]
+
+
+def test_a_fold_of_a_corpus_without_folds_is_no_target(untouched):
+    printed = untouched.snakemake("-n", "results/runs/conll04-sample/cman/fold0/seed1/scores.json", status=1)
+    assert "MissingInputException" in printed or "No rule to produce" in printed
 
 
 def test_every_job_writes_a_log_of_its_own(bare):
@@ -75,7 +91,7 @@ def test_the_real_configuration_takes_nothing_of_the_sample_corpus(untouched):
 
 def test_seeds_and_experiments_can_be_chosen_on_the_command_line(untouched):
     planned = untouched.planned("--config", "seeds=[1,2]", "experiments=[cman-static]")
-    assert (planned["train"], planned["score"], planned["tables"]) == (2, 2, 1)
+    assert (planned["train"], planned["score"], planned["tables"]) == (8, 8, 1)  # main, two folds, main
     assert "embed" not in planned  # the one experiment reads no contextual features
 
 
@@ -148,6 +164,26 @@ def test_a_wrong_configuration_is_refused_in_one_sentence(untouched, config, nam
 def test_what_stands_twice_is_refused_before_anything_is_trained(untouched, config):
     printed = untouched.snakemake("-n", "--config", config, status=1)
     assert config.partition("=")[0] in last_words(printed)
+
+
+# ---- a corpus that cannot be had
+
+
+def test_drec_without_a_path_is_one_printed_line_and_dashes_and_no_error(new_project):
+    project = new_project()
+    configured = ("--configfile", "config/drec.yaml")
+    printed = project.snakemake("--cores", "1", *configured)
+    assert project.counted(printed) == {"tables": 1, "all": 1}
+    assert len(re.findall(r"^drec: absent, because it has no `path:`", printed, flags=re.MULTILINE)) == 1
+    tex = (project / "results/tables.tex").read_text()
+    assert r"\caption{DREC" in tex and r"\cmandash & \cmandash & \cmandash & --" in tex
+    assert project.planned(*configured) == {}
+
+
+def test_drec_with_a_path_is_prepared_from_its_three_files(untouched):
+    given = ("--configfile", "config/drec.yaml", "--config", "corpora={drec: {format: drec, path: there}}")
+    printed = untouched.snakemake("-n", *given, status=1)
+    assert all(f"there/{split}.tsv" in printed for split in ("train", "dev", "test"))
 
 
 # ---- the record

@@ -9,6 +9,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from cman.config import parse_configuration
+from cman.corpora.folds import NAMES as FOLDS
+from cman.corpora.kinds import MAIN, NO_PATH, Folded, divisions_run, is_absent
 from cman.corpora.raw import given_files, raw_files
 from cman.errors import CmanError
 from cman.features.downloads import input_files
@@ -33,6 +35,19 @@ shell.prefix(PREFIX)
 WITH_GPU = configuration.device == "cuda" or (
     configuration.device == "auto" and shutil.which("nvidia-smi") is not None
 )
+
+# A corpus that cannot be had is no target; its tables have dashes.
+PRESENT = [
+    name for name, corpus in configuration.corpora.items() if not is_absent(corpus)
+]
+ABSENT = [name for name in configuration.corpora if name not in PRESENT]
+FOLDED = [name for name in PRESENT if isinstance(configuration.corpora[name], Folded)]
+
+
+onstart:
+    for name in ABSENT:
+        logger.warning(NO_PATH % name)
+
 
 RUN = "results/runs/{corpus}/{experiment}/{split}/seed{seed}"
 DOCUMENTS = "results/corpora/{corpus}/{split}"
@@ -138,10 +153,14 @@ def measured_runs():
         raise WorkflowError(
             "experiments, seeds: found an empty list, wanted at least one of each for the tables"
         )
-    return expand(
-        RUN,
-        corpus=configuration.corpora,
-        experiment=configuration.experiments,
-        split="main",
-        seed=configuration.seeds,
-    )
+    return [
+        run
+        for corpus in PRESENT
+        for run in expand(
+            RUN,
+            corpus=corpus,
+            experiment=configuration.experiments,
+            split=divisions_run(configuration.corpora[corpus]),
+            seed=configuration.seeds,
+        )
+    ]

@@ -5,6 +5,15 @@ localrules:
     corpus_configuration,
     fetch,
     prepare,
+    prepare_folds,
+
+
+PARTS = ["train", "dev", "test"]
+PREPARATION = code(
+    "corpora/*.py",
+    "corpora/*.txt",
+    without=["corpora/sample*.py", "corpora/sources.py"],
+)
 
 
 rule corpus_configuration:
@@ -38,16 +47,31 @@ rule prepare:
     input:
         config="results/configurations/{corpus}.json",
         raw=raw_inputs,
-        code=code("corpora/*.py", without=["corpora/sample*.py", "corpora/sources.py"]),
+        code=PREPARATION,
     output:
         documents=expand(
-            "results/corpora/{{corpus}}/main/{part}.jsonl",
-            part=["train", "dev", "test"],
+            "results/corpora/{{corpus}}/{split}/{part}.jsonl", split=MAIN, part=PARTS
         ),
         statistics="results/corpora/{corpus}/statistics.json",
     log:
         "results/logs/prepare/{corpus}.log",
+    wildcard_constraints:
+        corpus=either(set(PRESENT) - set(FOLDED)),
     message:
         "documents of {wildcards.corpus}"
     shell:
         "cman prepare --config {input.config} --corpus {wildcards.corpus} --log {log}"
+
+
+use rule prepare as prepare_folds with:
+    output:
+        documents=expand(
+            "results/corpora/{{corpus}}/{split}/{part}.jsonl",
+            split=[MAIN, *FOLDS],
+            part=PARTS,
+        ),
+        statistics="results/corpora/{corpus}/statistics.json",
+    wildcard_constraints:
+        corpus=either(FOLDED),
+    message:
+        "documents of {wildcards.corpus}, fold by fold"

@@ -22,7 +22,8 @@ rule tables:
         "results/logs/tables.log",
     params:
         runs=measured_runs(),
+        absent=[f"--absent {name}" for name in ABSENT],
     message:
         "tables"
     shell:
-        "cman tables {params.runs} --published {input.published} --output {output.tex} --csv {output.csv} --log {log}"
+        "cman tables {params.runs} {params.absent} --published {input.published} --output {output.tex} --csv {output.csv} --log {log}"

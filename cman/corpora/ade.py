@@ -1,0 +1,147 @@
+"""Reader of the ADE corpus (Gurulingappa et al. 2012): `DRUG-AE.rel`, inside its zip archive.
+
+A line is one relation, in eight fields divided by `|`: the PubMed id of the abstract, the sentence, the adverse effect
+with its begin and end, the drug with its begin and end. Begin and end count characters from the start of the whole
+abstract, which is not in the corpus. All the mentions of a sentence are shifted by the same number of characters, so
+that number is found by intersecting the places where each mention's text occurs; it must be unique.
+
+A sentence is a pair of PubMed id and text; its number in order of appearance is its id, as in the public folds of
+Eberts and Ulges (2020). The adverse effect is the head of our relation, the drug the tail.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cman.corpora.archive import member_lines
+from cman.corpora.document import Document, Entity, Relation
+from cman.corpora.tokens import tokenise
+from cman.errors import CmanError
+
+MEMBER = "DRUG-AE.rel"
+FIELDS = ("PubMed id", "sentence", "effect", "effect begin", "effect end", "drug", "drug begin", "drug end")
+EFFECT, DRUG = "Adverse-Effect", "Drug"
+
+
+@dataclass(frozen=True)
+class AdeSentence:
+    """One sentence with the abstract (PubMed id) that it comes from."""
+
+    abstract: str
+    document: Document
+
+
+@dataclass(frozen=True)
+class _Mention:
+    """A mention as a line gives it; `begin` and `end` count from the start of the abstract."""
+
+    where: str
+    field: str
+    type: str
+    text: str
+    begin: int
+
+    @property
+    def end(self) -> int:
+        return self.begin + len(self.text)
+
+    def shifts(self, sentence: str) -> set[int]:
+        """Return by how much the sentence may be shifted in its abstract: one number for each place of the text."""
+        places = (place for place in range(len(sentence)) if sentence.startswith(self.text, place))
+        return {self.begin - place for place in places}
+
+
+def read_ade(path: Path) -> list[AdeSentence]:
+    """Read the corpus out of its archive.
+
+    Raises:
+        CmanError: the archive is refused (see `cman.corpora.archive`), or the first malformed line, with its number,
+            field, what was found and what was wanted.
+    """
+    return read_relations(member_lines(path, MEMBER), f"{path}: {MEMBER}")
+
+
+def read_relations(lines: Iterable[str], where: str) -> list[AdeSentence]:
+    """Read the lines of `DRUG-AE.rel`; `where` names the file in errors. See `read_ade`."""
+    rows: dict[tuple[str, str], list[tuple[_Mention, _Mention]]] = {}
+    for number, line in enumerate(lines, start=1):
+        place = f"{where}: line {number}"
+        values = line.split("|")
+        if len(values) != len(FIELDS):
+            raise CmanError(f"{place}: found {len(values)} fields, wanted {len(FIELDS)} ({', '.join(FIELDS)})")
+        for name, value in zip(FIELDS, values, strict=True):
+            if not value.strip():
+                raise CmanError(f"{place}: field {name}: found nothing, wanted a value")
+        effect = _mention(place, "effect", EFFECT, values[2:5])
+        drug = _mention(place, "drug", DRUG, values[5:8])
+        rows.setdefault((values[0].strip(), values[1].strip()), []).append((effect, drug))
+    if not rows:
+        raise CmanError(f"{where}: found no line, wanted one for each relation")
+    return [
+        AdeSentence(abstract, _document(str(number), sentence, pairs))
+        for number, ((abstract, sentence), pairs) in enumerate(rows.items())
+    ]
+
+
+def _mention(where: str, field: str, kind: str, values: Sequence[str]) -> _Mention:
+    text = values[0]
+    for name, value in (("begin", values[1]), ("end", values[2])):
+        if not (value.strip().isascii() and value.strip().isdigit()):
+            raise CmanError(f"{where}: field {field} {name}: found {value!r}, wanted a whole number from 0 on")
+    begin, end = int(values[1]), int(values[2])
+    if end - begin != len(text):
+        raise CmanError(
+            f"{where}: field {field} end: found {begin} to {end}, wanted {begin} to {begin + len(text)}, "
+            f"because {text!r} has {len(text)} characters"
+        )
+    return _Mention(where, field, kind, text.strip(), begin + len(text) - len(text.lstrip()))
+
+
+def _document(number: str, sentence: str, pairs: Sequence[tuple[_Mention, _Mention]]) -> Document:
+    shift = _shift(sentence, pairs)
+    offsets = tokenise(sentence)
+    starts = {start: place for place, (start, _) in enumerate(offsets)}
+    ends = {end: place + 1 for place, (_, end) in enumerate(offsets)}
+    entities: dict[Entity, int] = {}  # in order of appearance, with their positions
+    relations: dict[Relation, None] = {}
+    for pair in pairs:
+        arguments = []
+        for mention in pair:
+            start, end = starts.get(mention.begin - shift), ends.get(mention.end - shift)
+            if start is None or end is None:
+                raise CmanError(
+                    f"{mention.where}: field {mention.field}: found {mention.text!r}, which begins or ends inside of a "
+                    "word; wanted whole tokens"
+                )
+            arguments.append(entities.setdefault(Entity(mention.type, start, end), len(entities)))
+        relation = Relation(EFFECT, *arguments)
+        if relation in relations:
+            raise CmanError(f"{pair[0].where}: found the same effect and drug a second time, wanted distinct lines")
+        relations[relation] = None
+    tokens = tuple(sentence[start:end] for start, end in offsets)
+    return Document(number, tokens, tuple(entities), tuple(relations), sentence, tuple(offsets))
+
+
+def _shift(sentence: str, pairs: Sequence[tuple[_Mention, _Mention]]) -> int:
+    """Return where the sentence begins in its abstract."""
+    mentions = [mention for pair in pairs for mention in pair]
+    possible: set[int] | None = None
+    for mention in mentions:
+        shifts = mention.shifts(sentence)
+        if not shifts:
+            raise CmanError(
+                f"{mention.where}: field {mention.field}: found {mention.text!r}, which does not stand in the sentence"
+            )
+        remaining = shifts if possible is None else possible & shifts
+        if not remaining:
+            raise CmanError(
+                f"{mention.where}: field {mention.field} begin: found {mention.begin} for {mention.text!r}, which does "
+                "not fit the other mentions of the sentence; wanted the distances that the sentence has"
+            )
+        possible = remaining
+    assert possible is not None
+    if len(possible) > 1:
+        raise CmanError(
+            f"{mentions[0].where}: the mentions fit {len(possible)} places of the sentence, wanted exactly one"
+        )
+    return possible.pop()

@@ -1,0 +1,87 @@
+"""Ten-fold cross-validation: which sentences are tested in which fold, and which of the others choose the epoch.
+
+`spert` are the public folds of ADE (Eberts and Ulges 2020), by sentence: about nine tenths of the abstracts of a test
+fold also have a sentence in its training part. `document` keeps the sentences of an abstract together, in folds of
+almost equal size; `sentence` divides a corpus that has no public folds. Where chance decides, a hash of seed and name
+orders the units: the same on every machine and in every version of Python.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from cman.errors import CmanError
+from cman.files import read_text
+
+COUNT = 10
+NAMES = tuple(f"fold{number}" for number in range(COUNT))
+SPERT_FILE = Path(__file__).parent / "ade_folds.txt"
+
+Item = TypeVar("Item")
+
+
+def spert_folds(sentences: int) -> list[int]:
+    """Return the public fold of each sentence of ADE, in the order of the corpus.
+
+    Raises:
+        CmanError: the corpus has another number of sentences than the folds.
+    """
+    folds = [int(digit) for digit in "".join(read_text(SPERT_FILE).split())]
+    if len(folds) != sentences:
+        raise CmanError(
+            f"folds: found {sentences} sentences, wanted the {len(folds)} that the public folds of ADE divide; "
+            "a changed corpus needs `folds: document`"
+        )
+    return folds
+
+
+def grouped_folds(groups: Sequence[str], seed: int) -> list[int]:
+    """Return the fold of each sentence such that equal groups share one.
+
+    Args:
+        groups: the group of each sentence, such as its abstract.
+
+    Raises:
+        CmanError: there are fewer groups than folds.
+    """
+    sizes = Counter(groups)
+    if len(sizes) < COUNT:
+        raise CmanError(f"folds: found {len(sizes)} groups of sentences, wanted at least {COUNT}, one for each fold")
+    filled = [0] * COUNT
+    fold_of: dict[str, int] = {}
+    for group in sorted(sizes, key=lambda group: _chance(f"folds {seed}", group)):
+        fold_of[group] = filled.index(min(filled))
+        filled[fold_of[group]] += sizes[group]
+    return [fold_of[group] for group in groups]
+
+
+def divide(
+    sentences: Sequence[Item], folds: Sequence[int], groups: Sequence[str], number: int, share: float, seed: int
+) -> Mapping[str, list[Item]]:
+    """Return train, dev and test of one fold, each in the order of the corpus.
+
+    Args:
+        folds, groups: of each sentence; dev takes whole groups.
+        share: of the sentences outside of the test fold, for dev; at least one group goes to either side.
+    """
+    others = [place for place, fold in enumerate(folds) if fold != number]
+    wanted = share * len(others)
+    dev: set[Hashable] = set()
+    taken = 0
+    sizes = Counter(groups[place] for place in others)
+    for group in sorted(sizes, key=lambda group: _chance(f"dev {number} {seed}", group))[: len(sizes) - 1]:
+        if dev and taken + sizes[group] / 2 > wanted:
+            break
+        dev.add(group)
+        taken += sizes[group]
+    return {
+        "train": [sentences[place] for place in others if groups[place] not in dev],
+        "dev": [sentences[place] for place in others if groups[place] in dev],
+        "test": [sentence for sentence, fold in zip(sentences, folds, strict=True) if fold == number],
+    }
+
+
+def _chance(purpose: str, name: str) -> bytes:
+    return hashlib.sha256(f"{purpose} {name}".encode()).digest()

@@ -1,0 +1,148 @@
+"""The kinds of corpora that a configuration may name, one closed group of keys each."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from cman.corpora.folds import COUNT, NAMES
+from cman.corpora.overlap import Policy
+from cman.settings import Group
+
+Changes = dict[str, Any]
+Paths = Annotated[dict[str, Path], Field(description="raw file -> local copy, before mirror and address are tried")]
+
+MAIN = "main"  # the only division of a corpus without folds
+# What is said of a corpus that needs a path and has none.
+NO_PATH = "%s: absent, because it has no `path:`; it needs a signed agreement with its authors and is never downloaded"
+
+
+class Conll04(Group):
+    """The real CoNLL04 corpus, in one of its two public packagings."""
+
+    format: Literal["conll04"]
+    packaging: Literal["bekou", "spert"] = Field("bekou", description="910/243/288 or 922/231/288 sentences")
+    paths: Paths = {}
+    settings: Changes = Field({}, description="settings of this corpus, over those of the configuration")
+
+
+class SampleSizes(Group):
+    """Sentences (advertisements) of each split of a sample corpus."""
+
+    train: Annotated[int, Field(ge=1)] = 400
+    dev: Annotated[int, Field(ge=1)] = 80
+    test: Annotated[int, Field(ge=1)] = 120
+
+
+class Conll04Sample(Group):
+    """A corpus made by a seeded grammar, written in CoNLL04's raw format and read by the same reader."""
+
+    format: Literal["conll04-sample"]
+    sentences: SampleSizes = SampleSizes()
+    seed: int = 1
+    settings: Changes = {}
+
+
+class DevPart(Group):
+    """The part of each training fold that chooses the epoch; with `folds: document`, whole abstracts."""
+
+    share: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.15, description="of the sentences outside of the test fold; as in the files of Wang and Lu (2020)"
+    )
+    seed: int = 1
+
+
+class Folded(Group):
+    """What corpora with ten-fold cross-validation have in common."""
+
+    folds: str = "sentence"
+    overlap: Policy = Field("keep_longest", description="before training; scores are against the full annotation")
+    dev: DevPart = DevPart()
+    fold_seed: int = Field(1, description="of the division into folds, where no public one is used")
+    folds_run: list[Annotated[int, Field(ge=0, lt=COUNT)]] = Field(
+        list(range(COUNT)), description="folds that the workflow trains and the tables average; all are prepared"
+    )
+    settings: Changes = {}
+
+    @field_validator("folds_run")
+    @classmethod
+    def _each_once(cls, value: list[int]) -> list[int]:
+        if not value or len(set(value)) != len(value):
+            raise ValueError(f"found {value}, wanted at least one fold, and each once")
+        return value
+
+
+class Ade(Folded):
+    """The real ADE corpus out of its archive."""
+
+    format: Literal["ade"]
+    folds: Literal["spert", "document"] = Field("spert", description="public folds, or folds that share no abstract")
+    paths: Paths = {}
+
+
+class AdeSample(Folded):
+    """A corpus made by a seeded grammar, written as ADE's archive and read by the same reader."""
+
+    format: Literal["ade-sample"]
+    folds: Literal["sentence", "document"] = "sentence"
+    sentences: Annotated[int, Field(ge=1)] = 600
+    seed: int = 1
+
+
+class Drec(Group):
+    """The real DREC corpus, which needs a signed agreement: a folder with train.tsv, dev.tsv and test.tsv."""
+
+    format: Literal["drec"]
+    path: Path | None = Field(None, description="the folder; without it the corpus is absent and its table has dashes")
+    settings: Changes = {}
+
+
+class DrecSample(Group):
+    """A corpus made by a seeded grammar, written in DREC's raw format and read by the same reader."""
+
+    format: Literal["drec-sample"]
+    sentences: SampleSizes = SampleSizes(train=120, dev=30, test=40)
+    seed: int = 1
+    settings: Changes = {}
+
+
+class Jsonl(Group):
+    """Any corpus in the document format, one file a split."""
+
+    class Paths(Group):
+        """The three files."""
+
+        train: Path
+        dev: Path
+        test: Path
+
+    format: Literal["jsonl"]
+    paths: Paths
+    settings: Changes = {}
+
+
+AnyCorpus = Conll04 | Conll04Sample | Ade | AdeSample | Drec | DrecSample | Jsonl
+SAMPLES = (Conll04Sample, AdeSample, DrecSample)
+
+
+def divisions(corpus: AnyCorpus) -> tuple[str, ...]:
+    """Return the divisions into train, dev and test that a corpus can be trained on."""
+    return NAMES if isinstance(corpus, Folded) else (MAIN,)
+
+
+def divisions_run(corpus: AnyCorpus) -> tuple[str, ...]:
+    """Return those that the workflow trains on."""
+    return tuple(NAMES[number] for number in corpus.folds_run) if isinstance(corpus, Folded) else (MAIN,)
+
+
+def is_absent(corpus: AnyCorpus) -> bool:
+    """Tell whether a corpus cannot be had because nobody said where it is."""
+    return isinstance(corpus, Drec) and corpus.path is None
+
+
+def for_files(corpus: AnyCorpus) -> AnyCorpus:
+    """Return what a corpus's files depend on: not its settings, nor which of its folds are run."""
+    update: dict[str, Any] = {"settings": {}}
+    if isinstance(corpus, Folded):
+        update["folds_run"] = list(range(COUNT))
+    return corpus.model_copy(update=update)

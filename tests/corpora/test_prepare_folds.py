@@ -1,0 +1,220 @@
+"""From ADE's archive to ten folds: what each file holds, and that a wrong archive leaves nothing behind."""
+
+import json
+import os
+import time
+import zipfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cman.config import parse_configuration
+from cman.corpora.ade import MEMBER
+from cman.corpora.document import Document, read_documents
+from cman.corpora.folds import NAMES
+from cman.corpora.kinds import Ade, AdeSample, divisions, divisions_run
+from cman.corpora.overlap import has_overlap
+from cman.corpora.prepare import prepare
+from cman.corpora.raw import MIRROR_VARIABLE, obtain, raw_files
+from cman.errors import CmanError, UsageError
+from cman.layout import SPLITS, Layout
+from cman.training.train import train
+
+
+def made(folder: Path, corpus: Ade | AdeSample) -> Layout:
+    layout = Layout(folder)
+    for name in raw_files(corpus):
+        obtain(corpus, name, layout.raw("c") / name)
+    prepare("c", corpus, layout)
+    return layout
+
+
+def read(layout: Layout, division: str) -> dict[str, list[Document]]:
+    return {split: read_documents(layout.documents("c", division) / f"{split}.jsonl") for split in SPLITS}
+
+
+def content(layout: Layout) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(layout.statistics("c").read_text())
+    return value
+
+
+def sample(**changes: Any) -> AdeSample:
+    return AdeSample.model_validate({"format": "ade-sample", "sentences": 150, **changes})
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    return made(tmp_path_factory.mktemp("folds"), sample())
+
+
+def test_main_holds_every_document_once_as_annotated(prepared):
+    every = [document for part in read(prepared, "main").values() for document in part]
+    assert sorted(int(document.id) for document in every) == list(range(150))
+    assert any(has_overlap(document) for document in every)
+
+
+def test_the_test_parts_of_the_folds_are_all_documents_as_annotated(prepared):
+    annotated = {document.id: document for part in read(prepared, "main").values() for document in part}
+    tested = [document for fold in NAMES for document in read(prepared, fold)["test"]]
+    assert len(tested) == 150
+    assert {document.id: document for document in tested} == annotated
+
+
+@pytest.mark.parametrize("fold", ["fold0", "fold9"])
+def test_train_and_dev_of_a_fold_are_the_other_documents_fit_for_bio(prepared, fold):
+    splits = read(prepared, fold)
+    ids = {split: {document.id for document in part} for split, part in splits.items()}
+    assert len(ids["train"] | ids["dev"]) == len(ids["train"]) + len(ids["dev"]) == 150 - len(ids["test"])
+    assert not (ids["train"] | ids["dev"]) & ids["test"]
+    assert not any(has_overlap(document) for split in ("train", "dev") for document in splits[split])
+
+
+def test_folds_by_document_share_no_abstract(tmp_path):
+    by_sentence, by_document = (made(tmp_path / kind, sample(folds=kind)) for kind in ("sentence", "document"))
+    shared = {fold: facts["of_them_in_train_or_dev"] for fold, facts in content(by_document)["folds"].items()}
+    assert set(shared.values()) == {0}
+    assert all(facts["of_them_in_train_or_dev"] > 0 for facts in content(by_sentence)["folds"].values())
+
+
+@pytest.mark.parametrize("policy", ["keep_longest", "drop_sentences", "drop_relations"])
+def test_statistics_say_what_a_policy_costs(tmp_path, policy):
+    layout = made(tmp_path, sample(overlap=policy))
+    facts = content(layout)
+    assert facts["overlap"]["policy"] == policy
+    lost = facts["splits"]["all"]["relations"]["all"] - facts["overlap"]["for_training"]["relations"]["all"]
+    assert lost > 0
+    assert f"{lost} of {facts['splits']['all']['relations']['all']} relations" in facts["warnings"][0]
+    trained = read(layout, "fold3")
+    assert facts["folds"]["fold3"]["splits"]["train"]["sentences"] == len(trained["train"])
+    if policy == "drop_sentences":
+        assert sum(map(len, trained.values())) < 150
+        assert sum(len(part) for part in read(layout, "main").values()) == 150
+
+
+def test_the_same_request_gives_the_same_bytes(tmp_path, prepared):
+    again = made(tmp_path, sample())
+    for path in prepared.root.rglob("*"):
+        if path.is_file():
+            assert (again.root / path.relative_to(prepared.root)).read_bytes() == path.read_bytes()
+
+
+def test_the_folds_run_are_those_configured_and_change_no_file(prepared, tmp_path):
+    corpus = sample(folds_run=[3, 0])
+    assert divisions_run(corpus) == ("fold3", "fold0")
+    assert divisions(corpus) == NAMES
+    parts = [parse_configuration({"corpora": {"c": found.model_dump(mode="json")}}, "x").narrowed("c", "cman")
+             for found in (corpus, sample())]  # fmt: skip
+    assert parts[0] == parts[1]
+
+
+def test_main_of_a_corpus_with_folds_is_not_trained_on(prepared):
+    configuration = parse_configuration({"corpora": {"c": {"format": "ade-sample"}}}, "x")
+    with pytest.raises(UsageError, match="--split: found 'main', wanted one of the divisions of c: fold0, fold1"):
+        train(configuration, "c", "cman", "main", 1, prepared, "cpu", 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"folds_run": []}, "corpora.c.folds_run"),
+        ({"folds_run": [1, 1]}, "corpora.c.folds_run"),
+        ({"folds_run": [10]}, "corpora.c.folds_run.0"),
+        ({"folds": "spert"}, "corpora.c.folds"),
+        ({"overlap": "ignore"}, "corpora.c.overlap"),
+        ({"dev": {"share": 1.0}}, "corpora.c.dev.share"),
+        ({"sentences": {"train": 3}}, "corpora.c.sentences"),
+    ],
+)
+def test_a_wrong_key_is_named_with_its_path(changes, message):
+    with pytest.raises(UsageError, match=f"'{message}'"):
+        parse_configuration({"corpora": {"c": {"format": "ade-sample", **changes}}}, "x")
+
+
+# ---- nothing left behind
+
+GOOD = "77|rash after lithium|rash|5|9|lithium|16|23\n"
+
+
+def corrupted(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def bomb(path: Path) -> None:
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.txt", bytes(70_000_000))
+
+
+def outside(path: Path) -> None:
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("../outside.txt", "x")
+
+
+def wrong_offset(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(MEMBER, GOOD + GOOD.replace("77|", "78|").replace("|5|9|", "|6|9|"))
+
+
+def too_few(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(MEMBER, GOOD)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (corrupted, "damaged zip archive"),
+        (bomb, "refused the whole archive"),
+        (outside, "found the member '../outside.txt'"),
+        (wrong_offset, "line 2: field effect end: found 6 to 9, wanted 6 to 10, because 'rash' has 4 characters"),
+        (too_few, "wanted at least 10"),
+    ],
+)
+def test_a_wrong_archive_is_refused_and_nothing_is_left_behind(tmp_path, spoil, message):
+    layout, corpus = Layout(tmp_path / "results"), sample()
+    (name,) = raw_files(corpus)
+    obtain(corpus, name, layout.raw("c") / name)
+    spoil(layout.raw("c") / name)
+    with pytest.raises(CmanError) as error:
+        prepare("c", corpus, layout)
+    assert message in str(error.value)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [name]
+
+
+# ---- the real corpus
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[Layout, float]:
+    if not os.environ.get(MIRROR_VARIABLE):
+        pytest.skip(f"{MIRROR_VARIABLE} names no folder with the real corpora")
+    started = time.process_time()
+    layout = made(tmp_path_factory.mktemp("real"), Ade(format="ade"))
+    return layout, time.process_time() - started
+
+
+def test_the_real_corpus_is_prepared_in_under_20_seconds(real):
+    assert real[1] < 20
+
+
+def test_the_real_folds_test_everything_annotated_and_share_most_abstracts_with_their_training(real):
+    layout, _ = real
+    facts = content(layout)["folds"]
+    relations = [facts[fold]["splits"]["test"]["relations"]["all"] for fold in NAMES]
+    assert relations == [666, 724, 688, 657, 648, 732, 666, 704, 688, 648]
+    assert (facts["fold0"]["of_them_in_train_or_dev"], facts["fold0"]["abstracts_of_test"]) == (337, 371)
+    assert content(layout)["overlap"]["for_training"]["relations"]["all"] == 6627
+
+
+def test_the_real_corpus_can_be_divided_by_abstract(tmp_path, real):
+    layout = Layout(tmp_path)
+    corpus = Ade(format="ade", folds="document")
+    (name,) = raw_files(corpus)
+    (layout.raw("c") / name).parent.mkdir(parents=True)
+    (layout.raw("c") / name).symlink_to(real[0].raw("c") / name)
+    prepare("c", corpus, layout)
+    facts = content(layout)["folds"]
+    assert Counter(facts[fold]["of_them_in_train_or_dev"] for fold in NAMES) == {0: 10}
+    sizes = [facts[fold]["splits"]["test"]["sentences"] for fold in NAMES]
+    assert sum(sizes) == 4272 and max(sizes) - min(sizes) <= 5
