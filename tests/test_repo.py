@@ -119,10 +119,12 @@ def problem(call: list[str]) -> str | None:
         return next((f"no verb {word}" for word in words[:1] if word not in known), None)
     if name == "snakemake":
         try:
-            get_argument_parser().parse_args(words)
+            parsed = get_argument_parser().parse_args(words)
         except SystemExit:
             return "snakemake does not take these options"
-        return None
+        # `--configfile` takes every word that follows it, a target as well.
+        missing = [str(path) for path in parsed.configfile or [] if not (ROOT / path).is_file()]
+        return f"no configuration {missing[0]}" if missing else None
     verbs = typer.main.get_command(app).commands
     if not words or words[0] not in verbs:
         return f"no verb {' '.join(words[:1])}"
