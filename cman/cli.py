@@ -252,6 +252,8 @@ def tables(
 
     Example: cman tables results/record/conll04/*/main/seed*
     """
+    if not runs and not absent:
+        raise UsageError("runs: found none, wanted at least one run folder, or --absent")
     from cman.report.tables import write_tables
 
     write_tables(runs or [], published, output, csv, absent or [])

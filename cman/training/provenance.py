@@ -91,7 +91,7 @@ def division_title(corpus: AnyCorpus) -> str:
     """Return how a corpus with folds is divided and made fit for BIO, for captions; empty for other corpora."""
     if not isinstance(corpus, Folded):
         return ""
-    return f"{FOLDS[corpus.folds]}; in training {OVERLAPS[corpus.overlap]}, test is as annotated"
+    return f"{FOLDS[corpus.folds]}; before training, {OVERLAPS[corpus.overlap]}; test is as annotated"
 
 
 def inputs_title(configuration: Configuration, settings: Settings) -> str:
