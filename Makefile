@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: tables test lint kernels clean
+.PHONY: tables test lint kernels sanitize clean
 
 tables: $(VENV)/installed kernels
 	$(BIN)/snakemake --cores all results/tables.tex
@@ -31,6 +31,16 @@ kernels: $(VENV)/installed
 	mkdir -p build
 	$(BIN)/python setup.py build_ext --inplace > build/kernels.log 2>&1
 	grep "^cman kernels:" build/kernels.log
+
+# The kernels' own C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer.
+SANITIZED := -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+
+sanitize:
+	mkdir -p build/sanitize
+	$(CXX) $(SANITIZED) tests/csrc/crf_test.cpp csrc/crf_cpu*.cpp csrc/isa.cpp -o build/sanitize/crf
+	build/sanitize/crf
+	$(CXX) $(SANITIZED) tests/csrc/pairs_test.cpp csrc/pairs_cpu*.cpp csrc/isa.cpp -o build/sanitize/pairs
+	build/sanitize/pairs
 
 clean:
 	rm -rf $(VENV) build *.egg-info .snakemake cman/_C.*

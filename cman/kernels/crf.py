@@ -34,7 +34,7 @@ def crf_decode(
         nbest: with more than 1, the tags (B, nbest, L) and scores (B, nbest) of the best paths, best first; where a
             sentence has fewer paths, the rest has the score minus infinity and the tags -1.
     """
-    chosen = torch.ops.cman if _shared(transitions) else reference
+    chosen = torch.ops.cman if _compiled(emissions, transitions) else reference
     tags, scores = chosen.crf_decode(emissions, transitions, start, end, lengths, allowed=allowed, nbest=nbest)
     return tags, scores
 
@@ -52,7 +52,7 @@ def crf_log_partition(
 
     It is minus infinity, with the gradient 0, for a sentence on which no path is allowed.
     """
-    chosen = torch.ops.cman if _shared(transitions) else reference
+    chosen = torch.ops.cman if _compiled(emissions, transitions) else reference
     result: Tensor = chosen.crf_log_partition(emissions, transitions, start, end, lengths, allowed=allowed)
     return result
 
@@ -71,7 +71,7 @@ def crf_nll(
 
     A path over a forbidden transition has the loss infinity and the gradient 0.
     """
-    chosen = torch.ops.cman if _shared(transitions) else reference
+    chosen = torch.ops.cman if _compiled(emissions, transitions) else reference
     result: Tensor = chosen.crf_nll(emissions, transitions, start, end, tags, lengths, allowed=allowed)
     return result
 
@@ -86,10 +86,10 @@ def crf_marginals(
     allowed: Tensor | None = None,
 ) -> Tensor:
     """Return the probability of each tag at each token, (B, L, K); 0 past the length and where no path is allowed."""
-    chosen = torch.ops.cman if _shared(transitions) else reference
+    chosen = torch.ops.cman if _compiled(emissions, transitions) else reference
     result: Tensor = chosen.crf_marginals(emissions, transitions, start, end, lengths, allowed=allowed)
     return result
 
 
-def _shared(transitions: Tensor) -> bool:
-    return compiled() and transitions.dim() != 4
+def _compiled(emissions: Tensor, transitions: Tensor) -> bool:
+    return transitions.dim() != 4 and compiled(emissions)

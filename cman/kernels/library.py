@@ -7,6 +7,7 @@ import importlib
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from cman.kernels import registration
 from cman.kernels.stamp import read_stamp, sources_hash
@@ -37,12 +38,13 @@ if REASON is None:
     registration.complete_compiled()
 else:
     registration.define_in_python()
+DEVICES = ("cpu", "cuda") if REASON is None and importlib.import_module("cman._C").cuda else ("cpu",)
 _in_use = REASON is None
 
 
-def compiled() -> bool:
-    """Return whether operations run compiled."""
-    return _in_use
+def compiled(tensor: Tensor) -> bool:
+    """Return whether operations on a tensor run compiled: whether they are in use and built for its device."""
+    return _in_use and tensor.device.type in DEVICES
 
 
 def use_kernels(choice: KernelChoice) -> None:
@@ -58,6 +60,7 @@ def backend() -> str:
     """Return in one line what runs the operations, such as `C++ (AVX-512)`."""
     if not _in_use:
         return f"plain PyTorch ({REASON or 'kernels: reference'})"
-    module = importlib.import_module("cman._C")
-    cuda = " and CUDA" if module.cuda else ""
-    return f"C++ ({ISA_NAMES[module.isa()]}){cuda}"
+    isa = ISA_NAMES[importlib.import_module("cman._C").isa()]
+    if "cuda" in DEVICES:
+        return f"C++ ({isa}) and CUDA"
+    return f"C++ ({isa})" + (", plain PyTorch on the GPU (built without CUDA)" if torch.cuda.is_available() else "")

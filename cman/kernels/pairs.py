@@ -20,7 +20,7 @@ from cman.kernels.library import compiled
 
 def pair_scores(a: Tensor, c: Tensor, V: Tensor, bias: Tensor | None, lengths: Tensor) -> Tensor:
     """Return the scores (B, N, N, R); differentiable; cells with a token past its sentence's length are 0."""
-    chosen = torch.ops.cman if compiled() else reference
+    chosen = torch.ops.cman if compiled(a) else reference
     scores: Tensor = chosen.pair_scores(a, c, V, bias, lengths)
     return scores
 
@@ -43,7 +43,7 @@ def pair_bce(
         gold: (S, 4) int64, the cells that hold a relation: sentence, row, column, label; a repeated one counts once.
         pos_weight: how often a gold cell counts.
     """
-    chosen = torch.ops.cman if compiled() else reference
+    chosen = torch.ops.cman if compiled(a) else reference
     loss: Tensor = chosen.pair_bce(a, c, V, bias, gold, lengths, pos_weight=pos_weight)
     return loss
 
@@ -61,6 +61,6 @@ def pair_select(
     Returns:
         Indices (S, 4), sentence, row, column and label, sorted; scores (S,).
     """
-    chosen = torch.ops.cman if compiled() else reference
+    chosen = torch.ops.cman if compiled(a) else reference
     indices, scores = chosen.pair_select(a, c, V, bias, anchors, lengths, threshold)
     return indices, scores
