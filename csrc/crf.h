@@ -88,10 +88,12 @@ void crf_forward_cuda(const CrfBatch<T>& input, T* workspace, T* result,
                       void* stream);
 
 // d_transitions, d_start and d_end come zeroed: blocks add to them.
+// A sentence whose backward pass leaves float range is computed anew, its part
+// of the workspace too.
 template <typename T>
-void crf_backward_cuda(const CrfBatch<T>& input, const T* workspace,
-                       const T* grad, T* d_emissions, T* d_transitions,
-                       T* d_start, T* d_end, void* stream);
+void crf_backward_cuda(const CrfBatch<T>& input, T* workspace, const T* grad,
+                       T* d_emissions, T* d_transitions, T* d_start, T* d_end,
+                       void* stream);
 
 template <typename T>
 void crf_marginals_cuda(const CrfBatch<T>& input, T* workspace, T* marginals,

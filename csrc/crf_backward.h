@@ -6,13 +6,14 @@
 //   d transitions[i][j] = E[i][j] sum_t a_{t-1}[i] y_t[j]
 //
 // Dividing by Z_t, the same sum at each token but for its scale, makes the
-// scales of alpha and beta cancel, and makes marginals sum to 1. beta is 0 until
-// the last token of a lane, so padding adds nothing.
+// scales of alpha and beta cancel, and makes marginals sum to 1. beta is 0
+// until the last token of a lane, so padding adds nothing.
 //
 // A chunk of tokens is done in three passes over scratch in the first-level
 // cache: the recursion, which leaves a, y and the marginals; the products of a
 // and y, a block of (i, j) in registers at a time, for each lane; the marginals
-// transposed back into rows. `period` and the scaling are those of crf_linear.h.
+// transposed back into rows. `period` and the scaling are those of
+// crf_linear.h.
 #pragma once
 
 #include <cstdint>
@@ -41,13 +42,13 @@ void pair_block(const float* a, const float* y, int64_t tags, int64_t count,
   y += tags * W;
   for (int64_t t = 0; t < count; ++t, a += tags * W, y += tags * W) {
     V left[Rows];
-  #pragma GCC unroll 16
-  for (int i = 0; i < Rows; ++i) left[i] = F::load(a + i * W);
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) left[i] = F::load(a + i * W);
 #pragma GCC unroll 16
     for (int j = 0; j < Columns; ++j) {
       const V right = F::load(y + j * W);
-    #pragma GCC unroll 16
-  for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+      for (int i = 0; i < Rows; ++i) {
         sum[i][j] = F::fma(left[i], right, sum[i][j]);
       }
     }
@@ -72,11 +73,11 @@ void pair_columns(const float* a, const float* y, int64_t tags, int64_t count,
     const int64_t columns = (block + 1) * tags / blocks - first;
     const float* right = y + first * W;
     float* at = products + first * W;
-#define CMAN_COLUMNS(n)                                     \
-  case n:                                                   \
-    if constexpr (n <= most) {                              \
-      pair_block<F, Rows, n>(a, right, tags, count, at);    \
-    }                                                       \
+#define CMAN_COLUMNS(n)                                  \
+  case n:                                                \
+    if constexpr (n <= most) {                           \
+      pair_block<F, Rows, n>(a, right, tags, count, at); \
+    }                                                    \
     break;
     switch (columns) {
       CMAN_COLUMNS(1)
@@ -137,7 +138,7 @@ struct BackwardState {
   const CrfGroup<float>* group;
   const float* alpha;
   const float* factors;
-  float* beta;       // (tags, W), and room for the next token's
+  float* beta;  // (tags, W), and room for the next token's
   float* spare;
   float* scaled;     // (tags, W)
   float* a;          // (chunk, tags, W)
@@ -171,7 +172,7 @@ struct BackwardSteps {
         --state->end;
         for (int64_t k = 0; k < tags; ++k) {
           F::store(beta + k * W,
-                   F::select(ended, F::set1(model.end_factors[k]),
+                   F::select(ended, F::set1(crf_top * model.end_factors[k]),
                              F::load(beta + k * W)));
         }
       }
@@ -192,10 +193,8 @@ struct BackwardSteps {
       if (t % model.period == 0) {
         state->scaling.take(y, tags);
         state->scaled_at = t;
-        if (model.zeros) {
-          state->scaling.watch(y, tags, state->gradient->lowest);
-        }
       }
+      if (model.zeros) watch<F>(y, tags, state->gradient->lowest);
       const float* alpha = state->alpha + t * size;
       float* a = state->a + (t - first) * size;
       float* marginals = state->marginals + (t - first) * size;
@@ -205,6 +204,9 @@ struct BackwardSteps {
       }
       const auto live = F::greater(sum, F::zero());
       lowest_sum = F::select(live, F::min(lowest_sum, sum), lowest_sum);
+      // A sum that overflows counts as one that is too small.
+      lowest_sum =
+          F::select(F::greater(sum, F::set1(3e38f)), F::zero(), lowest_sum);
       const V scale = F::select(live, F::div(weight, sum), F::zero());
       for (int64_t k = 0; k < tags; ++k) {
         const V scaled = F::mul(F::load(alpha + k * W), scale);
@@ -232,7 +234,8 @@ void backward_group(const CrfModel<float>& model, const CrfGroup<float>& group,
   constexpr int W = F::width;
   // Per lane and pair of tags, floats add up this many tokens.
   constexpr int64_t summed = 512;
-  const int64_t tags = model.tags, size = tags * W, chunk = crf_chunk(tags);
+  const int64_t tags = model.tags, size = tags * W,
+                chunk = crf_back_chunk(tags);
   float* next = scratch;
   const auto take = [&](int64_t elements) {
     float* at = next;

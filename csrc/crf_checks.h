@@ -19,9 +19,11 @@ namespace cman {
 namespace {
 
 constexpr double dropped_below = 32;  // from the top
-constexpr double float_range = 80;    // -log of what float holds, with a margin
+// -log of what float32 holds, with a margin, below 1 and below 2^40.
+constexpr double below_one = 86, below_top = 108;
 constexpr float smallest_divisor = 0x1p-80f;
-constexpr double negligible = 20;     // exp(-20) is nothing to a float
+constexpr double most_growth = 8;  // log of, between rescalings
+constexpr double negligible = 20;  // exp(-20) is nothing to a float
 
 // Sets the factors of a model; `room` is what follows the scores.
 inline void prepare_sums(CrfModel<float>* model, float* room) {
@@ -68,9 +70,8 @@ inline void prepare_sums(CrfModel<float>* model, float* room) {
   }
   // Between rescalings sums grow by less than tags and shrink by exp(-range) a
   // token; both alpha and beta may, and are multiplied.
-  const double change =
-      std::max({model->range, std::log(double(K)), model->zeros ? 8.0 : 2.0});
-  model->period = std::max(1, static_cast<int>(16 / change) - 1);
+  const double change = std::max({model->range, std::log(double(K)), 2.0});
+  model->period = std::max(1, static_cast<int>(most_growth / change) - 1);
 }
 
 // What a sum of products of alpha and beta still has to be multiplied by.
@@ -82,15 +83,18 @@ inline double factor_of(const CrfModel<double>&, int64_t, int64_t) { return 0; }
 // Whether one lane's recursion never lost a number; NaN says no.
 inline bool in_range(const CrfModel<float>& model, double spread,
                      double lowest) {
-  const double range = model.range, tokens = model.period + 2;
-  if (!model.zeros) return range * tokens + spread <= float_range;
-  return -std::log(lowest) + (range + spread) * tokens <= float_range;
+  if (!model.zeros) {
+    return model.range * (model.period + 2) + spread <= below_top &&
+           spread + most_growth <= below_one;
+  }
+  // A rescaling may divide by what the sums have grown.
+  const double growth = std::max(most_growth, 2 * std::log(double(model.tags)));
+  return model.range + spread + growth - std::log(lowest) <= below_one;
 }
 
 // The log-partition of a lane in `result`; false if it has to be done again.
-inline bool linear_partition(const CrfModel<float>& model,
-                             const CrfSums& sums, int lane, int64_t tokens,
-                             double* result) {
+inline bool linear_partition(const CrfModel<float>& model, const CrfSums& sums,
+                             int lane, int64_t tokens, double* result) {
   constexpr double ln2 = 0.693147180559945309;
   if (!in_range(model, sums.spread[lane], sums.lowest[lane])) return false;
   const double log_sum =

@@ -5,13 +5,12 @@
 //
 // Results do not depend on the number of threads: gradients of parameters are
 // summed within fixed parts of the batch and then over the parts in order.
-#include "crf.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 
+#include "crf.h"
 #include "crf_call.h"
 #include "crf_group.h"
 #include "crf_nbest.h"
@@ -302,13 +301,13 @@ void crf_marginals_cpu(const CrfBatch<T>& input, T* marginals,
            [&work](int64_t begin, int64_t end) { work(begin, end); });
 }
 
-#define CMAN_INSTANTIATE(T)                                                   \
+#define CMAN_INSTANTIATE(T)                                                    \
   template void crf_decode_cpu(const CrfBatch<T>&, int64_t*, T*, ParallelFor); \
-  template void crf_decode_nbest_cpu(const CrfBatch<T>&, int64_t, int64_t*,   \
-                                     T*, ParallelFor);                        \
-  template void crf_forward_cpu(const CrfBatch<T>&, T*, T*, ParallelFor);     \
-  template void crf_backward_cpu(const CrfBatch<T>&, const T*, const T*, T*,  \
-                                 T*, T*, T*, ParallelFor);                    \
+  template void crf_decode_nbest_cpu(const CrfBatch<T>&, int64_t, int64_t*,    \
+                                     T*, ParallelFor);                         \
+  template void crf_forward_cpu(const CrfBatch<T>&, T*, T*, ParallelFor);      \
+  template void crf_backward_cpu(const CrfBatch<T>&, const T*, const T*, T*,   \
+                                 T*, T*, T*, ParallelFor);                     \
   template void crf_marginals_cpu(const CrfBatch<T>&, T*, ParallelFor);
 
 CMAN_INSTANTIATE(float)

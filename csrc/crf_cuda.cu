@@ -20,10 +20,9 @@
 // A block is one warp (up to 32 tags), as small as possible: batches of a few
 // dozen sentences then have a multiprocessor for each 3, and the time is that
 // of the longest sentence. An SM holds 32 such blocks.
-#include "crf.h"
-
 #include <cstdint>
 
+#include "crf.h"
 #include "crf_cuda_exact.cuh"
 #include "crf_cuda_gold.cuh"
 #include "crf_cuda_linear.cuh"
@@ -42,8 +41,8 @@ __device__ double log_partition(const CrfBatch<T>& input, const Team& team,
   double result = 0;
   bool right = team.tokens == 0;
   if constexpr (Cap > 0) {
-    result = linear_forward<Cap>(input, team, kept.linear(team.sentence),
-                                 &right);
+    result =
+        linear_forward<Cap>(input, team, kept.linear(team.sentence), &right);
   }
   *how = right ? in_linear : in_exact;
   right = right || team.tokens == 0;
@@ -60,12 +59,11 @@ __device__ double log_partition(const CrfBatch<T>& input, const Team& team,
 
 // d_emissions of the block's sentences and their share of the parameters'
 // gradients. A linear pass that fails is done again in log space.
-template <typename T, int Cap>
+template <typename T, int Cap, bool Parameters>
 __device__ void gradient(const CrfBatch<T>& input, const Team& team,
                          const SumsRoom& room, const Kept<T>& kept, How how,
                          T weight, const Gradient<T>& to) {
   const int K = static_cast<int>(input.tags);
-  const bool parameters = to.transitions != nullptr;
   if (room.pairs != nullptr) {
     for (int p = threadIdx.x; p < K * room.columns; p += blockDim.x) {
       room.pairs[p] = 0;
@@ -74,14 +72,14 @@ __device__ void gradient(const CrfBatch<T>& input, const Team& team,
   }
   if constexpr (Cap > 0) {
     const bool linear = how == in_linear;
-    const bool right =
-        linear_backward<Cap>(input, team_if(linear, team), room, weight,
-                             kept.linear(team.sentence), to);
+    const bool right = linear_backward<Cap, Parameters>(
+        input, team_if(linear, team), room, weight, kept.linear(team.sentence),
+        to);
     const bool again = linear && !right;
     if (__syncthreads_or(again)) {
       if (again) {
         how = in_exact;
-        for (int k = 0; k < K && parameters && team.tag < K; ++k) {
+        for (int k = 0; k < K && Parameters && team.tag < K; ++k) {
           room.pairs[k * room.columns + team.first + team.tag] = 0;
         }
         if (team.tag == 0) kept.how(team.sentence) = in_exact;
@@ -103,11 +101,10 @@ __device__ void gradient(const CrfBatch<T>& input, const Team& team,
     const bool differentiable = how == in_linear || how == in_exact;
     const int64_t done = differentiable ? int64_t(team.tokens) * K : 0;
     const int64_t inside = team.valid ? int64_t(team.tokens) * K : row;
-    for (int64_t i = done + threadIdx.x - team.first; i < row;
-         i += team.size) {
+    for (int64_t i = done + threadIdx.x - team.first; i < row; i += team.size) {
       unary[i] = how == no_number && i < inside ? nan_of(T()) : T(0);
     }
-    for (int k = team.tag; k < K && parameters && how == no_number;
+    for (int k = team.tag; k < K && Parameters && how == no_number;
          k += team.size) {
       atomicAdd(to.start + k, nan_of(T()));
       atomicAdd(to.end + k, nan_of(T()));
@@ -117,7 +114,7 @@ __device__ void gradient(const CrfBatch<T>& input, const Team& team,
     }
   }
   __syncthreads();
-  if (!parameters) return;
+  if (!Parameters) return;
   if (input.gold != nullptr) {
     const bool counts = how == in_linear || how == in_exact;
     subtract_gold(input, team_if(counts && team.exists, team), room, weight,
@@ -139,7 +136,7 @@ template <int Cap>
 constexpr int sums_threads = Cap > 0 ? warp_lanes : most_threads;
 
 template <typename T, int Cap>
-__global__ void __launch_bounds__(sums_threads<Cap>)
+__global__ void __launch_bounds__(sums_threads<Cap>, 1)
     crf_forward_kernel(CrfBatch<T> input, SumsPlan plan, T* workspace,
                        T* result) {
   CMAN_DYNAMIC_SHARED(double, memory);
@@ -168,7 +165,7 @@ __global__ void __launch_bounds__(sums_threads<Cap>)
 }
 
 template <typename T, int Cap>
-__global__ void __launch_bounds__(sums_threads<Cap>)
+__global__ void __launch_bounds__(sums_threads<Cap>, 1)
     crf_backward_kernel(CrfBatch<T> input, SumsPlan plan, T* workspace,
                         const T* grad, Gradient<T> to) {
   CMAN_DYNAMIC_SHARED(double, memory);
@@ -176,15 +173,15 @@ __global__ void __launch_bounds__(sums_threads<Cap>)
   const SumsRoom room =
       sums_room(plan, memory, static_cast<int>(input.tags), team);
   const Kept<T> kept = kept_of(input, workspace);
-  const How how = team.exists ? static_cast<How>(static_cast<int>(
-                                    kept.how(team.sentence)))
-                              : no_gradient;
+  const How how =
+      team.exists ? static_cast<How>(static_cast<int>(kept.how(team.sentence)))
+                  : no_gradient;
   const T weight = team.exists ? grad[team.sentence] : T(0);
-  gradient<T, Cap>(input, team, room, kept, how, weight, to);
+  gradient<T, Cap, true>(input, team, room, kept, how, weight, to);
 }
 
 template <typename T, int Cap>
-__global__ void __launch_bounds__(sums_threads<Cap>)
+__global__ void __launch_bounds__(sums_threads<Cap>, 1)
     crf_marginals_kernel(CrfBatch<T> input, SumsPlan plan, T* workspace,
                          T* marginals) {
   CMAN_DYNAMIC_SHARED(double, memory);
@@ -195,7 +192,7 @@ __global__ void __launch_bounds__(sums_threads<Cap>)
   How how;
   log_partition<T, Cap>(input, team, room, kept, &how);
   const Gradient<T> to{marginals, nullptr, nullptr, nullptr};
-  gradient<T, Cap>(input, team, room, kept, how, T(1), to);
+  gradient<T, Cap, false>(input, team, room, kept, how, T(1), to);
 }
 
 // Launchers -------------------------------------------------------------------
@@ -268,9 +265,9 @@ void crf_forward_cuda(const CrfBatch<T>& input, T* workspace, T* result,
 }
 
 template <typename T>
-void crf_backward_cuda(const CrfBatch<T>& input, const T* workspace,
-                       const T* grad, T* d_emissions, T* d_transitions,
-                       T* d_start, T* d_end, void* stream) {
+void crf_backward_cuda(const CrfBatch<T>& input, T* workspace, const T* grad,
+                       T* d_emissions, T* d_transitions, T* d_start, T* d_end,
+                       void* stream) {
   with_sums<T>(input.tags, [&](auto capacity) {
     constexpr int cap = decltype(capacity)::value;
     const SumsPlan plan = plan_sums(input.tags, true);
@@ -279,7 +276,7 @@ void crf_backward_cuda(const CrfBatch<T>& input, const T* workspace,
     launch(crf_backward_kernel<T, cap>,
            dim3(team_blocks(input.batch, input.tags)),
            dim3(team_threads(input.tags)), plan.bytes, stream, input, plan,
-           const_cast<T*>(workspace), grad, to);
+           workspace, grad, to);
   });
 }
 
@@ -296,11 +293,11 @@ void crf_marginals_cuda(const CrfBatch<T>& input, T* workspace, T* marginals,
   });
 }
 
-#define CMAN_INSTANTIATE(T)                                                  \
+#define CMAN_INSTANTIATE(T)                                                   \
   template void crf_decode_cuda(const CrfBatch<T>&, int64_t*, T*, T*, void*); \
-  template void crf_forward_cuda(const CrfBatch<T>&, T*, T*, void*);         \
-  template void crf_backward_cuda(const CrfBatch<T>&, const T*, const T*,    \
-                                  T*, T*, T*, T*, void*);                    \
+  template void crf_forward_cuda(const CrfBatch<T>&, T*, T*, void*);          \
+  template void crf_backward_cuda(const CrfBatch<T>&, T*, const T*, T*, T*,   \
+                                  T*, T*, void*);                             \
   template void crf_marginals_cuda(const CrfBatch<T>&, T*, T*, void*);
 
 CMAN_INSTANTIATE(float)

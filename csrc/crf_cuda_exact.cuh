@@ -35,7 +35,7 @@ constexpr size_t shared_goal = 96 * 1024;
 
 // The shared memory of the sums, decided by the launcher.
 struct SumsPlan {
-  int columns;         // teams x tags
+  int columns;          // teams x tags
   bool factors, pairs;  // whether there is room for each
   size_t bytes;
 };
@@ -275,10 +275,9 @@ __device__ __noinline__ void exact_backward(const CrfBatch<T>& input,
         } else if (share != 0) {
           for (int j = 0; j < K; ++j) {
             const double given =
-                sums[i] > 0
-                    ? factor(i, j) * y[j] / sums[i]
-                    : exp(static_cast<double>(transition(input, i, j)) +
-                          (log_y[j] - top) - beta[i]);
+                sums[i] > 0 ? factor(i, j) * y[j] / sums[i]
+                            : exp(static_cast<double>(transition(input, i, j)) +
+                                  (log_y[j] - top) - beta[i]);
             add_pair(to, room, team, K, i, j, share * given);
           }
         }

@@ -27,12 +27,14 @@
 // the chain; a team that comes near the smallest float is done again in double
 // (crf_cuda_exact.cuh). NaN and infinities end there too.
 //
-// Bounds: a warp's step is K shuffles and 2 K FMAs forwards, about K + 6
-// shuffles and 3 K FMAs backwards; an SM issues one shuffle a cycle. For
-// (4096, 128, 9), 1366 warps of 3 sentences: 10 + 15 shuffles x 128 x 1366 /
-// 132 SMs = 33 k cycles or 17 us at 1.98 GHz for both passes, of the 25 that
-// are the goal; memory (38 MB) takes 9 and the chain (about 80 cycles a step)
-// 2 x 5 beside it. Short batches are bound by the chain.
+// Bounds: at 9 tags a warp's step is 10 shuffles among 64 instructions forwards
+// and 15 among 108 backwards. For (4096, 128, 9), 1366 warps of 3 sentences,
+// the shuffles alone (one a cycle and SM) take 17 us at 1.98 GHz, memory 9 (22
+// with alpha, where the L2 cache does not hold it), the chain of 80 cycles a
+// step 2 x 5; issue slots bind, 172 x 128 x 1366 / (132 SMs x 4) = 57 k cycles
+// or 29 us for both passes at best, just above the goal of 25. What is left to
+// take is outside the product: the exponentials (9 each), the sums S (8 each),
+// and addresses. Small batches are bound by the chain.
 #pragma once
 
 #include <cmath>
@@ -53,12 +55,14 @@ constexpr int least_tags = Cap <= 4    ? 1
                            : Cap <= 25 ? 18
                                        : 26;
 
-constexpr int tokens_ahead = 4;         // loaded before they are needed
+constexpr int tokens_ahead = 4;          // loaded before they are needed
 constexpr int tokens_between_sums = 64;  // of the pairs, in double
-constexpr float widest_range = 60;      // of transitions, starts and ends
+constexpr float widest_range = 60;       // of transitions, starts and ends
 constexpr float widest_emissions = 30;
-constexpr float float_range = 85;       // -log of the smallest float is 87.3
+constexpr float float_range = 85;  // -log of the smallest float is 87.3
 constexpr float least_total = 0x1p-60f, most_coefficient = 0x1p60f;
+constexpr int exponent_mask = 0x7f800000, exponent_shift = 23;
+constexpr int twice_bias = 254;  // 2^-n has the exponent bits 254 less those
 constexpr double ln2 = 0.693147180559945309;
 
 // exp(score - top) for all lanes' scores; widens `range`.
@@ -102,6 +106,15 @@ __device__ float load_factors(const CrfBatch<float>& input, int tag, bool rows,
   return top;
 }
 
+// Where a team's tags are; tag 0 for those that do not exist.
+template <int Cap>
+__device__ void find_lanes(const Team& team, int tags, int (&lanes)[Cap]) {
+#pragma unroll
+  for (int k = 0; k < Cap; ++k) {
+    lanes[k] = team.first + (k < least_tags<Cap> || k < tags ? k : 0);
+  }
+}
+
 // What tells whether linear space was right.
 struct Watch {
   float low = 1, high = 1, wide = 0;
@@ -109,8 +122,7 @@ struct Watch {
   __device__ void see(float value, float sum, float difference) {
     if (value > 0) low = fminf(low, value);
     high = fmaxf(high, sum);
-    const float size = fabsf(difference);  // may be NaN
-    wide = fmaxf(wide, size <= widest_emissions ? size : infinite(0.0f));
+    wide = fmaxf(wide, fabsf(difference));
   }
   __device__ bool fine(const Team& team, int tags, float range) const {
     const float all_wide = team_max(team, tags, wide);
@@ -121,29 +133,34 @@ struct Watch {
   }
 };
 
-// The team's values times the factors, and the power of two for their sum.
+// The team's values times the factors, and the power of two for their sum. In
+// the place of tags that do not exist comes tag 0 once more: the factors are 0
+// there, and the sum needs to be no more than about right.
 template <int Cap>
 struct Product {
   float values[Cap];
   float dot, sum, scale;
-  int exponent;
+  int exponent;  // with the bias of 127
 
-  __device__ void take(const Team& team, int tags, float value,
+  __device__ void take(const int (&lanes)[Cap], float value,
                        const float (&factors)[Cap]) {
-    float dots[2] = {0, 0}, sums[2] = {0, 0};
 #pragma unroll
     for (int k = 0; k < Cap; ++k) {
-      float other = __shfl_sync(full_warp, value, team.first + k);
-      if (k >= least_tags<Cap>) other = k < tags ? other : 0.0f;
-      values[k] = other;
-      dots[k % 2] = fmaf(other, factors[k], dots[k % 2]);
-      sums[k % 2] += other;
+      values[k] = __shfl_sync(full_warp, value, lanes[k]);
+    }
+    float dots[2], sums[2] = {values[0], values[1]};
+    dots[0] = values[0] * factors[0];
+    dots[1] = values[1] * factors[1];
+#pragma unroll
+    for (int k = 2; k < Cap; ++k) {
+      dots[k % 2] = fmaf(values[k], factors[k], dots[k % 2]);
+      sums[k % 2] += values[k];
     }
     dot = dots[0] + dots[1];
     sum = sums[0] + sums[1];
-    const int biased = __float_as_int(sum) >> 23;
-    exponent = biased > 0 ? biased - 127 : 0;
-    scale = __int_as_float((127 - exponent) * (1 << 23));
+    const int bits = __float_as_int(sum) & exponent_mask;
+    exponent = bits >> exponent_shift;
+    scale = __int_as_float((twice_bias << exponent_shift) - bits);
   }
 };
 
@@ -157,17 +174,17 @@ __device__ double linear_forward(const CrfBatch<float>& input, const Team& team,
   const bool there = tag < K;
   const float none = -infinite(0.0f);
   const float* e = emissions_of(input, team) + tag;
-  const auto emission = [&](int t) {
-    return there && t < tokens ? e[static_cast<int64_t>(t) * K] : 0.0f;
-  };
+  const auto emission = [&](int t) { return t < tokens ? e[t * K] : 0.0f; };
+  int lanes[Cap];
+  find_lanes(team, K, lanes);
   float factors[Cap], range = 0, start_top, end_top;
   float ahead[tokens_ahead];
 #pragma unroll
   for (int u = 0; u < tokens_ahead; ++u) ahead[u] = emission(u + 1);
   const float first = emission(0);
   const float top = load_factors(input, tag, false, factors, &range);
-  const float begin = unary_factor(there ? start_score(input, tag) : none,
-                                   &start_top, &range);
+  const float begin =
+      unary_factor(there ? start_score(input, tag) : none, &start_top, &range);
   const float finish =
       unary_factor(there ? input.end[tag] : none, &end_top, &range);
 
@@ -176,9 +193,10 @@ __device__ double linear_forward(const CrfBatch<float>& input, const Team& team,
   float alpha = there ? begin * expf(first - reference) : 0.0f;
   double shift = static_cast<double>(reference);
   int exponents = 0;
+  float* keep = kept == nullptr ? nullptr : kept + tag;
   if (tokens > 0) {
     watch.see(alpha, 0, first - reference);
-    if (kept != nullptr && there) kept[tag] = alpha;
+    if (kept != nullptr) *keep = alpha;
   }
   const int steps = warp_max(tokens);
   for (int begin_t = 1; begin_t < steps; begin_t += tokens_ahead) {
@@ -190,109 +208,121 @@ __device__ double linear_forward(const CrfBatch<float>& input, const Team& team,
       const float zero = __shfl_sync(full_warp, here, team.first);
       const float x = expf(here - zero);
       Product<Cap> product;
-      product.take(team, K, alpha, factors);
+      product.take(lanes, alpha, factors);
       if (t < tokens) {
         alpha = product.dot * product.scale * x;
         exponents += product.exponent;
         shift += static_cast<double>(zero);
         watch.see(alpha, product.sum, here - zero);
-        if (kept != nullptr && there) {
-          kept[static_cast<int64_t>(t) * K + tag] = alpha;
-        }
+        if (kept != nullptr) keep[t * K] = alpha;
       }
     }
   }
   const float total = team_sum<Cap>(team, K, there ? alpha * finish : 0.0f);
   const double result =
-      log(static_cast<double>(total)) + shift + exponents * ln2 +
-      static_cast<double>(start_top) + static_cast<double>(end_top) +
-      static_cast<double>(top) * (tokens - 1);
-  *right = watch.fine(team, K, range) && result == result;
+      log(static_cast<double>(total)) + shift +
+      (exponents - 127 * (tokens - 1)) * ln2 + static_cast<double>(start_top) +
+      static_cast<double>(end_top) + static_cast<double>(top) * (tokens - 1);
+  *right = watch.fine(team, K, range) && result < infinite(0.0);
   return tokens == 0 ? 0 : result;
 }
 
 // The gradient `weight` d log-partition of a feasible sentence from its alpha.
 // False if it was not right: d_emissions and the lane's column of room.pairs
 // have to be done again; nothing else is written then.
-template <int Cap>
+template <int Cap, bool Parameters>
 __device__ bool linear_backward(const CrfBatch<float>& input, const Team& team,
                                 const SumsRoom& room, float weight,
                                 const float* kept, const Gradient<float>& to) {
+  constexpr int loaded = Cap > 25 ? 2 : tokens_ahead;  // registers run out
   const int K = static_cast<int>(input.tags), tag = team.tag;
   const int tokens = team.tokens;
-  const bool there = tag < K, parameters = to.transitions != nullptr;
+  const bool there = tag < K;
   const int64_t offset =
       team.exists ? team.sentence * input.length * K + tag : 0;
-  float* const unary = to.emissions + offset;
-  const auto read = [&](const float* from, int t) {
-    return there && t >= 0 ? from[static_cast<int64_t>(t) * K] : 0.0f;
+  // Where the next token is loaded and written; behind the first comes itself.
+  const int64_t end = tokens > 0 ? static_cast<int64_t>(tokens - 1) * K : 0;
+  const float* e = input.emissions + offset + end;
+  const float* keep = kept + tag + end;
+  float* unary = to.emissions + offset + end;
+  int left = tokens;
+  const auto load = [&](float* emission, float* alpha) {
+    if (tokens == 0) return;
+    *emission = *e;
+    *alpha = *keep;
+    left -= 1;
+    if (left > 0) {
+      e -= K;
+      keep -= K;
+    }
   };
+  int lanes[Cap];
+  find_lanes(team, K, lanes);
   float factors[Cap], pairs[Cap], range = 0, end_top;
-  float e_ahead[tokens_ahead], alpha_ahead[tokens_ahead];
+  float e_ahead[loaded] = {}, alpha_ahead[loaded] = {};
 #pragma unroll
-  for (int u = 0; u < tokens_ahead; ++u) {
-    e_ahead[u] = read(input.emissions + offset, tokens - 1 - u);
-    alpha_ahead[u] = read(kept + tag, tokens - 1 - u);
+  for (int u = 0; u < loaded; ++u) {
+    load(&e_ahead[u], &alpha_ahead[u]);
   }
   load_factors(input, tag, true, factors, &range);
 #pragma unroll
   for (int k = 0; k < Cap; ++k) pairs[k] = 0;
   const auto flush = [&] {
-    if (!parameters || !there) return;
+    if constexpr (Parameters) {
 #pragma unroll
-    for (int k = 0; k < Cap; ++k) {
-      if (k >= K) break;
-      room.pairs[k * room.columns + team.first + tag] +=
-          static_cast<double>(pairs[k]) * static_cast<double>(factors[k]);
-      pairs[k] = 0;
+      for (int k = 0; k < Cap; ++k) {
+        if (there && k < K) {
+          room.pairs[k * room.columns + team.first + tag] +=
+              static_cast<double>(pairs[k]) * static_cast<double>(factors[k]);
+        }
+        pairs[k] = 0;
+      }
     }
   };
 
-  float beta = unary_factor(there ? input.end[tag] : -infinite(0.0f), &end_top,
-                            &range);
-  float first = 0, last = 0, scale = 1;
-  bool lost = false;
+  float beta =
+      unary_factor(there ? input.end[tag] : -infinite(0.0f), &end_top, &range);
+  float first = 0, last = 0, scale = 1, peak = 0, least = 1;
   Watch watch;
   Product<Cap> product{};
   const int steps = warp_max(tokens);
-  for (int begin = 0; begin < steps; begin += tokens_ahead) {
+  for (int begin = 0; begin < steps; begin += loaded) {
 #pragma unroll
-    for (int u = 0; u < tokens_ahead; ++u) {
+    for (int u = 0; u < loaded; ++u) {
       const int t = tokens - 1 - begin - u;
       const float here = e_ahead[u], alpha = alpha_ahead[u];
-      e_ahead[u] = read(input.emissions + offset, t - tokens_ahead);
-      alpha_ahead[u] = read(kept + tag, t - tokens_ahead);
-      const float total = team_sum<Cap>(team, K, there ? alpha * beta : 0.0f);
-      const float share = alpha * approx_reciprocal(total);
+      load(&e_ahead[u], &alpha_ahead[u]);
+      const float total = team_sum<Cap>(team, K, alpha * beta);
+      const float share = weight * (alpha * approx_reciprocal(total));
       const float zero = __shfl_sync(full_warp, here, team.first);
-      const float y = there ? beta * expf(here - zero) : 0.0f;
+      const float y = beta * expf(here - zero);
       if (t >= 0) {
+        first = share * beta;  // at last, the first token's
+        *unary = first;
+        unary -= K;
+        if (u == 0 && begin == 0) last = first;
         const float coefficient = share * scale;
-        const float marginal = weight * (share * beta);
-        if (there) unary[static_cast<int64_t>(t) * K] = marginal;
-        if (t == 0) first = marginal;
-        if (begin + u == 0) last = marginal;
-        if (begin + u > 0 && parameters) {
+        if (Parameters && (u > 0 || begin > 0)) {
 #pragma unroll
           for (int k = 0; k < Cap; ++k) {
-            pairs[k] = fmaf(weight * coefficient, product.values[k], pairs[k]);
+            pairs[k] = fmaf(coefficient, product.values[k], pairs[k]);
           }
         }
-        lost = lost || !(total >= least_total) ||
-               !(coefficient <= most_coefficient);  // also NaN
-        watch.see(y, 0, here - zero);
+        least = fminf(least, total);
+        peak = fmaxf(peak, fabsf(coefficient));
+        watch.see(y, product.sum, here - zero);
       }
-      product.take(team, K, y, factors);
-      if (t > 0) watch.high = fmaxf(watch.high, product.sum);
+      product.take(lanes, y, factors);
       scale = product.scale;
       beta = product.dot * scale;
     }
-    if ((begin + tokens_ahead) % tokens_between_sums == 0) flush();
+    if ((begin + loaded) % tokens_between_sums == 0) flush();
   }
   flush();
-  const bool right = watch.fine(team, K, range) &&
-                     team_max(team, K, there && lost ? 1.0f : 0.0f) == 0;
-  if (right && parameters && there && tokens > 0) {
+  const float top_peak = team_max(team, K, peak);
+  const bool right = watch.fine(team, K, range) && least >= least_total &&
+                     top_peak <= most_coefficient;
+  if (right && Parameters && there && tokens > 0) {
     atomicAdd(to.start + tag, first);
     atomicAdd(to.end + tag, last);
   }

@@ -15,11 +15,11 @@
 // are then written by whole warps. Every 32 tokens the maximum moves from the
 // scores to a double: a long sentence costs no digits.
 //
-// Bounds: K shuffles, additions, maxima, comparisons and selections a token
-// and warp. Small batches: the chain, about 24 cycles of shuffle, 2 K of issue
-// and 4 log2 K of maxima, some 75 at K = 9 where the goals count with 115 and
-// the way back with 30. (4096, 128, 9): 9 shuffles x 128 x 1366 warps / 132 SMs
-// = 12 k cycles or 6 us, as long as the memory takes; the goal is 15.
+// Bounds: at 9 tags 63 instructions a token and warp, 9 of them shuffles. Small
+// batches: the chain, about 24 cycles of shuffle, 2 K of issue and 4 log2 K of
+// maxima, some 75 at K = 9 where the goals count with 115, and the way back
+// with 30. (4096, 128, 9): 63 x 128 x 1366 warps / (132 SMs x 4) = 21 k cycles
+// or 11 us, twice what the memory takes; the goal is 15.
 //
 // With more than 32 tags a block has one sentence, scores in shared memory with
 // one barrier a token, and pointers of 32 bits.
@@ -47,7 +47,7 @@ struct BestTag {
 };
 
 template <typename T, int Cap>
-__global__ void __launch_bounds__(warp_lanes)
+__global__ void __launch_bounds__(warp_lanes, 1)
     crf_decode_warp(CrfBatch<T> input, int64_t* tags, T* scores,
                     uint8_t* workspace, bool shared) {
   CMAN_DYNAMIC_SHARED(uint8_t, shared_pointers);
@@ -57,14 +57,14 @@ __global__ void __launch_bounds__(warp_lanes)
   const bool there = tag < K;
   const T none = -infinite(T());
   // Row t of a lane's sentence begins with the pointer of tag 0.
-  const int64_t stride = shared ? warp_lanes : K;
+  const int stride = shared ? warp_lanes : K;
   uint8_t* const pointers =
       shared ? shared_pointers + team.first
              : workspace + (team.exists ? team.sentence * input.length * K : 0);
   const T* e = emissions_of(input, team) + tag;
-  const auto emission = [&](int t) {
-    return there && t < tokens ? e[static_cast<int64_t>(t) * K] : T(0);
-  };
+  const auto emission = [&](int t) { return t < tokens ? e[t * K] : T(0); };
+  int lanes[Cap];
+  find_lanes(team, K, lanes);
   T ahead[tokens_ahead], column[Cap];
 #pragma unroll
   for (int u = 0; u < tokens_ahead; ++u) ahead[u] = emission(u + 1);
@@ -85,9 +85,7 @@ __global__ void __launch_bounds__(warp_lanes)
       T sums[Cap], tops[Cap];
 #pragma unroll
       for (int k = 0; k < Cap; ++k) {
-        sums[k] =
-            __shfl_sync(full_warp, score, team.first + k) + column[k];
-        if (k >= least_tags<Cap> && k >= K) sums[k] = none;
+        sums[k] = __shfl_sync(full_warp, score, lanes[k]) + column[k];
         tops[k] = sums[k];
       }
 #pragma unroll
@@ -102,7 +100,7 @@ __global__ void __launch_bounds__(warp_lanes)
       for (int k = Cap - 1; k >= 0; --k) from = sums[k] == tops[0] ? k : from;
       if (t < tokens) {
         score = tops[0] + here;
-        if (there) pointers[t * stride + tag] = static_cast<uint8_t>(from);
+        pointers[t * stride + tag] = static_cast<uint8_t>(from);
       }
     }
     if ((begin + tokens_ahead - 1) % tokens_between_tops == 0) {
@@ -125,7 +123,7 @@ __global__ void __launch_bounds__(warp_lanes)
   __syncwarp();
   if (tag == 0 && team.exists) {
     const double sum = shift + static_cast<double>(best.score);
-    scores[team.sentence] = !team.valid    ? nan_of(T())
+    scores[team.sentence] = !team.valid   ? nan_of(T())
                             : tokens == 0 ? T(0)
                                           : static_cast<T>(sum);
     int on_path = best.tag;
@@ -152,7 +150,7 @@ __global__ void __launch_bounds__(warp_lanes)
 
 // Shared memory: two rows of scores, then the pointers if `shared`.
 template <typename T>
-__global__ void __launch_bounds__(most_threads)
+__global__ void __launch_bounds__(most_threads, 1)
     crf_decode_block(CrfBatch<T> input, int64_t* tags, T* scores,
                      int32_t* workspace, bool shared) {
   CMAN_DYNAMIC_SHARED(T, memory);

@@ -19,11 +19,15 @@ constexpr int64_t crf_round_up(int64_t n, int64_t to) {
   return (n + to - 1) / to * to;
 }
 
-// Tokens that are read, and transposed, at a time: a multiple of nothing, but
-// equal for all sets, so that all of them compute the same numbers.
+// Tokens that are read, and transposed, at a time: as many as fit the
+// first-level cache, and as many for all sets, so that all compute the same.
 constexpr int64_t crf_chunk(int64_t tags) {
   return tags <= 16 ? 16 : tags >= 64 ? 4 : 256 / tags;
 }
+
+// Tokens of the backward recursion at a time: more, because the sums of pairs
+// are loaded and stored once a chunk.
+constexpr int64_t crf_back_chunk(int64_t tags) { return 4 * crf_chunk(tags); }
 
 template <typename T>
 struct CrfModel {
@@ -75,23 +79,23 @@ struct CrfGradient {
   double* pairs;             // (tags, tags), added to
   double* start;             // (tags), added to
   double* end;               // (tags), added to
-  float lowest[crf_widest];      // as in CrfSums, of the backward recursion
+  float lowest[crf_widest];  // as in CrfSums, of the backward recursion
   float lowest_sum[crf_widest];  // the smallest sum that was divided by
 };
 
 // Elements of scratch that a kernel needs, of any set.
 constexpr int64_t crf_decode_scratch(int64_t tags, int64_t longest) {
   const int64_t steps = crf_round_up(longest, crf_widest) + crf_widest;
-  return crf_widest * (longest * tags +                         // scores
-                       crf_chunk(tags) * tags + crf_widest +    // emissions
-                       steps +                                  // int32 tags
-                       2 * (longest / crf_chunk(tags) + 2));    // doubles
+  return crf_widest * (longest * tags +                       // scores
+                       crf_chunk(tags) * tags + crf_widest +  // emissions
+                       steps +                                // int32 tags
+                       2 * (longest / crf_chunk(tags) + 2));  // doubles
 }
 constexpr int64_t crf_forward_scratch(int64_t tags) {
   return crf_widest * (2 * crf_chunk(tags) * tags + crf_widest + 3 * tags);
 }
 constexpr int64_t crf_backward_scratch(int64_t tags) {
-  return crf_widest * (3 * (crf_chunk(tags) + 1) * tags + crf_widest +
+  return crf_widest * (3 * (crf_back_chunk(tags) + 1) * tags + crf_widest +
                        tags * tags + 5 * tags);
 }
 

@@ -28,10 +28,10 @@ void read_lanes(const CrfGroup<typename F::Scalar>& group, int64_t tags,
     } else {
       for (int lane = 0; lane < W; ++lane) {
         const int64_t left = group.lengths[lane] * tags - p;
-        rows[lane] =
-            left <= 0 ? F::zero()
-                      : F::load_first(group.emissions[lane] + p,
-                                      static_cast<int>(left < W ? left : W));
+        rows[lane] = left <= 0
+                         ? F::zero()
+                         : F::load_first(group.emissions[lane] + p,
+                                         static_cast<int>(left < W ? left : W));
       }
     }
     F::transpose(rows);
@@ -87,8 +87,8 @@ struct Ends {
 // A mask of the lanes whose sentence has `end` tokens. Lengths are compared as
 // floating-point numbers would lose digits: as integers, lane by lane.
 template <class F>
-typename F::Mask lanes_of_length(
-    const CrfGroup<typename F::Scalar>& group, int32_t end) {
+typename F::Mask lanes_of_length(const CrfGroup<typename F::Scalar>& group,
+                                 int32_t end) {
   return F::index_equal(F::load_index(group.lengths), F::index(end));
 }
 

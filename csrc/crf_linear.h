@@ -4,19 +4,20 @@
 //   x_t[j] = exp(e_t[j] - max_k e_t[k]),   E = exp(transitions - top)
 //
 // K^2 multiplications a token and K exponentials, where log space takes K^2
-// exponentials. Every `period` tokens alpha is scaled by a power of two to a
-// largest value in [1, 2), one token late. The maxima of the emissions are summed in float64,
-// the powers of two exactly.
+// exponentials. The maxima of the emissions are summed in float64. Every
+// `period` tokens a power of two is taken out, one token late, that brings the
+// largest alpha near 2^40: sums of products of alpha and beta then stay below
+// 2^127, and alpha has 2^166 = exp(115) to be small in before it is flushed.
 //
-// When is that right? A float holds 2^-126 = exp(-87) and flushes what is
-// smaller. Without zeros in E, sums over tags differ by at most exp(range), so
-//   alpha >= exp(-range (period + 2) - spread),
+// When is that right? Without zeros in E, two tags' sums differ by at most
+// exp(range), so that alpha is at least
+//   2^40 exp(-range (period + 2) - spread),
 // spread being the largest max - min of a token's emissions. With zeros, a tag
-// may be fed by an arbitrarily unlikely one alone; then the smallest alpha that
-// is not 0 is watched at each scaling, and until the next nothing falls below
-//   lowest exp(-(range + spread) (period + 2)).
-// CrfSums carries spread and lowest out; crf_checks.h decides, and sentences
-// that fail are computed in float64 and log space (crf_exact.h).
+// may be fed by arbitrarily unlikely ones alone; then the smallest alpha that
+// is not 0 is watched at each token, and nothing is lost at the next if
+//   lowest exp(-range - spread)
+// is not. CrfSums carries spread and lowest out; crf_checks.h decides, and
+// sentences that fail are computed in float64 and log space (crf_exact.h).
 #pragma once
 
 #include <cstdint>
@@ -47,9 +48,12 @@ inline typename F::V exp_of_difference(typename F::V d) {
   return F::scale_by_shifted(p, shifted);
 }
 
-// The power of two that brings the maximum of values (tags, W) to [1, 2) in
-// each lane, 1 where all are 0. It is not applied to these values but to the
-// factors of the next token: nothing then waits for it.
+constexpr float crf_top_exponent = 40;
+constexpr float crf_top = 0x1p40f;
+
+// The power of two that brings the maximum of values (tags, W) to [1, 2)
+// crf_top in each lane, 1 where all are 0. It is not applied to these values
+// but to the factors of the next token: nothing then waits for it.
 template <class F>
 struct Scaling {
   using V = typename F::V;
@@ -61,8 +65,9 @@ struct Scaling {
     for (int64_t k = 1; k < tags; ++k) {
       top = F::max(top, F::load(values + k * F::width));
     }
-    const V taken =
-        F::select(F::greater(top, F::zero()), F::exponent(top), F::zero());
+    const V taken = F::select(
+        F::greater(top, F::zero()),
+        F::sub(F::exponent(top), F::set1(crf_top_exponent)), F::zero());
     F::store(exponent, taken);
     F::store(factor, F::power_of_two(F::sub(F::zero(), taken)));
   }
@@ -73,19 +78,20 @@ struct Scaling {
                F::mul(F::load(values + k * F::width), by));
     }
   }
-  // lowest = min(lowest, the smallest scaled value that is not 0)
-  void watch(const float* values, int64_t tags, float* lowest) const {
-    const V any = F::set1(3e38f);
-    V smallest = any;
-    for (int64_t k = 0; k < tags; ++k) {
-      const V value = F::load(values + k * F::width);
-      smallest = F::min(
-          smallest, F::select(F::greater(value, F::zero()), value, any));
-    }
-    const V scaled = F::mul(smallest, F::load(factor));
-    F::store(lowest, F::min(F::load(lowest), scaled));
-  }
 };
+
+// lowest = min(lowest, the smallest of values (tags, W) that is not 0)
+template <class F>
+inline void watch(const float* values, int64_t tags, float* lowest) {
+  const auto kept = F::load(lowest);
+  auto smallest = kept;
+  for (int64_t k = 0; k < tags; ++k) {
+    const auto value = F::load(values + k * F::width);
+    smallest =
+        F::min(smallest, F::select(F::greater(value, F::zero()), value, kept));
+  }
+  F::store(lowest, smallest);
+}
 
 // Emissions of a token (tags, W) to factors x; adds to shift, widens spread.
 template <class F, int Tags>
@@ -168,8 +174,9 @@ struct ForwardSteps {
       const float* x = factors + i * size;
       if (t == 0) {
         for (int64_t k = 0; k < tags; ++k) {
-          F::store(alpha + k * W, F::mul(F::load(x + k * W),
-                                         F::set1(model.start_factors[k])));
+          F::store(alpha + k * W,
+                   F::mul(F::load(x + k * W),
+                          F::set1(crf_top * model.start_factors[k])));
         }
       } else {
         if ((t - 1) % model.period == 0) {
@@ -180,10 +187,8 @@ struct ForwardSteps {
         step<F, SumProduct, Tags>(state->previous, model.factors, model.stride,
                                   tags, x, alpha);
       }
-      if (t % model.period == 0) {
-        state->scaling.take(alpha, tags);
-        if (model.zeros) state->scaling.watch(alpha, tags, state->lowest);
-      }
+      if (t % model.period == 0) state->scaling.take(alpha, tags);
+      if (model.zeros) watch<F>(alpha, tags, state->lowest);
       if (state->ends.at[state->end] == t + 1) take_sums<F>(*state, alpha, t);
       state->previous = alpha;
       state->alpha = state->keep                ? alpha + size
@@ -219,7 +224,8 @@ void forward_group(const CrfModel<float>& model, const CrfGroup<float>& group,
                         {}};
   for (int lane = 0; lane < W; ++lane) {
     sums->sum[lane] = 0;
-    sums->exponent[lane] = sums->shift[lane] = exponent[lane] = 0;
+    sums->exponent[lane] = sums->shift[lane] = 0;
+    exponent[lane] = -double(crf_top_exponent);
     sums->spread[lane] = 0;
     sums->lowest[lane] = state.lowest[lane] = 1;
   }

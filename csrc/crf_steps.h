@@ -80,12 +80,12 @@ inline void step_blocks(const typename F::Scalar* previous,
     const int64_t first = block * tags / blocks;
     const int64_t columns = (block + 1) * tags / blocks - first;
     const auto* at = local == nullptr ? nullptr : local + first * W;
-#define CMAN_COLUMNS(n)                                                     \
-  case n:                                                                   \
-    if constexpr (n <= most_columns<F>) {                                   \
+#define CMAN_COLUMNS(n)                                                       \
+  case n:                                                                     \
+    if constexpr (n <= most_columns<F>) {                                     \
       step_columns<F, Rule, n, 0>(previous, matrix + first, stride, tags, at, \
-                                  out + first * W);                         \
-    }                                                                       \
+                                  out + first * W);                           \
+    }                                                                         \
     break;
     switch (columns) {
       CMAN_COLUMNS(1)

@@ -25,9 +25,8 @@ struct LaneStates {
 
 template <typename T>
 ExactSentence<T> exact_sentence(const CrfModel<T>& model, int64_t tokens) {
-  return ExactSentence<T>(
-      model, exact_scratch_memory().room<double>(
-                 exact_scratch(model.tags, tokens)));
+  return ExactSentence<T>(model, exact_scratch_memory().room<double>(
+                                     exact_scratch(model.tags, tokens)));
 }
 
 template <typename T>

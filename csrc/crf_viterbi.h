@@ -85,7 +85,9 @@ inline Best<F> best_tag(const typename F::Scalar* scores, int64_t tags,
   };
   Best<F> second = start(run), third = start(2 * run);
   for (int64_t i = 1; i < run; ++i) {
-    const auto at = [&](int64_t k) { return F::index(static_cast<int32_t>(k)); };
+    const auto at = [&](int64_t k) {
+      return F::index(static_cast<int32_t>(k));
+    };
     best.take(candidate(i), at(i));
     second.take(candidate(run + i), at(run + i));
     third.take(candidate(2 * run + i), at(2 * run + i));
@@ -186,8 +188,8 @@ void decode_group(const CrfModel<typename F::Scalar>& model,
   S* scores = scratch;
   S* emissions = scores + group.longest * size;
   auto* shifts = reinterpret_cast<double*>(emissions + chunk * size + W * W);
-  auto* path = reinterpret_cast<int32_t*>(
-      shifts + (group.longest / chunk + 1) * W);
+  auto* path =
+      reinterpret_cast<int32_t*>(shifts + (group.longest / chunk + 1) * W);
   for (int lane = 0; lane < W; ++lane) shifts[lane] = best_scores[lane] = 0;
   for (int64_t t = 0; t < group.longest; t += chunk) {
     const int64_t count = t + chunk < group.longest ? chunk : group.longest - t;
@@ -196,8 +198,8 @@ void decode_group(const CrfModel<typename F::Scalar>& model,
     const int64_t skipped = t == 0 ? 1 : 0;
     if (skipped) {
       for (int64_t k = 0; k < tags; ++k) {
-        F::store(at + k * W, F::add(F::load(emissions + k * W),
-                                    F::set1(model.start[k])));
+        F::store(at + k * W,
+                 F::add(F::load(emissions + k * W), F::set1(model.start[k])));
       }
     }
     run_for_tags<F, ViterbiSteps>(

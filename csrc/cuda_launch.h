@@ -47,7 +47,7 @@ __device__ inline float approx_reciprocal(float x) {
   return __int_as_float(__float_as_int(exact) ^ 1);
 }
 
-inline int multiprocessors() { return 2; }
+inline int multiprocessors() { return 8; }
 
 template <typename... P, typename... A>
 void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,

@@ -86,7 +86,7 @@ Four crf_backward(const Tensor& grad, const Tensor& workspace,
   const Tensor d_end = at::zeros_like(crf.end);
   AT_DISPATCH_FLOATING_TYPES(emissions.scalar_type(), "crf_backward", [&] {
     crf_backward_cuda(crf.batch<scalar_t>(),
-                      workspace.const_data_ptr<scalar_t>(),
+                      workspace.mutable_data_ptr<scalar_t>(),
                       weight.const_data_ptr<scalar_t>(),
                       d_emissions.mutable_data_ptr<scalar_t>(),
                       d_transitions.mutable_data_ptr<scalar_t>(),

@@ -4,7 +4,8 @@
 // Lanes are dimensions d, so no sum ever crosses lanes. For one block of d, a
 // few rows i and all tails j: V and its gradient stay in registers, da[i] is a
 // register that is stored once, dc[j] is read and written in a strip of
-// n * W floats that stays in the L1 cache. The gradient of a score is broadcast.
+// n * W floats that stays in the L1 cache. The gradient of a score is
+// broadcast.
 //
 // With q = 1 / (1 + e^2a e^2c): tanh = 1 - 2q and 1 - tanh^2 = 4 (q - q^2). The
 // gradient of V sums grad (q - 1/2), whose terms have both signs as tanh has:
@@ -56,8 +57,8 @@ CMAN_INLINE typename F::V add_pair(const Pair<F>& pair,
   V sums[2];
   for (int r = 0; r < RB; ++r) {
     const V g = F::set1(grad[r]);
-    sums[r % 2] = r < 2 ? F::mul(g, weights[r])
-                        : F::fma(g, weights[r], sums[r % 2]);
+    sums[r % 2] =
+        r < 2 ? F::mul(g, weights[r]) : F::fma(g, weights[r], sums[r % 2]);
     dV[r] = F::fma(g, pair.centred, dV[r]);
   }
   const V sum = RB == 1 ? sums[0] : F::add(sums[0], sums[RB > 1]);
@@ -68,10 +69,12 @@ CMAN_INLINE typename F::V add_pair(const Pair<F>& pair,
 
 // `count` tails of one row, on one of the two paths; `da` grows by their parts.
 template <typename F, int RB>
-CMAN_INLINE typename F::V factored_run(
-    const typename F::V (&weights)[RB], typename F::V (&dV)[RB],
-    typename F::V head, const float* tails, const float* grad, int64_t labels,
-    float* dc, int64_t count, typename F::V da) {
+CMAN_INLINE typename F::V factored_run(const typename F::V (&weights)[RB],
+                                       typename F::V (&dV)[RB],
+                                       typename F::V head, const float* tails,
+                                       const float* grad, int64_t labels,
+                                       float* dc, int64_t count,
+                                       typename F::V da) {
   for (int64_t j = 0; j < count; ++j) {
     const Pair<F> pair = factored_pair<F>(head, tails + j * F::width);
     da = F::add(da, add_pair<F, RB>(pair, weights, dV, grad + j * labels,
@@ -121,9 +124,9 @@ void gradient_block(const PairWeights<float>& weights,
       float* dc = gradients.dc + (block.block * n + j) * W;
       if (far) {
         const V a = F::load_first(heads.a + i * size + offset, block.lanes);
-        da = direct_run<F, RB>(
-            packed, dV, a, tails.c + j * size + offset, size, block.lanes,
-            grad + j * weights.labels, weights.labels, dc, end - j, da);
+        da = direct_run<F, RB>(packed, dV, a, tails.c + j * size + offset, size,
+                               block.lanes, grad + j * weights.labels,
+                               weights.labels, dc, end - j, da);
       } else {
         const V a = F::load(heads.factors + i * blocks * W + offset);
         da = factored_run<F, RB>(
@@ -153,14 +156,13 @@ struct GradientFunctions {
   static constexpr int most = backward_labels<F>;
   template <int RB>
   static constexpr Function pick() {
-    return gradient_block<F, RB <= most ? RB : 1>;
+    return gradient_block < F, RB <= most ? RB : 1 > ;
   }
 };
 
 template <typename F>
 void gradient_rows(const PairWeights<float>& weights,
-                   const PairHeads<float>& heads,
-                   const PairTails<float>& tails,
+                   const PairHeads<float>& heads, const PairTails<float>& tails,
                    const PairGradients<float>& gradients) {
   using Functions = GradientFunctions<F>;
   static constexpr typename Functions::Function functions[12] = {
@@ -180,8 +182,9 @@ void gradient_rows(const PairWeights<float>& weights,
       const Chunk chunk = chunk_at(weights.labels, most, k);
       block.label = chunk.begin;
       block.first = k == 0;
-      block.weights = weights.backward + (chunk.begin * blocks +
-                                          block.block * chunk.size) * F::width;
+      block.weights =
+          weights.backward +
+          (chunk.begin * blocks + block.block * chunk.size) * F::width;
       functions[chunk.size - 1](weights, heads, tails, gradients, block);
     }
   }
@@ -211,8 +214,7 @@ double softplus_row(float* scores, int64_t count, bool sigmoid) {
     const int lanes = lanes_left(count, k, W);
     const Logistic<F> value =
         vector_logistic<F>(F::load_first(scores + k, lanes));
-    sum = F::add(sum,
-                 F::select(F::first(lanes), value.softplus, F::zero()));
+    sum = F::add(sum, F::select(F::first(lanes), value.softplus, F::zero()));
     if (sigmoid) F::store_first(scores + k, value.sigmoid, lanes);
   }
   alignas(64) float each[W];

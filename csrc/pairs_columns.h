@@ -1,13 +1,18 @@
 // How a block of scores leaves the registers: lane j of rows[r] goes to
-// p[j * R + r]. Four rows at a time are transposed within 128 bits, so that each
-// lane's four floats are one store. All offsets are constants, and everything is
-// unrolled by recursion, because the rows must not leave the registers before.
+// p[j * R + r]. Four rows at a time are transposed within 128 bits, so that
+// each lane's four floats are one store. All offsets are constants, and
+// everything is unrolled by recursion, because the rows must not leave the
+// registers before.
 //
-// There is one version for each kind of register that the including file may be
-// compiled for, and a general one for anything that can be stored.
+// The including file says which registers it uses: CMAN_PAIR_LANES is 16, 8 or,
+// for anything that can be stored, 0.
 #pragma once
 
-#include <cstdint>
+#if CMAN_PAIR_LANES == 16
+#include "simd_avx512.h"
+#elif CMAN_PAIR_LANES == 8
+#include "simd_avx2.h"
+#endif
 
 #define CMAN_INLINE inline __attribute__((always_inline))
 
@@ -25,7 +30,7 @@ struct Columns {
   }
 };
 
-#ifdef __AVX2__
+#if CMAN_PAIR_LANES >= 8
 
 // The first 1 to 4 of four floats.
 template <int count>
@@ -40,7 +45,7 @@ CMAN_INLINE void store_few(float* p, __m128 v) {
   }
 }
 
-#ifdef __AVX512F__
+#if CMAN_PAIR_LANES == 16
 
 template <int R>
 struct Columns<F32, R> {
@@ -109,7 +114,8 @@ struct Columns<F32, R> {
 
 // v registers of rows each, one after the other.
 template <typename F, int R, int count, int v = 0>
-CMAN_INLINE void store_columns(float* p, const typename F::V (&rows)[count][R]) {
+CMAN_INLINE void store_columns(float* p,
+                               const typename F::V (&rows)[count][R]) {
   Columns<F, R>::store(p + v * F::width * R, rows[v]);
   if constexpr (v + 1 < count) store_columns<F, R, count, v + 1>(p, rows);
 }

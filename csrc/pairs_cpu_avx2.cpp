@@ -1,6 +1,7 @@
-// The pair kernels for AVX2 with FMA. Nothing here may end up in code that other
-// processors run: the kernels have internal linkage, no template of the standard
-// library is used, and the system's headers come before the target changes.
+// The pair kernels for AVX2 with FMA. Nothing here may end up in code that
+// other processors run: the kernels have internal linkage, no template of the
+// standard library is used, and the system's headers come before the target
+// changes.
 #include "isa.h"
 #include "pairs_cpu_kernels.h"
 
@@ -13,8 +14,7 @@
 
 #pragma GCC target("avx2,fma")
 
-#include "simd_avx2.h"
-
+#define CMAN_PAIR_LANES 8
 #include "pairs_backward.h"
 
 namespace cman {

@@ -1,6 +1,7 @@
 // The pair kernels for AVX-512. Nothing here may end up in code that other
-// processors run: the kernels have internal linkage, no template of the standard
-// library is used, and the system's headers come before the target changes.
+// processors run: the kernels have internal linkage, no template of the
+// standard library is used, and the system's headers come before the target
+// changes.
 #include "isa.h"
 #include "pairs_cpu_kernels.h"
 
@@ -16,8 +17,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")
 
-#include "simd_avx512.h"
-
+#define CMAN_PAIR_LANES 16
 #include "pairs_backward.h"
 
 namespace cman {

@@ -9,13 +9,13 @@
 // group of tails that has such a value is marked as far, and its pairs take the
 // direct path through tanh(a + c), a few times slower, right for all numbers.
 //
-// The plan of the memory, for W lanes in a register, D' = D and n' = n rounded
-// up to multiples of W, K = D' / W blocks of dimensions:
+// The plan of the memory, for W lanes in a register, D' and n' = D and n
+// rounded up to multiples of W, K = D' / W blocks of dimensions:
 //   columns (D, n')     e^2c transposed: in the forward pass lanes are tails j
 //   blocks  (K, n, W)   e^2c: in the backward pass lanes are dimensions d
-//   dc      (K, n, W)   the gradient, laid out as `blocks`, until it is complete
-//   factors (rows, D')  e^2a of some rows
-//   dV      (R, D')     in double; a kernel adds the sum of a few rows at once
+//   dc      (K, n, W)   the gradient, laid out as `blocks`, until it is
+//   complete factors (rows, D')  e^2a of some rows dV      (R, D')     in
+//   double; a kernel adds the sum of a few rows at once
 // The first three are per thread. Lanes that stand for no token or dimension
 // hold the numbers of c = 0; nothing is read from behind the caller's arrays.
 //
@@ -31,9 +31,9 @@ namespace cman {
 // V and the bias, and what a kernel makes of them.
 template <typename T>
 struct PairWeights {
-  const T* V;     // (R, D)
-  const T* bias;  // (R) or null
-  int64_t size;   // D
+  const T* V;      // (R, D)
+  const T* bias;   // (R) or null
+  int64_t size;    // D
   int64_t labels;  // R
   T* forward;      // R * D + R values, in the kernel's own order
   T* backward;     // R * D' values, in the kernel's own order

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#define CMAN_PAIR_LANES 0
 #include "pairs_backward.h"
 #include "pairs_double.h"
 #include "pairs_portable.h"

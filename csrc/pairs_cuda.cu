@@ -4,33 +4,39 @@
 //
 // pairs_cuda_tile.cuh      the sum over d for a tile of pairs
 // pairs_cuda_gradient.cuh  a tile's gradients
+// pairs_cuda_blocks.cuh    which block has which tile
 // pairs_cuda_gold.cuh      what gold cells change in the loss
 // pairs_cuda_select.cuh    cells above a threshold
 //
 // A block has a tile of 32 heads (16 if there are few tiles: then more blocks
-// share the work) and 32 tails of a sentence, with at most 12 labels; more labels
-// are more blocks, which sum again. It has 8 threads a head. Forward, a warp has 8
-// heads and 16 tails, a thread 2 x 2 pairs; a warp whose pairs are all padding
-// rests. The scores of a tile pass through shared memory on their way out, so
-// that rows of the table are written as they lie in memory.
+// share the work) and 32 tails of a sentence, with at most 12 labels; more
+// labels are more blocks, which sum again. It has 8 threads a head. Forward, a
+// warp has 8 heads and 16 tails, a thread 2 x 2 pairs; a warp whose pairs are
+// all padding rests. The scores of a tile pass through shared memory on their
+// way out, so that rows of the table are written as they lie in memory.
 //
-// Memory: a, c and V are read once a tile, the scores or their gradient pass once
-// in all, and nothing else of the size of pairs exists: pair_bce keeps a tile's
-// scores in shared memory, where they become their own gradient. Shared memory,
-// float32, R = 6 (R = 12): scores 24 (48) KiB, backward 56 (80), bce 56 (80).
+// Memory: a, c and V are read once a tile, the scores or their gradient pass
+// once in all, and nothing else of the size of pairs exists: pair_bce keeps a
+// tile's scores in shared memory, where they become their own gradient. Shared
+// memory, float32, R = 6 (R = 12): scores 24 (48) KiB, backward 56 (80), bce 56
+// (80).
 //
 // What bounds it: instructions. An element (i, j, d) takes R + 2 issue slots
-// forward, of which one is the reciprocal, on a pipe that takes one in 8 cycles:
-// at R = 6 both limits are 8 cycles of a scheduler for 32 elements. On top come
-// (4 + R) / 16 slots of loads, 13 / 16 for the exponentials of 32 heads and 32
-// tails (19 / 16 with 16 heads), and 6 R / D for the way out: 9.7 at R = 6,
-// D = 128, which leaves a fifth of the time for waiting if 60% of the limit of 8
-// is the goal. Backward takes 6 + 2 R and, with everything, 20.5 at R = 6. Two
-// elements could share a reciprocal, but at R = 6 that only moves the work to the
-// slots, and for |a| > 10 it would need a third path.
+// forward, one of them the reciprocal, on a pipe that takes one in 8 cycles: at
+// R = 6 both limits are 8 cycles of a scheduler for 32 elements. On top come
+// (4 + R) / 16 slots of loads, about 1 for the exponentials of 32 heads and 32
+// tails (1.5 with 16 heads), and 5 R / D for the way out: 10.3 at R = 6,
+// D = 128, so that 60% of the limit, 13.4, is reached where schedulers issue in
+// three of four cycles; 24 warps of a multiprocessor, each with 16 independent
+// reciprocals at a time, are there for that. Backward takes 6 + 2 R, with
+// everything 21 at R = 6; 16 warps, and the 30 that its goal allows. pair_bce
+// takes both and saves the table's way out and back. Two elements could share a
+// reciprocal, but at R = 6 that only moves the work to the slots, and for
+// |a| > 10 it would need a third path.
 //
-// Atomics add what blocks share, so the last bits of gradients and losses vary
-// from run to run; scores and selected cells do not.
+// Atomics add what blocks share, one for 32 elements (16 with 16 heads) of da
+// and of dc, so the last bits of gradients and losses vary from run to run;
+// scores and selected cells do not.
 //
 // A length that is none (below 0 or above N) makes its sentence's scores, its
 // loss, and one row each of da and dc NaN. Nothing is read out of bounds.
@@ -38,6 +44,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "pairs_cuda_blocks.cuh"
 #include "pairs_cuda_gold.cuh"
 #include "pairs_cuda_gradient.cuh"
 #include "pairs_cuda_select.cuh"
@@ -46,136 +53,10 @@
 namespace cman {
 namespace {
 
-// Of a block: 8 a head.
-template <typename T>
-constexpr int most_threads = sizeof(T) == 4 ? 256 : 128;
-
-// How a call is cut into blocks.
-struct Cut {
-  int rows;                     // heads of a tile
-  int64_t heads, tails;         // tiles a sentence
-  int64_t chunks;               // of labels
-  int labels;                   // of a chunk; the last may have fewer
-
-  // Of a sentence.
-  __host__ __device__ int64_t blocks() const { return heads * tails * chunks; }
-};
-
-template <typename T>
-__device__ __forceinline__ PairTile tile_of_block(const PairBatch<T>& input,
-                                                  const Cut& cut,
-                                                  int64_t length) {
-  int64_t at = blockIdx.x;
-  PairTile tile;
-  tile.tail = at % cut.tails * tile_tails, at /= cut.tails;
-  tile.head = at % cut.heads * cut.rows, at /= cut.heads;
-  tile.label = at % cut.chunks * cut.labels;
-  tile.sentence = at / cut.chunks;
-  tile.rows = cut.rows;
-  const auto within = [](int64_t count, int most) {
-    return static_cast<int>(max(int64_t{0}, min(count, int64_t{most})));
-  };
-  tile.heads = within(length - tile.head, cut.rows);
-  tile.tails = within(length - tile.tail, tile_tails);
-  tile.labels = within(input.labels - tile.label, cut.labels);
-  return tile;
-}
-
-// The pairs of this thread: heads first + 0 and 4, tails first + 0 and 8.
-struct ThreadPairs {
-  int head, tail;
-  bool idle;  // all of its warp's pairs are padding
-
-  __device__ __forceinline__ explicit ThreadPairs(const PairTile& tile) {
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    head = warp / 2 * 8, tail = warp % 2 * 16;
-    idle = head >= tile.heads || tail >= tile.tails;
-    head += lane / 8, tail += lane % 8;
-  }
-};
-
-// The scores of this thread's pairs; the whole block calls it.
-template <int L, typename T>
-__device__ __forceinline__ void score_pairs(const PairBatch<T>& input,
-                                            const PairTile& tile,
-                                            const ThreadPairs& mine, T* shared,
-                                            T (&scores)[2][2][L]) {
-  CMAN_SHARED(T, bases, most_labels);
-  load_bases(bases, input, tile.label, tile.labels);
-  const int64_t sentence = tile.sentence * input.length;
-  const T* const a = input.a + (sentence + tile.head) * input.size;
-  const T* const c = input.c + (sentence + tile.tail) * input.size;
-  const auto head = [&](int i) {
-    return i < tile.heads ? a + i * input.size : nullptr;
-  };
-  const auto tail = [&](int j) {
-    return j < tile.tails ? c + j * input.size : nullptr;
-  };
-  sum_tile<2, 2, L>(input, tile.label, tile.labels, shared, tile.rows, head,
-                    tail, mine.head, 4, mine.tail, 8, mine.idle, scores);
-  __syncthreads();  // bases are there, and the tile has been read
-#pragma unroll
-  for (int r = 0; r < L; ++r) {
-    const T base = r < tile.labels ? bases[r] : T(0);
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-#pragma unroll
-      for (int j = 0; j < 2; ++j) {
-        scores[i][j][r] = fused(T(-2), scores[i][j][r], base);
-      }
-    }
-  }
-}
-
-// Between a block's (rows, 32, L) in shared memory and the table in global
-// memory: move(global, shared, inside) for each cell of the table that the block
-// has, where inside says whether it is no padding.
-template <int L, typename T, typename Table, typename Move>
-__device__ __forceinline__ void for_each_cell(const PairBatch<T>& input,
-                                              const PairTile& tile,
-                                              Table* table, T* shared,
-                                              const Move& move) {
-  const int64_t length = input.length, labels = input.labels;
-  const int columns =
-      static_cast<int>(min(length - tile.tail, int64_t{tile_tails}));
-  for (int i = threadIdx.x / 32; i < tile.rows; i += blockDim.x / 32) {
-    if (tile.head + i >= length) break;
-    const int64_t first =
-        (tile.sentence * length + tile.head + i) * length + tile.tail;
-    Table* const to = table + first * labels + tile.label;
-    T* const from = shared + i * tile_tails * L;
-    const bool inside = i < tile.heads;
-    if (labels == L) {  // as they lie in shared memory
-      for (int k = threadIdx.x % 32; k < columns * L; k += 32) {
-        move(to[k], from[k], inside && k < tile.tails * L);
-      }
-    } else {
-      for (int k = threadIdx.x % 32; k < columns * L; k += 32) {
-        const int j = k / L, r = k % L;
-        if (r < tile.labels) {
-          move(to[j * labels + r], from[k], inside && j < tile.tails);
-        }
-      }
-    }
-  }
-}
-
-template <typename T>
-__device__ __forceinline__ void spoil_gradients(const PairBatch<T>& input,
-                                                const PairTile& tile, T* da,
-                                                T* dc) {
-  if (tile.head != 0 || tile.tail != 0 || tile.label != 0) return;
-  if (input.length == 0) return;
-  for (int64_t d = threadIdx.x; d < input.size; d += blockDim.x) {
-    const int64_t at = tile.sentence * input.length * input.size + d;
-    da[at] = dc[at] = not_a_number<T>();
-  }
-}
-
 // Kernels -------------------------------------------------------------------
 
 template <typename T, int L>
-__global__ void __launch_bounds__(most_threads<T>, 2)
+__global__ void __launch_bounds__(most_threads<T>, L <= 6 ? 3 : 2)
     scores_kernel(PairBatch<T> input, Cut cut, T* scores) {
   CMAN_DYNAMIC_SHARED(T, shared);
   const int64_t length = length_of(input, int64_t{blockIdx.x} / cut.blocks());
@@ -196,10 +77,9 @@ __global__ void __launch_bounds__(most_threads<T>, 2)
   }
   __syncthreads();
   const T padding = length < 0 ? not_a_number<T>() : T(0);
-  for_each_cell<L>(input, tile, scores, shared,
-                   [&](T& to, const T& from, bool inside) {
-                     to = inside ? from : padding;
-                   });
+  for_each_cell<L>(
+      input, tile, scores, shared,
+      [&](T& to, const T& from, bool inside) { to = inside ? from : padding; });
 }
 
 template <typename T, int L>
@@ -222,13 +102,13 @@ __global__ void __launch_bounds__(most_threads<T>, 2)
   add_gradients<L>(input, tile, shared, shared + cells, out);
 }
 
-// With the loss alone where out.da is null. As if there were no gold.
+// The loss alone if no gradients are wanted. As if there were no gold.
 template <typename T, int L>
 __global__ void __launch_bounds__(most_threads<T>, 2)
     bce_kernel(PairBatch<T> input, Cut cut, T* loss, PairGradients<T> out) {
   CMAN_DYNAMIC_SHARED(T, shared);
   CMAN_SHARED(T, warp_loss, most_threads<T> / 32);
-  const bool differentiate = out.da != nullptr;
+  const bool differentiate = out.wanted();
   const int64_t length = length_of(input, int64_t{blockIdx.x} / cut.blocks());
   const PairTile tile = tile_of_block(input, cut, length);
   if (length < 0) {
@@ -308,8 +188,10 @@ template <typename T, typename Call>
 void with_labels(int labels, const Call& call) {
   if constexpr (sizeof(T) == 4) {
     if (labels <= 2) return call(std::integral_constant<int, 2>());
-    if (labels > 4 && labels <= 6) return call(std::integral_constant<int, 6>());
-    if (labels > 6 && labels <= 8) return call(std::integral_constant<int, 8>());
+    if (labels > 4 && labels <= 6)
+      return call(std::integral_constant<int, 6>());
+    if (labels > 6 && labels <= 8)
+      return call(std::integral_constant<int, 8>());
     if (labels > 8 && labels <= 10) {
       return call(std::integral_constant<int, 10>());
     }
@@ -318,63 +200,64 @@ void with_labels(int labels, const Call& call) {
   call(std::integral_constant<int, 12>());
 }
 
-}  // namespace
+// Queues kernel<T, L> with 8 threads to a head for each block of the cut.
+template <typename T, typename... P, typename... A>
+void launch_blocks(void (*kernel)(PairBatch<T>, Cut, P...),
+                   const PairBatch<T>& input, const Cut& cut, int elements,
+                   void* stream, A... arguments) {
+  launch(kernel, grid_of(input.batch * cut.blocks()), cut.rows * 8,
+         elements * sizeof(T), stream, input, cut, arguments...);
+}
 
 template <typename T>
-void pair_scores_cuda(const PairBatch<T>& input, T* scores, void* stream) {
-  const Cut cut = cut_of(input);
+void launch_scores(const PairBatch<T>& input, T* scores, void* stream) {
   if (input.length == 0) return;
+  const Cut cut = cut_of(input);
   with_labels<T>(cut.labels, [&](auto size) {
     constexpr int L = decltype(size)::value;
-    const int elements = std::max(tile_elements<T, L>(cut.rows),
-                                  cut.rows * tile_tails * L);
-    launch(scores_kernel<T, L>, grid_of(input.batch * cut.blocks()),
-           cut.rows * 8, elements * sizeof(T), stream, input, cut, scores);
+    const int elements =
+        std::max(tile_elements<T, L>(cut.rows), cut.rows * tile_tails * L);
+    launch_blocks(scores_kernel<T, L>, input, cut, elements, stream, scores);
   });
 }
 
 template <typename T>
-void pair_scores_backward_cuda(const PairBatch<T>& input, const T* grad, T* da,
-                               T* dc, T* dV, T* dbias, void* stream) {
+void launch_backward(const PairBatch<T>& input, const T* grad,
+                     const PairGradients<T>& out, void* stream) {
   const Cut cut = cut_of(input);
-  const PairGradients<T> out{da, dc, dV, dbias};
   with_labels<T>(cut.labels, [&](auto size) {
     constexpr int L = decltype(size)::value;
     const int elements =
         cut.rows * tile_tails * L + gradient_elements<T, L>(cut.rows);
-    launch(backward_kernel<T, L>, grid_of(input.batch * cut.blocks()),
-           cut.rows * 8, elements * sizeof(T), stream, input, cut, grad, out);
+    launch_blocks(backward_kernel<T, L>, input, cut, elements, stream, grad,
+                  out);
   });
 }
 
 template <typename T>
-void pair_bce_cuda(const PairBatch<T>& input, const PairGold& gold,
-                   T positive_weight, T* loss, T* da, T* dc, T* dV, T* dbias,
-                   void* stream) {
+void launch_bce(const PairBatch<T>& input, const PairGold& gold, T weight,
+                T* loss, const PairGradients<T>& out, void* stream) {
   if (input.batch == 0) return;
   const Cut cut = cut_of(input);
-  const PairGradients<T> out{da, dc, dV, dbias};
   with_labels<T>(cut.labels, [&](auto size) {
     constexpr int L = decltype(size)::value;
-    const int forward = tile_elements<T, L>(cut.rows);
-    const int backward = std::max(forward, gradient_elements<T, L>(cut.rows));
-    const int elements =
-        da == nullptr ? forward : cut.rows * tile_tails * L + backward;
-    launch(bce_kernel<T, L>, grid_of(input.batch * cut.blocks()), cut.rows * 8,
-           elements * sizeof(T), stream, input, cut, loss, out);
+    int elements = tile_elements<T, L>(cut.rows);
+    if (out.wanted()) {
+      elements = std::max(elements, gradient_elements<T, L>(cut.rows)) +
+                 cut.rows * tile_tails * L;
+    }
+    launch_blocks(bce_kernel<T, L>, input, cut, elements, stream, loss, out);
   });
   launch(gold_kernel<T>, grid_of(quotient(gold.count, gold_threads / 32)),
-         gold_threads, 0, stream, input, gold, positive_weight, loss, out);
+         gold_threads, 0, stream, input, gold, weight, loss, out);
 }
 
-namespace {
-
 template <typename T>
-void select(const PairBatch<T>& input, const PairAnchors& anchors, T threshold,
-            int64_t* counts, const int64_t* offsets, int64_t* cells, T* scores,
-            void* stream) {
+void launch_select(const PairBatch<T>& input, const PairAnchors& anchors,
+                   T threshold, int64_t* counts, const int64_t* offsets,
+                   int64_t* cells, T* scores, void* stream) {
+  if (input.labels == 0) return;
   const Cut cut = cut_of(input);
-  if (cut.labels == 0) return;
   with_labels<T>(cut.labels, [&](auto size) {
     constexpr int L = decltype(size)::value;
     const int64_t elements = select_elements<T, L>() + input.labels;
@@ -387,11 +270,30 @@ void select(const PairBatch<T>& input, const PairAnchors& anchors, T threshold,
 }  // namespace
 
 template <typename T>
+void pair_scores_cuda(const PairBatch<T>& input, T* scores, void* stream) {
+  launch_scores(input, scores, stream);
+}
+
+template <typename T>
+void pair_scores_backward_cuda(const PairBatch<T>& input, const T* grad, T* da,
+                               T* dc, T* dV, T* dbias, void* stream) {
+  launch_backward<T>(input, grad, {da, dc, dV, dbias}, stream);
+}
+
+template <typename T>
+void pair_bce_cuda(const PairBatch<T>& input, const PairGold& gold,
+                   T positive_weight, T* loss, T* da, T* dc, T* dV, T* dbias,
+                   void* stream) {
+  launch_bce<T>(input, gold, positive_weight, loss, {da, dc, dV, dbias},
+                stream);
+}
+
+template <typename T>
 void pair_select_count_cuda(const PairBatch<T>& input,
                             const PairAnchors& anchors, T threshold,
                             int64_t* counts, void* stream) {
-  select<T>(input, anchors, threshold, counts, nullptr, nullptr, nullptr,
-            stream);
+  launch_select<T>(input, anchors, threshold, counts, nullptr, nullptr, nullptr,
+                   stream);
 }
 
 template <typename T>
@@ -399,21 +301,20 @@ void pair_select_fill_cuda(const PairBatch<T>& input,
                            const PairAnchors& anchors, T threshold,
                            const int64_t* offsets, int64_t* cells, T* scores,
                            void* stream) {
-  select<T>(input, anchors, threshold, nullptr, offsets, cells, scores, stream);
+  launch_select<T>(input, anchors, threshold, nullptr, offsets, cells, scores,
+                   stream);
 }
 
-#define CMAN_INSTANTIATE(T)                                                   \
-  template void pair_scores_cuda(const PairBatch<T>&, T*, void*);             \
-  template void pair_scores_backward_cuda(const PairBatch<T>&, const T*, T*,  \
-                                          T*, T*, T*, void*);                 \
-  template void pair_bce_cuda(const PairBatch<T>&, const PairGold&, T, T*,    \
-                              T*, T*, T*, T*, void*);                         \
-  template void pair_select_count_cuda(const PairBatch<T>&,                   \
-                                       const PairAnchors&, T, int64_t*,       \
-                                       void*);                                \
-  template void pair_select_fill_cuda(const PairBatch<T>&,                    \
-                                      const PairAnchors&, T, const int64_t*,  \
-                                      int64_t*, T*, void*);
+#define CMAN_INSTANTIATE(T)                                                    \
+  template void pair_scores_cuda(const PairBatch<T>&, T*, void*);              \
+  template void pair_scores_backward_cuda(const PairBatch<T>&, const T*, T*,   \
+                                          T*, T*, T*, void*);                  \
+  template void pair_bce_cuda(const PairBatch<T>&, const PairGold&, T, T*, T*, \
+                              T*, T*, T*, void*);                              \
+  template void pair_select_count_cuda(                                        \
+      const PairBatch<T>&, const PairAnchors&, T, int64_t*, void*);            \
+  template void pair_select_fill_cuda(const PairBatch<T>&, const PairAnchors&, \
+                                      T, const int64_t*, int64_t*, T*, void*);
 CMAN_INSTANTIATE(float)
 CMAN_INSTANTIATE(double)
 #undef CMAN_INSTANTIATE

@@ -5,11 +5,11 @@
 //   loss += weight softplus(-s) - softplus(s)
 //   dloss/ds += -weight sigmoid(-s) - sigmoid(s)
 //
-// A warp has one entry of the list. It first looks whether an equal entry stands
-// earlier, in which case it adds nothing: S^2 / 2 comparisons in all, which is
-// little for the few relations that sentences have. Its lanes are values of d.
-// An entry that is no cell makes its sentence's loss NaN, and the first
-// sentence's if its own is none; nothing is read or written through it.
+// A warp has one entry of the list. It first looks whether an equal entry
+// stands earlier, in which case it adds nothing: S^2 / 2 comparisons in all,
+// which is little for the few relations that sentences have. Its lanes are
+// values of d. An entry that is no cell makes its sentence's loss NaN, and the
+// first sentence's if its own is none; nothing is read or written through it.
 #pragma once
 
 #include "pairs_cuda_gradient.cuh"
@@ -46,7 +46,8 @@ __global__ void __launch_bounds__(gold_threads)
     gold_kernel(PairBatch<T> input, PairGold gold, T weight, T* loss,
                 PairGradients<T> out) {
   const int lane = threadIdx.x % 32;
-  const int64_t k = int64_t{blockIdx.x} * (gold_threads / 32) + threadIdx.x / 32;
+  const int64_t k =
+      int64_t{blockIdx.x} * (gold_threads / 32) + threadIdx.x / 32;
   if (k >= gold.count) return;
   const int64_t* const cell = gold.cells + 4 * k;
   const int64_t b = cell[0], i = cell[1], j = cell[2], r = cell[3];
@@ -72,7 +73,7 @@ __global__ void __launch_bounds__(gold_threads)
   const T as_none = softplus(s, sigmoid);
   const T as_gold = softplus(-s, sigmoid_of_minus);
   if (lane == 0) atomicAdd(loss + b, fused(weight, as_gold, -as_none));
-  if (out.da == nullptr) return;
+  if (!out.wanted()) return;
   const T g = fused(-weight, sigmoid_of_minus, -sigmoid);
   if (lane == 0) atomicAdd(out.dbias + b * input.labels + r, g);
   for (int64_t d = lane; d < size; d += 32) {

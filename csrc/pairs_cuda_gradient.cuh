@@ -6,10 +6,10 @@
 //   dV[r][d] += sum_ij G[i][j][r] tanh(a + c)     dbias[r] += sum_ij G[i][j][r]
 //
 // The tanh are computed again. Lanes are values of d, so nothing is summed
-// across lanes: a thread has V, dV and, for the 8 tails of its warp, c and dc in
-// registers for its d (two of them in float32, 32 apart), and walks the heads.
-// G is read as broadcasts, 16 bytes at once. An element costs, with
-// q = 1 / (1 + e^2a e^2c):
+// across lanes: a thread has V, dV and, for the 8 tails of its warp, c and dc
+// in registers for its d (two of them in float32, 32 apart), and walks the
+// heads. G is read as broadcasts, 16 bytes at once. An element costs, with q =
+// 1 / (1 + e^2a e^2c):
 //
 //   FMA and reciprocal for q, 2 FMA for tanh = 1 - 2 q and (1 - tanh^2) / 4 =
 //   q - q^2, R for the sum with G, R for dV, 2 for da and dc: 6 + 2 R
@@ -26,10 +26,10 @@
 namespace cman {
 namespace {
 
-constexpr int warp_tails = 8;                          // tails of a warp
-constexpr int tail_warps = tile_tails / warp_tails;    // warps to a tile's tails
+constexpr int warp_tails = 8;                        // tails of a warp
+constexpr int tail_warps = tile_tails / warp_tails;  // warps to a tile's tails
 template <typename T>
-constexpr int lane_values = sizeof(T) == 4 ? 2 : 1;    // values of d of a lane
+constexpr int lane_values = sizeof(T) == 4 ? 2 : 1;  // values of d of a lane
 
 // Values of d that a block of `rows` heads has in work at once; it has
 // 8 threads a head.
@@ -52,6 +52,9 @@ struct PairGradients {
   T* dc;     // (B, N, D)
   T* dV;     // (R, D), of the batch or of the tile's sentence
   T* dbias;  // (R)
+
+  // da has no memory where D = 0, but there is a dbias even then.
+  __host__ __device__ bool wanted() const { return dbias != nullptr; }
 };
 
 // The pairs of a block.
@@ -240,15 +243,15 @@ __device__ __forceinline__ void add_gradients(const PairBatch<T>& input,
   share.tails = min(warp_tails, tile.tails - share.first_tail);
   share.span = span_of<T>(tile.rows);
   share.lane_at = warp / tail_warps * 32 * lane_values<T> + lane;
-  T* const heads = shared;                       // (rows, span) of a
+  T* const heads = shared;                        // (rows, span) of a
   T* const da = shared + tile.rows * share.span;  // (rows, span)
-  T* const sums = shared;                        // (tail_warps, L, span) of dV
+  T* const sums = shared;                         // (tail_warps, L, span) of dV
   add_bias_gradient<T, L>(tile, grad, out.dbias);
   for (share.from = 0; share.from < size; share.from += share.span) {
     const int64_t sentence = tile.sentence * input.length * size + share.from;
     const int64_t head = sentence + tile.head * size;
-    const int64_t tail = sentence + (tile.tail + share.first_tail) * size +
-                         share.lane_at;
+    const int64_t tail =
+        sentence + (tile.tail + share.first_tail) * size + share.lane_at;
     __syncthreads();  // what was in shared memory has been read
     Held<T, L> held;
     bool far = load_heads(tile, share, input.a + head, size, heads, da);
@@ -260,10 +263,9 @@ __device__ __forceinline__ void add_gradients(const PairBatch<T>& input,
       const T* const g = grad + (begin * tile_tails + share.first_tail) * L;
       const int row = begin * share.span;
       if (share.tails > 0 && direct) {
-        add_heads_directly(share, count,
-                           input.a + head + begin * size + share.lane_at,
-                           input.c + tail, size, g, da + row, out.dc + tail,
-                           held);
+        add_heads_directly(
+            share, count, input.a + head + begin * size + share.lane_at,
+            input.c + tail, size, g, da + row, out.dc + tail, held);
       }
       if constexpr (factors) {
         if (share.tails > 0 && !direct) {
@@ -274,7 +276,8 @@ __device__ __forceinline__ void add_gradients(const PairBatch<T>& input,
     }
     for (int k = threadIdx.x; k < tile.heads * share.span; k += blockDim.x) {
       const int i = k / share.span, at = k % share.span;
-      if (share.from + at < size) atomicAdd(out.da + head + i * size + at, da[k]);
+      if (share.from + at < size)
+        atomicAdd(out.da + head + i * size + at, da[k]);
     }
     __syncthreads();
 #pragma unroll

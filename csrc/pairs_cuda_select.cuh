@@ -1,13 +1,13 @@
 // The cells between anchors whose score is above a threshold, in order.
 //
-// One kernel does both passes, so that both see the same bits: without `cells`
-// it counts a row's cells, with them it writes them from the row's offset on. A
-// warp has one anchor's row, and its lanes 32 anchors of the sentence at a time,
-// so all labels of a cell are one thread's and the place of a cell in its row is
-// a prefix sum over the lanes. Anchors are sorted, so those of one sentence lie
-// together; 8 rows share the tiles of tails, which reach from the first row's
-// sentence to the last row's. An element (i, j, d) costs R + 2 instructions and
-// (8 + 4 L) / 16 loads.
+// One kernel does both passes, so that both see the same bits: with `counts` it
+// counts a row's cells, without it writes them from the row's offset on. A
+// warp has one anchor's row, and its lanes 32 anchors of the sentence at a
+// time, so all labels of a cell are one thread's and the place of a cell in its
+// row is a prefix sum over the lanes. Anchors are sorted, so those of one
+// sentence lie together; 8 rows share the tiles of tails, which reach from the
+// first row's sentence to the last row's. An element (i, j, d) costs R + 2
+// instructions and (8 + 4 L) / 16 loads.
 //
 // More than 12 labels go in chunks. A cell's place depends on all labels of the
 // lanes before it, so filling first counts a tile's cells, then sums again.
@@ -52,8 +52,8 @@ __device__ __forceinline__ int64_t neighbours(const PairAnchors& anchors,
   const int64_t sentence = anchors.tokens[2 * from];
   for (int64_t found = 0;; found += 32) {
     const int64_t at = from + by * (found + 1 + threadIdx.x % 32);
-    const bool same = at >= 0 && at < anchors.count &&
-                      anchors.tokens[2 * at] == sentence;
+    const bool same =
+        at >= 0 && at < anchors.count && anchors.tokens[2 * at] == sentence;
     const unsigned others = ~__ballot_sync(full_warp, same);
     if (others != 0) return found + __ffs(static_cast<int>(others)) - 1;
   }
@@ -72,7 +72,7 @@ __device__ __forceinline__ int64_t sum_before(int value, int& total) {
 }
 
 template <typename T, int L>
-__global__ void __launch_bounds__(select_threads)
+__global__ void __launch_bounds__(select_threads, 2)
     select_kernel(PairBatch<T> input, PairAnchors anchors, T threshold,
                   int chunk_labels, int64_t* counts, const int64_t* offsets,
                   int64_t* cells, T* scores) {
@@ -92,7 +92,7 @@ __global__ void __launch_bounds__(select_threads)
   }
   load_bases(bases, input, 0, static_cast<int>(input.labels));
   __syncthreads();
-  const bool filling = cells != nullptr;
+  const bool filling = counts == nullptr;
   const int64_t begin = range[0], end = range[1];
   const int64_t chunks = (input.labels + chunk_labels - 1) / chunk_labels;
   const Anchor mine = anchor_at(input, anchors, row);
@@ -104,8 +104,8 @@ __global__ void __launch_bounds__(select_threads)
   int64_t found = 0;  // cells of this row in the tiles before
   for (int64_t tile = begin; tile < end; tile += tile_tails) {
     const auto tail = [&](int k) -> const T* {
-      const Anchor at = tile + k < end ? anchor_at(input, anchors, tile + k)
-                                       : Anchor{-1, 0};
+      const Anchor at =
+          tile + k < end ? anchor_at(input, anchors, tile + k) : Anchor{-1, 0};
       if (at.sentence < 0) return nullptr;
       return input.c + (at.sentence * input.length + at.token) * input.size;
     };

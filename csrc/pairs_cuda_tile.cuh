@@ -13,10 +13,10 @@
 // product must stay below the largest float), and all of float64, takes the
 // direct path instead: q = (1 - tanh(a + c)) / 2.
 //
-// Threads: a thread holds I x J pairs with L sums each. V is laid out (d, L) and
-// read as broadcasts, a and c by rows padded by 16 bytes, so that 8 tails lie
-// in 8 different groups of banks. What is read as 16 bytes costs a thread with
-// 2 x 2 pairs (4 + L) / 16 of an instruction an element.
+// Threads: a thread holds I x J pairs with L sums each. V is laid out (d, L)
+// and read as broadcasts, a and c by rows padded by 16 bytes, so that 8 tails
+// lie in 8 different groups of banks. What is read as 16 bytes costs a thread
+// with 2 x 2 pairs (4 + L) / 16 of an instruction an element.
 #pragma once
 
 #include <cstdint>
@@ -94,19 +94,22 @@ __device__ __forceinline__ T not_a_number() {
 // Whether a value is too far out for the exponentials' product, or no number.
 __device__ __forceinline__ bool is_far(float x) { return !(fabsf(x) <= 21.5f); }
 
-// Copies depth values, from d on, of `rows` tokens to shared memory, as they are
-// or as factors; zeros (ones) behind the end of a row and for tokens that are
-// not there. token(row) is the address of a token's values or null. Returns
+// Copies depth values, from d on, of `rows` tokens to shared memory, as they
+// are or as factors; zeros (ones) behind the end of a row and for tokens that
+// are not there. token(row) is the address of a token's values or null. Returns
 // whether this thread has met a value that is far out.
 template <bool factors, typename T, typename Token>
 __device__ __forceinline__ bool load_tile(T* tile, int rows, int64_t d,
                                           int64_t size, const Token& token) {
   bool far = false;
-  for (int k = threadIdx.x; k < rows * depth<T>; k += blockDim.x) {
-    const int row = k / depth<T>, at = k % depth<T>;
+  const int at = threadIdx.x % depth<T>;  // blocks have whole rows of threads
+  const int step = blockDim.x / depth<T>;
+  const bool here = d + at < size;
+#pragma unroll 4
+  for (int row = threadIdx.x / depth<T>; row < rows; row += step) {
     const T* const from = token(row);
     T value = 0;
-    if (from != nullptr && d + at < size) value = from[d + at];
+    if (here && from != nullptr) value = from[d + at];
     if constexpr (factors) {
       far |= is_far(value);
       value = expf(2 * value);
@@ -171,8 +174,8 @@ __device__ __forceinline__ void add_factorised(const float* const (&heads)[I],
         for (int i = 0; i < I; ++i) {
 #pragma unroll
           for (int j = 0; j < J; ++j) {
-            const float q = approx_reciprocal(
-                fused(a[i][half + k], c[j][half + k], 1.0f));
+            const float q =
+                approx_reciprocal(fused(a[i][half + k], c[j][half + k], 1.0f));
 #pragma unroll
             for (int r = 0; r < L; ++r) {
               sums[i][j][r] = fused(v[k * L + r], q, sums[i][j][r]);

@@ -1,7 +1,7 @@
-// The pair kernels in float64, in plain loops over tanh(a + c): they serve checks
-// of gradients and other work where digits matter and time does not. There is
-// nothing to precompute, so `columns`, `blocks` and `factors` stay unused; a
-// "register" is one number (W = 1).
+// The pair kernels in float64, in plain loops over tanh(a + c): they serve
+// checks of gradients and other work where digits matter and time does not.
+// There is nothing to precompute, so `columns`, `blocks` and `factors` stay
+// unused; a "register" is one number (W = 1).
 #pragma once
 
 #include <cmath>
@@ -82,8 +82,14 @@ double double_softplus(double* scores, int64_t count, bool sigmoid) {
 }
 
 constexpr PairKernels<double> kernels_in_double() {
-  return {1,             double_pack,     double_tails, double_heads,
-          double_scores, double_backward, double_sum,   double_softplus};
+  return {1,
+          double_pack,
+          double_tails,
+          double_heads,
+          double_scores,
+          double_backward,
+          double_sum,
+          double_softplus};
 }
 
 }  // namespace

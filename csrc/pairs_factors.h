@@ -134,8 +134,7 @@ void factor_tails(const PairWeights<float>& weights,
           rows[t] = F::set1(1.0f);
           continue;
         }
-        const V c =
-            F::load_first(tails.c + (j + t) * size + block * W, lanes);
+        const V c = F::load_first(tails.c + (j + t) * size + block * W, lanes);
         far = mark_far<F>(far, c);
         if (!wanted && !tails.columns) continue;
         rows[t] = vector_exp_near<F>(F::mul(two, c));
@@ -144,7 +143,8 @@ void factor_tails(const PairWeights<float>& weights,
       if (!tails.columns) continue;
       F::transpose(rows);
       float* column = tails.columns + block * W * tails.stride + j;
-      for (int d = 0; d < lanes; ++d) F::store(column + d * tails.stride, rows[d]);
+      for (int d = 0; d < lanes; ++d)
+        F::store(column + d * tails.stride, rows[d]);
     }
     tails.far[j / W] = is_far<F>(far);
   }

@@ -1,11 +1,12 @@
 // The scores of one head with all tails of its sentence.
 //
-// Lanes are tails. A block of JV registers of tails and RB labels is summed over
-// d with all its RB * JV sums in registers; for each d there is one reciprocal a
-// register of tails, and one broadcast of V for JV registers. The sums hold one
-// label of W tails each, but a row of scores has the labels innermost, so the
-// block is transposed on its way out, which costs a few stores a tail against D
-// steps of summing. Reads `columns` (L2), V (L1); writes the row.
+// Lanes are tails. A block of JV registers of tails and RB labels is summed
+// over d with all its RB * JV sums in registers; for each d there is one
+// reciprocal a register of tails, and one broadcast of V for JV registers. The
+// sums hold one label of W tails each, but a row of scores has the labels
+// innermost, so the block is transposed on its way out, which costs a few
+// stores a tail against D steps of summing. Reads `columns` (L2), V (L1);
+// writes the row.
 #pragma once
 
 #include <cstring>
@@ -19,11 +20,10 @@ namespace {
 // How many registers of tails go with RB labels. Two thirds of the registers
 // hold sums; more than 4 of tails would not make V cheaper.
 template <typename F, int RB>
-constexpr int tails_at_once =
-    (F::registers * 3 / 4) / RB >= 4 ? 4
-    : (F::registers * 3 / 4) / RB >= 1
-        ? (F::registers * 3 / 4) / RB
-        : 1;
+constexpr int tails_at_once = (F::registers * 3 / 4) / RB >= 4 ? 4
+                              : (F::registers * 3 / 4) / RB >= 1
+                                  ? (F::registers * 3 / 4) / RB
+                                  : 1;
 
 // One block of the sum over d, and where it goes.
 struct ScoreBlock {
@@ -36,9 +36,9 @@ struct ScoreBlock {
   float* scores;         // (JV * W, RB)
 };
 
-// q - 1/2 of JV registers of tails, with q = 1 / (1 + e^2a e^2c). All terms of a
-// sum have the signs of tanh then; terms with q alone would need a correction as
-// large as the sum of |V|, whose rounding would show.
+// q - 1/2 of JV registers of tails, with q = 1 / (1 + e^2a e^2c). All terms of
+// a sum have the signs of tanh then; terms with q alone would need a correction
+// as large as the sum of |V|, whose rounding would show.
 template <typename F, int JV>
 CMAN_INLINE void reciprocals(const float* head, const float* column,
                              typename F::V (&q)[JV]) {
@@ -52,7 +52,8 @@ CMAN_INLINE void reciprocals(const float* head, const float* column,
 }
 
 template <typename F, int RB, int JV>
-CMAN_INLINE void add_products(const float* weights, const typename F::V (&q)[JV],
+CMAN_INLINE void add_products(const float* weights,
+                              const typename F::V (&q)[JV],
                               typename F::V (&sums)[JV][RB]) {
   for (int r = 0; r < RB; ++r) {
     const typename F::V weight = F::set1(weights[r]);
@@ -67,13 +68,23 @@ void score_block(const ScoreBlock& block) {
   for (int v = 0; v < JV; ++v) {
     for (int r = 0; r < RB; ++r) sums[v][r] = F::set1(block.bias[r]);
   }
-  if (block.size > 0) {
+  const float* column = block.columns;
+  const float* weights = block.weights;
+  constexpr bool ahead = F::registers >= 32 || JV == 1;
+  if (!ahead) {
+    for (int64_t d = 0; d < block.size; ++d) {
+      V q[JV];
+      reciprocals<F, JV>(block.head + d, column, q);
+      add_products<F, RB, JV>(weights, q, sums);
+      column += block.stride;
+      weights += RB;
+    }
+  } else if (block.size > 0) {
     // The reciprocals of the next d are under way while the products of this d
-    // are added: their latency is longer than the processor looks ahead.
+    // are added: their latency is longer than the processor looks ahead. That
+    // takes registers.
     V q[JV], next[JV];
-    reciprocals<F, JV>(block.head, block.columns, q);
-    const float* column = block.columns;
-    const float* weights = block.weights;
+    reciprocals<F, JV>(block.head, column, q);
     for (int64_t d = 1; d < block.size; ++d) {
       column += block.stride;
       reciprocals<F, JV>(block.head + d, column, next);
@@ -172,9 +183,9 @@ void score_chunk(const PairHeads<float>& heads, int64_t row,
 template <typename F>
 void score_row(const PairWeights<float>& weights, const PairHeads<float>& heads,
                int64_t row, const PairTails<float>& tails, float* scores) {
-  using Function = void (*)(const PairHeads<float>&, int64_t,
-                            const PairTails<float>&, ScoreBlock, float*,
-                            int64_t);
+  using Function =
+      void (*)(const PairHeads<float>&, int64_t, const PairTails<float>&,
+               ScoreBlock, float*, int64_t);
   static constexpr Function functions[forward_labels<F>] = {
       score_chunk<F, 1>,  score_chunk<F, 2>,  score_chunk<F, 3>,
       score_chunk<F, 4>,  score_chunk<F, 5>,  score_chunk<F, 6>,

@@ -2,9 +2,10 @@
 //
 // A thread's memory for one sentence is allocated when the thread starts on a
 // range of work, and serves all sentences of the range. Work is shared out by
-// cost: units (rows, sentences, blocks) lie on a line, each as long as its cost,
-// and whoever gets a stretch of the line does the units that begin in it. So
-// threads get equal work whatever the lengths are, and a unit is never split.
+// cost: units (rows, sentences, blocks) lie on a line, each as long as its
+// cost, and whoever gets a stretch of the line does the units that begin in it.
+// So threads get equal work whatever the lengths are, and a unit is never
+// split.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +19,9 @@
 namespace cman {
 namespace {
 
-inline int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
+inline int64_t round_up(int64_t x, int64_t to) {
+  return (x + to - 1) / to * to;
+}
 
 // Uninitialised, and aligned to a cache line as the widest registers are.
 template <typename T>
@@ -56,13 +59,13 @@ class Shares {
 template <typename T>
 class Weights {
  public:
-  Weights(const PairKernels<T>& kernels, const T* V, const T* bias, int64_t size,
-          int64_t labels, bool backward)
+  Weights(const PairKernels<T>& kernels, const T* V, const T* bias,
+          int64_t size, int64_t labels, bool backward)
       : blocks((size + kernels.width - 1) / kernels.width),
         forward_(size * labels + labels),
         backward_(backward ? blocks * kernels.width * labels : 0) {
-    packed = {V,      bias, size, labels, forward_.get(),
-              backward ? backward_.get() : nullptr};
+    packed = {V,      bias,           size,
+              labels, forward_.get(), backward ? backward_.get() : nullptr};
     kernels.pack(packed);
   }
   const int64_t blocks;  // of dimensions
@@ -76,8 +79,8 @@ class Weights {
 template <typename T>
 class Room {
  public:
-  Room(const PairKernels<T>& kernels, const Weights<T>& weights, int64_t longest,
-       int64_t rows, bool scores, bool gradients)
+  Room(const PairKernels<T>& kernels, const Weights<T>& weights,
+       int64_t longest, int64_t rows, bool scores, bool gradients)
       : kernels_(kernels),
         weights_(weights),
         strip_(weights.blocks * kernels.width),

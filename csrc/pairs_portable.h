@@ -1,5 +1,5 @@
-// Four floats in a register through the compiler's vector types (GCC and Clang),
-// which every processor with vector instructions has: the functions of
+// Four floats in a register through the compiler's vector types (GCC and
+// Clang), which every processor with vector instructions has: the functions of
 // simd_avx512.h that the pair kernels need. Where a processor has none, the
 // compiler makes scalar code of it.
 #pragma once

@@ -12,7 +12,7 @@ namespace {
 struct F32 {
   using Scalar = float;
   using V = __m256;
-  using Mask = __m256;   // all bits of a lane
+  using Mask = __m256;  // all bits of a lane
   using Index = __m256i;
   static constexpr int width = 8;
   static constexpr int registers = 16;
@@ -51,7 +51,8 @@ struct F32 {
 
   static Mask first(int count) {
     const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    return _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(count), lanes));
+    return _mm256_castsi256_ps(
+        _mm256_cmpgt_epi32(_mm256_set1_epi32(count), lanes));
   }
   static Mask greater(V a, V b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
   static Mask less(V a, V b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
@@ -109,14 +110,13 @@ struct F32 {
   }
 
   static V exponent(V x) {
-    return _mm256_cvtepi32_ps(
-        _mm256_sub_epi32(_mm256_srli_epi32(_mm256_castps_si256(x), 23),
-                         _mm256_set1_epi32(127)));
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(
+        _mm256_srli_epi32(_mm256_castps_si256(x), 23), _mm256_set1_epi32(127)));
   }
   static V scale_by_shifted(V x, V shifted) {
-    return _mm256_castsi256_ps(_mm256_add_epi32(
-        _mm256_castps_si256(x),
-        _mm256_slli_epi32(_mm256_castps_si256(shifted), 23)));
+    return _mm256_castsi256_ps(
+        _mm256_add_epi32(_mm256_castps_si256(x),
+                         _mm256_slli_epi32(_mm256_castps_si256(shifted), 23)));
   }
 
   static V power_of_two(V n) {
@@ -128,12 +128,14 @@ struct F32 {
   }
 
   static float sum(V v) {
-    const __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    const __m128 half =
+        _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
     return _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
   }
   static float largest(V v) {
-    const __m128 half = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    const __m128 half =
+        _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     const __m128 pair = _mm_max_ps(half, _mm_movehl_ps(half, half));
     return _mm_cvtss_f32(_mm_max_ss(pair, _mm_movehdup_ps(pair)));
   }
@@ -145,8 +147,10 @@ struct F32 {
       t[2 * i + 1] = _mm256_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);
     }
     for (int i = 0; i < 2; ++i) {
-      const __m256d a = _mm256_castps_pd(t[4 * i]), b = _mm256_castps_pd(t[4 * i + 2]);
-      const __m256d c = _mm256_castps_pd(t[4 * i + 1]), d = _mm256_castps_pd(t[4 * i + 3]);
+      const __m256d a = _mm256_castps_pd(t[4 * i]),
+                    b = _mm256_castps_pd(t[4 * i + 2]);
+      const __m256d c = _mm256_castps_pd(t[4 * i + 1]),
+                    d = _mm256_castps_pd(t[4 * i + 3]);
       u[4 * i] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
       u[4 * i + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
       u[4 * i + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(c, d));

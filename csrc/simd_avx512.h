@@ -13,7 +13,7 @@ namespace {
 
 struct F32 {
   using Scalar = float;
-  using V = __m512;     // the values
+  using V = __m512;        // the values
   using Mask = __mmask16;  // one bit a lane
   using Index = __m512i;   // one int32 a lane
   static constexpr int width = 16;
@@ -55,13 +55,17 @@ struct F32 {
   }
 
   static Mask first(int count) {
-    return static_cast<Mask>(count >= 16 ? 0xffff : count <= 0 ? 0 : (1u << count) - 1u);
+    return static_cast<Mask>(count >= 16  ? 0xffff
+                             : count <= 0 ? 0
+                                          : (1u << count) - 1u);
   }
   static Mask greater(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
   static Mask less(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
   static Mask equal(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
   static bool any(Mask m) { return m != 0; }
-  static V select(Mask m, V yes, V no) { return _mm512_mask_blend_ps(m, no, yes); }
+  static V select(Mask m, V yes, V no) {
+    return _mm512_mask_blend_ps(m, no, yes);
+  }
 
   static Index index(int32_t x) { return _mm512_set1_epi32(x); }
   static Index load_index(const int32_t* p) { return _mm512_loadu_si512(p); }
@@ -69,10 +73,15 @@ struct F32 {
   static Index select_index(Mask m, Index yes, Index no) {
     return _mm512_mask_blend_epi32(m, no, yes);
   }
-  static Mask index_equal(Index a, Index b) { return _mm512_cmpeq_epi32_mask(a, b); }
-  static Mask index_less(Index a, Index b) { return _mm512_cmplt_epi32_mask(a, b); }
+  static Mask index_equal(Index a, Index b) {
+    return _mm512_cmpeq_epi32_mask(a, b);
+  }
+  static Mask index_less(Index a, Index b) {
+    return _mm512_cmplt_epi32_mask(a, b);
+  }
 
-  // table[i] for a table of up to Parts registers; Parts = 0 is one of any size.
+  // table[i] for a table of up to Parts registers; Parts = 0 is one of any
+  // size.
   template <int Parts>
   static V lookup(const float* table, Index i) {
     if constexpr (Parts == 1) {
@@ -80,7 +89,8 @@ struct F32 {
     } else if constexpr (Parts == 2) {
       return _mm512_permutex2var_ps(load(table), i, load(table + 16));
     } else if constexpr (Parts == 3 || Parts == 4) {
-      const V low = lookup<2>(table, i), high = lookup<Parts - 2>(table + 32, i);
+      const V low = lookup<2>(table, i),
+              high = lookup<Parts - 2>(table + 32, i);
       return select(_mm512_cmpgt_epi32_mask(i, index(31)), high, low);
     } else {
       return _mm512_i32gather_ps(i, table, 4);
@@ -88,8 +98,8 @@ struct F32 {
   }
   static void store_wide(int64_t* p, Index i) {
     _mm512_storeu_si512(p, _mm512_cvtepi32_epi64(_mm512_castsi512_si256(i)));
-    _mm512_storeu_si512(
-        p + 8, _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(i, 1)));
+    _mm512_storeu_si512(p + 8,
+                        _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(i, 1)));
   }
   static void transpose_index(Index (&rows)[16]) {
     V cast[16];
@@ -107,15 +117,14 @@ struct F32 {
 
   // The integer n with 2^n <= x < 2^(n+1), for a normal x > 0.
   static V exponent(V x) {
-    return _mm512_cvtepi32_ps(
-        _mm512_sub_epi32(_mm512_srli_epi32(_mm512_castps_si512(x), 23),
-                         _mm512_set1_epi32(127)));
+    return _mm512_cvtepi32_ps(_mm512_sub_epi32(
+        _mm512_srli_epi32(_mm512_castps_si512(x), 23), _mm512_set1_epi32(127)));
   }
   // x 2^n, where n is the integer in the low bits of `shifted` = n + 1.5 2^23.
   static V scale_by_shifted(V x, V shifted) {
-    return _mm512_castsi512_ps(_mm512_add_epi32(
-        _mm512_castps_si512(x),
-        _mm512_slli_epi32(_mm512_castps_si512(shifted), 23)));
+    return _mm512_castsi512_ps(
+        _mm512_add_epi32(_mm512_castps_si512(x),
+                         _mm512_slli_epi32(_mm512_castps_si512(shifted), 23)));
   }
 
   // 2^n for an integral n in [-126, 127], held as float.
@@ -124,7 +133,8 @@ struct F32 {
         _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23));
   }
   static V round(V x) {
-    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return _mm512_roundscale_ps(x,
+                                _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
 
   static float sum(V v) { return _mm512_reduce_add_ps(v); }
@@ -138,8 +148,10 @@ struct F32 {
       t[2 * i + 1] = _mm512_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);
     }
     for (int i = 0; i < 4; ++i) {
-      const __m512d a = _mm512_castps_pd(t[4 * i]), b = _mm512_castps_pd(t[4 * i + 2]);
-      const __m512d c = _mm512_castps_pd(t[4 * i + 1]), d = _mm512_castps_pd(t[4 * i + 3]);
+      const __m512d a = _mm512_castps_pd(t[4 * i]),
+                    b = _mm512_castps_pd(t[4 * i + 2]);
+      const __m512d c = _mm512_castps_pd(t[4 * i + 1]),
+                    d = _mm512_castps_pd(t[4 * i + 3]);
       u[4 * i] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
       u[4 * i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
       u[4 * i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(c, d));

@@ -74,10 +74,12 @@ struct Lanes {
     return each([&](int i) { return a.lane[i] / b.lane[i]; });
   }
   static V max(const V& a, const V& b) {
-    return each([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
+    return each(
+        [&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
   }
   static V min(const V& a, const V& b) {
-    return each([&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
+    return each(
+        [&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
   }
   static V fma(const V& a, const V& b, const V& c) {
     return each([&](int i) { return a.lane[i] * b.lane[i] + c.lane[i]; });
@@ -122,7 +124,8 @@ struct Lanes {
     for (int i = 0; i < W; ++i) p[i] = v.lane[i];
   }
   static Index select_index(const Mask& m, const Index& yes, const Index& no) {
-    return each_index([&](int i) { return m.lane[i] ? yes.lane[i] : no.lane[i]; });
+    return each_index(
+        [&](int i) { return m.lane[i] ? yes.lane[i] : no.lane[i]; });
   }
   static Mask index_equal(const Index& a, const Index& b) {
     return each_bool([&](int i) { return a.lane[i] == b.lane[i]; });

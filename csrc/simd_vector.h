@@ -82,9 +82,7 @@ struct F32x4 {
     std::memcpy(&i, p, sizeof i);
     return i;
   }
-  static void store_index(int32_t* p, Index i) {
-    std::memcpy(p, &i, sizeof i);
-  }
+  static void store_index(int32_t* p, Index i) { std::memcpy(p, &i, sizeof i); }
   static Index select_index(Mask m, Index yes, Index no) {
     return (m & yes) | (~m & no);
   }

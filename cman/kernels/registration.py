@@ -154,5 +154,7 @@ def _pair_select(
 def _workspace_size(emissions: Tensor) -> int:
     """Return what crf_workspace_size and crf_workspace_size_cuda of csrc/ return."""
     batch, length, tags = emissions.shape
+    if emissions.device.type == "cuda":
+        return batch * (2 * length * tags + 1)
     rows = -(-batch // GROUP) * GROUP
-    return HEAD + 2 * rows + 2 * rows * length * tags
+    return HEAD + rows * (2 + 2 * length * tags)
