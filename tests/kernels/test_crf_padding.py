@@ -1,224 +1,169 @@
-"""CRF operations on batches as they come: padding, lengths, strides, single tags and tokens, extreme scores."""
+"""CRF operations on batches as they come: padding, empty sentences, empty batches, order and strides."""
 
-import itertools
 import math
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch import Tensor
+from crf_problem import INFINITY, bio_allowed, problem
+from implementations import once
 
-from cman.kernels import crf_decode, crf_log_partition, crf_marginals, crf_nll, crf_span_marginals
+LENGTHS = [4, 1, 0, 2] + [3] * 14  # more than the widest registers hold, with a group that is not full
 
-INFINITY = float("inf")
-FORMS = pytest.mark.parametrize("per_position", [False, True], ids=["shared", "per-position"])
-problems = st.fixed_dictionaries(
-    {
-        "tags": st.integers(1, 4),
-        "lengths": st.lists(st.integers(1, 5), min_size=1, max_size=3),
-        "per_position": st.booleans(),
-        "seed": st.integers(0, 2**20),
+
+def results(operations, case, allowed=None):
+    """Return all results and gradients, by name."""
+    leaves = case.leaves()
+    nll = operations.crf_nll(*leaves, case.gold, case.lengths, allowed=allowed)
+    nll[torch.isfinite(nll)].sum().backward()
+    # Without any token, autograd may leave out what nothing depends on.
+    grads = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+    tags, scores = operations.crf_decode(*case.arguments, allowed=allowed)
+    several, their_scores = operations.crf_decode(*case.arguments, allowed=allowed, nbest=3)
+    return {
+        "nll": nll.detach(),
+        "tags": tags,
+        "scores": scores,
+        "n best": several,
+        "their scores": their_scores,
+        "log-partition": operations.crf_log_partition(*case.arguments, allowed=allowed),
+        "marginals": operations.crf_marginals(*case.arguments, allowed=allowed),
+        "emissions": grads[0],
+        "transitions": grads[1],
+        "start": grads[2],
+        "end": grads[3],
     }
-)
-
-
-class Problem:
-    """Random float64 potentials of a batch, padded by up to two positions past its longest sentence."""
-
-    def __init__(self, tags: int, lengths: list[int], per_position: bool, seed: int = 0, extra: int = 0) -> None:
-        generator = torch.Generator().manual_seed(seed)
-
-        def normal(*shape: int) -> Tensor:
-            return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-        batch, length = len(lengths), max(lengths) + extra
-        self.tags = tags
-        self.emissions = normal(batch, length, tags)
-        self.transitions = normal(batch, length, tags, tags) if per_position else normal(tags, tags)
-        self.start, self.end = normal(tags), normal(tags)
-        self.lengths = torch.tensor(lengths)
-        self.gold = torch.randint(0, tags, (batch, length), generator=generator)
-
-    @property
-    def potentials(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.emissions, self.transitions, self.start, self.end
-
-    @property
-    def arguments(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        return *self.potentials, self.lengths
-
-    def requiring_grad(self) -> list[Tensor]:
-        return [value.clone().requires_grad_() for value in self.potentials]
-
-    def score(self, sentence: int, path: tuple[int, ...]) -> float:
-        total = self.start[path[0]] + self.end[path[-1]] + self.emissions[sentence, 0, path[0]]
-        for t in range(1, len(path)):
-            moves = self.transitions if self.transitions.dim() == 2 else self.transitions[sentence, t]
-            total = total + moves[path[t - 1], path[t]] + self.emissions[sentence, t, path[t]]
-        return float(total)
-
-    def paths(self, sentence: int, allowed: Tensor | None = None) -> dict[tuple[int, ...], float]:
-        every = itertools.product(range(self.tags), repeat=int(self.lengths[sentence]))
-        return {path: self.score(sentence, path) for path in every if allowed is None or permitted(path, allowed)}
-
-    def log_partition(self, sentence: int, allowed: Tensor | None = None) -> float:
-        scores = list(self.paths(sentence, allowed).values())
-        return float(torch.logsumexp(torch.tensor(scores, dtype=torch.float64), 0)) if scores else -INFINITY
-
-    def probabilities(self, sentence: int) -> dict[tuple[int, ...], float]:
-        total = self.log_partition(sentence)
-        return {path: math.exp(score - total) for path, score in self.paths(sentence).items()}
-
-    def only(self, sentence: int) -> tuple[Tensor, ...]:
-        """The arguments of one sentence alone, without padding."""
-        n = int(self.lengths[sentence])
-        pick = slice(sentence, sentence + 1)
-        moves = self.transitions if self.transitions.dim() == 2 else self.transitions[pick, :n]
-        return self.emissions[pick, :n], moves, self.start, self.end, self.lengths[pick]
-
-
-def permitted(path: tuple[int, ...], allowed: Tensor) -> bool:
-    steps = zip((len(allowed) - 1, *path), path, strict=False)
-    return all(bool(allowed[before, after]) for before, after in steps)
-
-
-@settings(deadline=None, max_examples=25)
-@given(problems)
-def test_marginals_sum_to_one_at_tokens_and_to_zero_in_the_padding(problem):
-    case = Problem(**problem, extra=1)
-    sums = crf_marginals(*case.arguments).sum(2)
-    inside = torch.arange(sums.shape[1]) < case.lengths.unsqueeze(1)
-    torch.testing.assert_close(sums, inside.double())
-
-
-def test_a_constant_added_to_a_token_shifts_the_log_partition_by_exactly_that():
-    case = Problem(3, [4], False)
-    shifted = case.emissions + torch.tensor([1.0, -2.0, 0.5, 7.0])[None, :, None]
-    before, after = (crf_log_partition(each, *case.arguments[1:]) for each in (case.emissions, shifted))
-    assert float(after - before) == pytest.approx(6.5)
-
-
-def test_no_random_path_scores_higher_than_the_decoded_one():
-    case = Problem(9, [40], False)
-    _, best = crf_decode(*case.arguments)
-    for _ in range(300):
-        path = tuple(torch.randint(0, 9, (40,)).tolist())
-        assert case.score(0, path) <= float(best) + 1e-9
-
-
-@FORMS
-def test_a_batch_gives_what_its_sentences_give_alone(per_position):
-    case = Problem(4, [5, 1, 3], per_position, extra=2)
-    together = crf_log_partition(*case.arguments)
-    marginals, (tags, scores) = crf_marginals(*case.arguments), crf_decode(*case.arguments)
-    nll = crf_nll(*case.potentials, case.gold, case.lengths)
-    for sentence, length in enumerate(case.lengths.tolist()):
-        alone = case.only(sentence)
-        torch.testing.assert_close(crf_log_partition(*alone)[0], together[sentence])
-        torch.testing.assert_close(crf_marginals(*alone)[0], marginals[sentence, :length])
-        own_tags, own_score = crf_decode(*alone)
-        assert own_tags[0].tolist() == tags[sentence, :length].tolist()
-        torch.testing.assert_close(own_score[0], scores[sentence])
-        gold = case.gold[sentence : sentence + 1, :length]
-        torch.testing.assert_close(crf_nll(*alone[:4], gold, alone[4])[0], nll[sentence])
 
 
 @pytest.mark.parametrize("garbage", [math.nan, INFINITY, -INFINITY, 1e30], ids=str)
-@FORMS
-def test_what_stands_in_the_padding_never_matters(garbage, per_position):
-    clean = Problem(3, [4, 1, 2], per_position, extra=2)
-    dirty = Problem(3, [4, 1, 2], per_position, extra=2)
-    outside = torch.arange(dirty.emissions.shape[1]) >= dirty.lengths.unsqueeze(1)
-    dirty.emissions[outside] = garbage
-    dirty.gold[outside] = -100
-    if per_position:
-        dirty.transitions[outside] = garbage
-        dirty.transitions[:, 0] = garbage  # documented as not read
-    results = []
-    for case in (clean, dirty):
-        potentials = case.requiring_grad()
-        nll = crf_nll(*potentials, case.gold, case.lengths)
-        nll.sum().backward()
-        tags, scores = crf_decode(*case.arguments)
-        spans, onward = torch.tensor([[0, 1, 3], [2, 0, 2], [1, 0, 1]]), torch.tensor([2, 1, 0])
-        confidences = crf_span_marginals(*case.arguments, spans, clean.gold, onward)
-        gradients = [value.grad for value in potentials]
-        results.append([nll.detach(), tags, scores, crf_marginals(*case.arguments), confidences, *gradients])
-    for expected, found in zip(*results, strict=True):
-        assert torch.equal(expected, found)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("tags", [4, 17])
+def test_what_stands_in_the_padding_never_matters(operations, tags, dtype, garbage):
+    found = []
+    for value in (0.0, garbage):
+        case = problem(tags, LENGTHS, dtype=dtype, extra=2)
+        case.emissions[~case.inside] = value
+        case.gold[~case.inside] = 0 if value == 0 else -100
+        found.append(results(operations, case))
+    for name, clean in found[0].items():
+        operations.assert_same(found[1][name], clean, name)
+    assert not found[1]["emissions"][~case.inside].any()
 
 
-def test_tags_past_the_length_are_minus_one():
-    case = Problem(3, [3, 1], False, extra=1)
-    tags, _ = crf_decode(*case.arguments)
-    assert (tags[0, 3:] == -1).all() and (tags[1, 1:] == -1).all()
-    assert (tags[0, :3] >= 0).all() and tags[1, 0] >= 0
+@pytest.mark.parametrize("tags", [4, 17])
+@pytest.mark.parametrize("constrained", [False, True], ids=["free", "constrained"])
+def test_a_batch_gives_what_its_sentences_give_alone(operations, tags, constrained):
+    case = problem(tags, LENGTHS, extra=2, dtype=torch.float32)
+    allowed = torch.ones(tags + 1, tags, dtype=torch.bool)
+    if constrained:
+        allowed[[0, 2, 3], [1, 0, 2]] = False
+    together = results(operations, case, allowed)
+    summed = {name: torch.zeros_like(together[name]) for name in ("transitions", "start", "end")}
+    for row, length in enumerate(LENGTHS):
+        alone = results(operations, case.alone(row), allowed)
+        assert torch.equal(alone["tags"][0], together["tags"][row, :length])
+        assert torch.equal(alone["n best"][0], together["n best"][row, :, :length])
+        for name in ("nll", "scores", "their scores", "log-partition"):
+            torch.testing.assert_close(alone[name][0], together[name][row], rtol=2e-6, atol=5e-6)
+        for name in ("marginals", "emissions"):
+            torch.testing.assert_close(alone[name][0], together[name][row, :length], rtol=0, atol=2e-6)
+        for name in summed:
+            summed[name] += alone[name]
+    for name, total in summed.items():
+        torch.testing.assert_close(total, together[name], rtol=1e-5, atol=1e-5)
 
 
-@FORMS
-def test_strided_potentials_give_the_same_as_contiguous_ones(per_position):
-    case = Problem(3, [4, 2], per_position)
-    strided = case.emissions.transpose(0, 1).contiguous().transpose(0, 1)
-    assert not strided.is_contiguous()
-    expected = crf_log_partition(*case.arguments)
-    assert torch.equal(crf_log_partition(strided, *case.arguments[1:]), expected)
-    expanded = case.transitions[:1, :1].expand(2, 4, 3, 3) if per_position else case.transitions
-    copied = expanded.contiguous()
-    rest = (case.start, case.end, case.lengths)
-    assert torch.equal(crf_marginals(case.emissions, expanded, *rest), crf_marginals(case.emissions, copied, *rest))
+def test_the_order_of_the_sentences_does_not_matter(operations):
+    case = problem(9, LENGTHS, dtype=torch.float32)
+    order = torch.randperm(len(LENGTHS), generator=torch.Generator().manual_seed(0))
+    straight, mixed = results(operations, case), results(operations, case.pick(order))
+    for name in ("tags", "n best"):
+        assert torch.equal(mixed[name], straight[name][order])
+    for name in ("nll", "scores", "their scores", "log-partition", "marginals", "emissions"):
+        torch.testing.assert_close(mixed[name], straight[name][order], rtol=2e-6, atol=5e-6)
+    for name in ("transitions", "start", "end"):
+        torch.testing.assert_close(mixed[name], straight[name], rtol=1e-5, atol=1e-5)
 
 
-def test_an_empty_batch_gives_empty_results():
-    case = Problem(3, [2], False)
-    none = (torch.zeros(0, 2, 3).double(), *case.arguments[1:4], torch.zeros(0, dtype=torch.int64))
-    assert crf_log_partition(*none).shape == (0,)
-    assert crf_marginals(*none).shape == (0, 2, 3)
-    assert crf_decode(*none)[0].shape == (0, 2)
+def strided(tensor):
+    """Return the same values as every second element of a larger tensor, in the opposite order of dimensions."""
+    wide = torch.full([2 * size for size in tensor.shape], -99, dtype=tensor.dtype)
+    if tensor.dtype.is_floating_point:
+        wide.fill_(math.nan)
+    turned = wide.permute(*reversed(range(tensor.dim()))).contiguous().permute(*reversed(range(tensor.dim())))
+    view = turned[tuple(slice(None, None, 2) for _ in tensor.shape)]
+    return view.copy_(tensor)
 
 
-@FORMS
-def test_a_single_tag_has_one_path_of_probability_one(per_position):
-    case = Problem(1, [3, 1], per_position)
-    potentials = case.requiring_grad()
-    nll = crf_nll(*potentials, case.gold, case.lengths)
-    nll.sum().backward()
-    assert nll.tolist() == pytest.approx([0, 0], abs=1e-12)
-    assert all(torch.allclose(value.grad, torch.zeros_like(value)) for value in potentials)
-    assert crf_decode(*case.arguments)[0].tolist() == [[0, 0, 0], [0, -1, -1]]
+@once
+def test_strided_arguments_give_the_same_as_contiguous_ones(operations):
+    case, allowed = problem(4, [4, 2, 3], dtype=torch.float32), bio_allowed()
+    expected = results(operations, case, allowed)
+    potentials = [strided(value).requires_grad_() for value in case.potentials]
+    gold, lengths, allowed = strided(case.gold), strided(case.lengths), strided(allowed)
+    assert not any(value.is_contiguous() for value in (*potentials, gold, lengths, allowed))
+    nll = operations.crf_nll(*potentials, gold, lengths, allowed=allowed)
+    nll[torch.isfinite(nll)].sum().backward()
+    given = [value.detach() for value in potentials]
+    assert torch.equal(nll.detach(), expected["nll"])
+    assert torch.equal(operations.crf_decode(*given, lengths, allowed=allowed)[0], expected["tags"])
+    assert torch.equal(operations.crf_decode(*given, lengths, allowed=allowed, nbest=3)[0], expected["n best"])
+    assert torch.equal(operations.crf_marginals(*given, lengths, allowed=allowed), expected["marginals"])
+    for name, value in zip(("emissions", "transitions", "start", "end"), potentials, strict=True):
+        operations.assert_same(value.grad, expected[name], name)
 
 
-@FORMS
-def test_a_single_token_uses_start_emission_and_end_alone(per_position):
-    case = Problem(4, [1], per_position)
-    unary = case.start + case.emissions[0, 0] + case.end
-    assert float(crf_log_partition(*case.arguments)) == pytest.approx(float(unary.logsumexp(0)))
-    torch.testing.assert_close(crf_marginals(*case.arguments)[0, 0], unary.softmax(0))
-    assert int(crf_decode(*case.arguments)[0]) == int(unary.argmax())
+@once
+def test_expanded_arguments_give_the_same_as_their_copies(operations):
+    case = problem(3, [4, 2, 4], dtype=torch.float32)
+    case.emissions = case.emissions[:1, :1].expand(3, 4, 3)
+    case.transitions = case.transitions[0].expand(3, 3)
+    case.start, case.end = case.start[0].expand(3), case.end[0].expand(3)
+    case.lengths, case.gold = case.lengths[:1].expand(3), case.gold[:, :1].expand(3, 4)
+    copies = case.pick(slice(None))
+    copies.emissions, copies.transitions = case.emissions.contiguous(), case.transitions.contiguous()
+    expected = results(operations, copies)
+    assert torch.equal(operations.crf_log_partition(*case.arguments), expected["log-partition"])
+    assert torch.equal(operations.crf_marginals(*case.arguments), expected["marginals"])
+    assert torch.equal(operations.crf_decode(*case.arguments)[0], expected["tags"])
+    emissions = case.emissions[:1, :1].clone().requires_grad_()  # the gradient of an expanded leaf is summed
+    loss = operations.crf_nll(emissions.expand(3, 4, 3), *case.arguments[1:4], case.gold, case.lengths)
+    loss.sum().backward()
+    torch.testing.assert_close(emissions.grad, expected["emissions"].sum((0, 1), keepdim=True), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
-def test_huge_emissions_over_a_long_sentence_stay_finite(dtype):
-    torch.manual_seed(0)
-    emissions = (torch.randn(1, 2000, 5, dtype=dtype).sign() * 1e4).requires_grad_()
-    transitions = torch.randn(5, 5, dtype=dtype, requires_grad=True)
-    zeros, lengths = torch.zeros(5, dtype=dtype), torch.tensor([2000])
-    total = crf_log_partition(emissions, transitions, zeros, zeros, lengths)
-    total.backward()
-    assert torch.isfinite(total).all() and torch.isfinite(transitions.grad).all()
-    assert torch.isfinite(emissions.grad).all()
-    tags, score = crf_decode(emissions, transitions, zeros, zeros, lengths)
-    assert torch.isfinite(score).all() and (tags >= 0).all()
-    chosen = emissions.detach().gather(2, tags.unsqueeze(2)).squeeze(2)
-    assert torch.equal(chosen, emissions.detach().amax(2)), "transitions of size 1 cannot outweigh emissions of 10,000"
+@pytest.mark.parametrize(
+    ("lengths", "extra"), [([], 0), ([], 3), ([0], 0), ([0, 0], 0), ([0, 0], 2)], ids=lambda value: str(value)
+)
+def test_batches_without_sentences_and_sentences_without_tokens_are_results_too(operations, lengths, extra, dtype):
+    case = problem(3, lengths, extra=extra, dtype=dtype)
+    batch, length = len(lengths), extra
+    found = results(operations, case)
+    assert found["tags"].shape == (batch, length) and (found["tags"] == -1).all()
+    assert found["n best"].shape == (batch, 3, length) and (found["n best"] == -1).all()
+    assert found["their scores"].tolist() == [[0.0, -INFINITY, -INFINITY]] * batch
+    for name in ("nll", "scores", "log-partition"):
+        assert found[name].tolist() == [0.0] * batch, name
+    assert found["marginals"].shape == (batch, length, 3)
+    for name in ("marginals", "emissions", "transitions", "start", "end"):
+        assert not found[name].any(), name
 
 
-@pytest.mark.parametrize(("length", "scale"), [(500, 10.0), (2000, 1.0), (2000, 1e4)])
-def test_single_precision_marginals_of_a_long_sentence_are_those_of_double_precision(length, scale):
-    torch.manual_seed(0)
-    emissions, transitions = torch.randn(1, length, 9) * scale, torch.randn(9, 9)
-    zeros, lengths = torch.zeros(9), torch.tensor([length])
-    exact = crf_marginals(*(value.double() for value in (emissions, transitions, zeros, zeros)), lengths)
-    emissions.requires_grad_()
-    crf_log_partition(emissions, transitions, zeros, zeros, lengths).sum().backward()
-    torch.testing.assert_close(emissions.grad, exact.float(), rtol=0, atol=1e-3)
+@once
+def test_the_arguments_are_left_as_they_were(operations):
+    case, allowed = problem(4, [4, 1, 0], extra=1), bio_allowed()
+    given = [*case.with_gold, allowed]
+    before = [value.clone() for value in given]
+    results(operations, case, allowed)
+    assert all(torch.equal(old, new) for old, new in zip(before, given, strict=True))
+
+
+@once
+def test_results_that_are_not_losses_take_no_part_in_differentiation(operations):
+    case = problem(3, [2, 1])
+    leaves = case.leaves()
+    tags, scores = operations.crf_decode(*leaves, case.lengths)
+    marginals = operations.crf_marginals(*leaves, case.lengths)
+    assert not tags.requires_grad
+    if not operations.is_reference:  # whose loops autograd could record
+        assert not scores.requires_grad and not marginals.requires_grad

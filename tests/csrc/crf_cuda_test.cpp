@@ -1,0 +1,170 @@
+// Tests of the CRF's CUDA kernels without a device: the emulation runs them on
+// the CPU, and what they give is compared with sums in double and log space,
+// those with sums over all paths where there are few.
+//
+// What must not be read (padding) holds NaN, infinities and 1e30, what must be
+// written holds NaN beforehand, and arrays have exactly their size, so that a
+// sanitizer sees a step too far. The program exits with 0, or with 1 after a
+// sentence on the first thing that is wrong.
+#define CMAN_CUDA_EMULATION
+#include "cuda_emulation.h"
+
+// After the emulation, which has CUDA's words.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "../../csrc/crf_cuda.cu"
+#include "crf_cuda_problem.h"
+
+namespace {
+
+using namespace cman;
+
+template <typename T>
+std::vector<T> converted(const std::vector<double>& from) {
+  return std::vector<T>(from.begin(), from.end());
+}
+
+template <typename T>
+void compare(const std::string& name, const char* what,
+             const std::vector<T>& got, const std::vector<double>& wanted,
+             double tolerance, const std::vector<double>* sizes = nullptr) {
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const double g = static_cast<double>(got[i]), w = wanted[i];
+    if (std::isnan(g) && std::isnan(w)) continue;
+    const double size = std::abs(sizes != nullptr ? (*sizes)[i] : w);
+    if (g == w || std::abs(g - w) <= tolerance * (1 + size)) continue;
+    fail(name, what, static_cast<int64_t>(i), g, w);
+  }
+}
+
+template <typename T>
+void check_path(const Problem& p, const std::vector<int64_t>& tags,
+                const std::vector<T>& scores, double tolerance) {
+  compare(p.name, "scores", scores, p.score, tolerance);
+  for (int64_t b = 0; b < p.B; ++b) {
+    const int64_t* y = tags.data() + b * p.L;
+    const int64_t n = p.tokens(b);
+    double sum = 0;
+    bool same = true;
+    for (int64_t t = 0; t < p.L; ++t) {
+      if (t < n ? y[t] < 0 || y[t] >= p.K : y[t] != -1) {
+        fail(p.name, "tags", b * p.L + t, double(y[t]), -1);
+      }
+      same = same && y[t] == p.tags[b * p.L + t];
+      if (t >= n) continue;
+      sum += p.e(b, t, y[t]) + (t > 0 ? p.move(y[t - 1], y[t]) : p.begin(y[0]));
+      if (t == n - 1) sum += p.end[y[t]];
+    }
+    // Equal sums are equal in float only where all numbers are whole.
+    const double best = p.score[b], room = tolerance * (1 + std::abs(best));
+    if (same || (best != none && p.name[0] != 'w' && sum >= best - room)) {
+      continue;
+    }
+    fail(p.name, "the score of the path of sentence", b, sum, best);
+  }
+}
+
+template <typename T>
+void check(const Problem& p, double tolerance) {
+  const int64_t B = p.B, L = p.L, K = p.K;
+  const T unset = std::numeric_limits<T>::quiet_NaN();
+  const auto e = converted<T>(p.emissions), grad = converted<T>(p.grad);
+  const auto transitions = converted<T>(p.transitions);
+  const auto start = converted<T>(p.start), end = converted<T>(p.end);
+  std::unique_ptr<bool[]> allowed;
+  if (!p.allowed.empty()) {
+    allowed.reset(new bool[p.allowed.size()]);
+    std::copy(p.allowed.begin(), p.allowed.end(), allowed.get());
+  }
+  CrfBatch<T> input{e.data(),
+                    transitions.data(),
+                    start.data(),
+                    end.data(),
+                    p.lengths.data(),
+                    allowed.get(),
+                    p.gold.data(),
+                    B,
+                    L,
+                    K};
+  const int64_t size = crf_workspace_size_cuda(B, L, K);
+  std::vector<T> workspace(size, unset), scores(B, unset), result = scores;
+  std::vector<int64_t> tags(B * L, -7);
+  const CrfBatch<T> with_gold = input;
+  input.gold = nullptr;
+  crf_decode_cuda(input, tags.data(), scores.data(), workspace.data(), nullptr);
+  check_path(p, tags, scores, tolerance);
+
+  crf_forward_cuda<T>(input, nullptr, result.data(), nullptr);
+  compare(p.name, "log-partition", result, p.partition, tolerance);
+  workspace.assign(size, unset);
+  const CrfBatch<T>& given = p.has_gold ? with_gold : input;
+  crf_forward_cuda(given, workspace.data(), result.data(), nullptr);
+  compare(p.name, p.has_gold ? "loss" : "log-partition", result,
+          p.has_gold ? p.loss : p.partition, tolerance, &p.partition);
+  // Twice, as of a graph that is kept.
+  for (int time = 0; time < 2; ++time) {
+    std::vector<T> d_e(B * L * K, unset), d_t(K * K, 0), d_s(K, 0), d_n(K, 0);
+    crf_backward_cuda(given, workspace.data(), grad.data(), d_e.data(),
+                      d_t.data(), d_s.data(), d_n.data(), nullptr);
+    compare(p.name, "d_emissions", d_e, p.g_emissions, 3 * tolerance);
+    compare(p.name, "d_transitions", d_t, p.g_transitions, 3 * tolerance,
+            &p.size_transitions);
+    const std::vector<double> all(K, double(B));
+    compare(p.name, "d_start", d_s, p.g_start, 3 * tolerance, &all);
+    compare(p.name, "d_end", d_n, p.g_end, 3 * tolerance, &all);
+  }
+
+  workspace.assign(size, unset);
+  std::vector<T> marginals(B * L * K, unset);
+  crf_marginals_cuda(input, workspace.data(), marginals.data(), nullptr);
+  compare(p.name, "marginals", marginals, p.marginals, 3 * tolerance);
+  for (int64_t i = 0; i < B * L * K; i += K) {
+    double sum = 0, wanted = 0;
+    for (int64_t k = i; k < i + K; ++k) {
+      sum += double(marginals[k]), wanted += p.marginals[k];
+    }
+    const double most = sizeof(T) == sizeof(float) ? 2e-6 : 1e-12;
+    if (!std::isnan(wanted) && !(std::abs(sum - std::round(wanted)) <= most)) {
+      fail(p.name, "the sum of marginals", i / K, sum, wanted);
+    }
+  }
+}
+
+void check_both(Kind kind, int64_t B, int64_t L, int64_t K) {
+  Problem p = make(kind, B, L, K);
+  const std::string name = p.name;
+  p.name = name + " float";
+  check<float>(p, L > 1000 ? 1e-5 : 1e-6);
+  p.name = name + " double";
+  check<double>(p, kind == huge ? 1e-8 : L > 1000 ? 1e-9 : 1e-11);
+}
+
+}  // namespace
+
+int main() {
+  for (int k = 0; k < kinds; ++k) {
+    const Kind kind = static_cast<Kind>(k);
+    for (int64_t K : {1, 2, 3}) {
+      for (int64_t L : {1, 2, 5}) check_both(kind, 7, L, K);
+    }
+    for (int64_t K : {1, 2, 4, 5, 9, 12, 17, 20, 26, 32}) {
+      check_both(kind, 3 + 32 / K, K == 9 ? 61 : 13 + below(20), K);
+    }
+    for (int64_t K : {33, 64}) check_both(kind, 3, 7 + below(20), K);
+  }
+  check_both(divided, 3, 40, 2);
+  check_both(plain, 2, 4100, 3);
+  check_both(huge, 1, 1100, 9);
+  check_both(whole, 1, 140, 64);
+  for (int64_t K : {80, 120, 520}) check_both(closed, 1, 4, K);
+  check_both(plain, 0, 4, 5);
+  check_both(plain, 3, 0, 5);
+  std::printf("the CRF's CUDA kernels, emulated: as they should be\n");
+}

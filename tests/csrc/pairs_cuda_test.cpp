@@ -1,0 +1,242 @@
+// Runs the CUDA kernels of pairs on the CPU (see cuda_emulation.h) and compares
+// them with plain sums in float64:
+//
+//   g++ -std=c++17 -O1 -Wall -Wextra -Wno-unknown-pragmas -x c++
+//       tests/csrc/pairs_cuda_test.cpp -o pairs_cuda_test
+//
+// Says what is wrong in one sentence and returns 1, or returns 0.
+#define CMAN_CUDA_EMULATION
+#include "cuda_emulation.h"
+// The kernels need what stands above.
+#include "../../csrc/pairs_cuda.cu"
+#include "pairs_cuda_problem.h"
+
+using namespace cman;
+
+namespace {
+
+[[noreturn]] void fail(const std::string& where, const char* what, int64_t at,
+                       double got, double wanted) {
+  std::fprintf(stderr, "%s: %s[%lld] is %.9g, not %.9g\n", where.c_str(), what,
+               static_cast<long long>(at), got, wanted);
+  std::exit(1);
+}
+
+template <typename T>
+void check(const std::string& where, const char* what,
+           const std::vector<T>& got, const std::vector<double>& wanted,
+           double tolerance) {
+  for (size_t k = 0; k < wanted.size(); ++k) {
+    if (!(std::fabs(double(got[k]) - wanted[k]) <= tolerance)) {
+      fail(where, what, int64_t(k), double(got[k]), wanted[k]);
+    }
+  }
+}
+
+template <typename T>
+struct Outputs {
+  std::vector<T> scores, loss, only, da, dc, dV, dbias, la, lc, lV, lb, found;
+  std::vector<int64_t> counts, cells;
+
+  Outputs(const Problem& p, T threshold) {
+    const auto as = [](const std::vector<double>& x) {
+      return std::vector<T>(x.begin(), x.end());
+    };
+    const std::vector<T> a = as(p.a), c = as(p.c), V = as(p.V), g = as(p.grad);
+    const std::vector<T> bias = as(p.bias);
+    const PairBatch<T> batch{a.data(),
+                             c.data(),
+                             V.data(),
+                             p.biased ? bias.data() : nullptr,
+                             p.lengths.data(),
+                             p.B,
+                             p.N,
+                             p.D,
+                             p.R};
+    const std::vector<T> tokens(p.B * p.N * p.D, 0);
+    da = dc = la = lc = tokens;
+    dV.assign(p.R * p.D, 0), dbias.assign(p.R, 0);
+    lV.assign(p.B * p.R * p.D, 0), lb.assign(p.B * p.R, 0);
+    loss.assign(p.B, 0), only = loss;
+    scores.assign(p.B * p.N * p.N * p.R, T(7));
+    pair_scores_cuda(batch, scores.data(), nullptr);
+    pair_scores_backward_cuda(batch, g.data(), da.data(), dc.data(), dV.data(),
+                              dbias.data(), nullptr);
+    const PairGold gold{p.gold.data(), int64_t(p.gold.size() / 4)};
+    pair_bce_cuda(batch, gold, T(p.weight), loss.data(), la.data(), lc.data(),
+                  lV.data(), lb.data(), nullptr);
+    pair_bce_cuda<T>(batch, gold, T(p.weight), only.data(), nullptr, nullptr,
+                     nullptr, nullptr, nullptr);
+    const PairAnchors anchors{p.anchors.data(), int64_t(p.anchors.size() / 2)};
+    counts.assign(anchors.count, 0);
+    pair_select_count_cuda(batch, anchors, threshold, counts.data(), nullptr);
+    std::vector<int64_t> offsets;
+    int64_t total = 0;
+    for (const int64_t count : counts) offsets.push_back(total), total += count;
+    cells.assign(4 * total, -1), found.assign(total, T(nan_value));
+    pair_select_fill_cuda(batch, anchors, threshold, offsets.data(),
+                          cells.data(), found.data(), nullptr);
+  }
+};
+
+// Against the full table; cells nearer to the threshold than the tolerance may
+// be there or not.
+template <typename T>
+void check_cells(const Problem& p, const std::string& where,
+                 const Outputs<T>& out, double threshold, double tolerance) {
+  size_t next = 0;
+  for (size_t x = 0; x < p.anchors.size(); x += 2) {
+    for (size_t y = 0; y < p.anchors.size(); y += 2) {
+      const int64_t b = p.anchors[x], i = p.anchors[x + 1];
+      const int64_t j = p.anchors[y + 1];
+      if (p.anchors[y] != b) continue;
+      for (int64_t r = 0; r < p.R; ++r) {
+        const double s = p.scores[p.cell(b, i, j) + r];
+        const int64_t cell[4] = {b, i, j, r};
+        const bool here = next < out.found.size() &&
+                          std::equal(cell, cell + 4, &out.cells[4 * next]);
+        if (here && !(std::fabs(double(out.found[next]) - s) <= tolerance)) {
+          fail(where, "selected score", p.cell(b, i, j) + r,
+               double(out.found[next]), s);
+        }
+        if (here != (s > threshold) && std::fabs(s - threshold) > tolerance) {
+          fail(where, here ? "selected" : "left out", p.cell(b, i, j) + r, s,
+               threshold);
+        }
+        next += here;
+      }
+    }
+  }
+  if (next != out.found.size()) {
+    fail(where, "cells in order", int64_t(next), double(next),
+         double(out.found.size()));
+  }
+}
+
+template <typename T>
+void test(const Problem& p, bool far) {
+  const std::string where =
+      std::string(sizeof(T) == 4 ? "float32 " : "float64 ") + p.name() +
+      (far ? " far" : "");
+  const double threshold = 0.3;
+  const Outputs<T> out(p, T(threshold));
+  const double unit = sizeof(T) == 4 ? 1e-6 : 1e-13;
+  const double score = 3 * unit * p.norm;
+  // Sums over a row, over a sentence, over the batch.
+  const double row = unit * p.norm * (8 + double(p.N * p.R) / 8);
+  const double all = unit * (8 + double(p.N * p.N) / 8) * p.norm;
+  check(where, "scores", out.scores, p.scores, score);
+  check(where, "da", out.da, p.plain.da, row);
+  check(where, "dc", out.dc, p.plain.dc, row);
+  check(where, "dV", out.dV, p.plain.dV, all);
+  check(where, "dbias", out.dbias, p.plain.dbias, all);
+  check(where, "loss", out.loss, p.loss, all * double(p.R) * 2);
+  check(where, "loss alone", out.only, p.loss, all * double(p.R) * 2);
+  check(where, "loss da", out.la, p.fused.da, row);
+  check(where, "loss dc", out.lc, p.fused.dc, row);
+  check(where, "loss dV", out.lV, p.fused.dV, all);
+  check(where, "loss dbias", out.lb, p.fused.dbias, all);
+  check_cells(p, where, out, threshold, score);
+}
+
+// Lengths, gold cells and anchors that are none: NaN where they belong, the
+// other sentences as without them.
+template <typename T>
+void test_wrong_input(const std::string& where) {
+  Problem p = problem(20, 5, 3, false);
+  const Outputs<T> right(p, T(0.3));
+  Problem q = p;
+  q.lengths[1] = -1, q.lengths[2] = q.N + 1;
+  q.anchors = {-1, 0, 0, 0, 0, 5, 0, q.N, 1, 0, 2, 3, 3, -1, 3, 2, q.B, 0};
+  for (const int64_t gold : {-1, 0, 1}) {  // what is wrong with sentence 3's
+    q.gold = p.gold;
+    if (gold < 0) q.gold.insert(q.gold.end(), {3, -1, 0, 0});
+    if (gold == 0) q.gold.insert(q.gold.end(), {3, 0, q.N - 1, 0});
+    if (gold > 0) q.gold.insert(q.gold.end(), {3, 0, 0, q.R});
+    const Outputs<T> out(q, T(-1e9));
+    for (int64_t b = 1; b < 4; ++b) {
+      if (!std::isnan(out.loss[b]) || !std::isnan(out.only[b])) {
+        fail(where, "loss of a wrong input", b, double(out.loss[b]), nan_value);
+      }
+    }
+    if (out.loss[0] != right.loss[0]) {
+      fail(where, "loss beside wrong inputs", 0, double(out.loss[0]),
+           double(right.loss[0]));
+    }
+    for (int64_t b = 0; b < 4; ++b) {
+      const int64_t at = p.cell(b, 0, 0), size = p.N * p.N * p.R;
+      for (int64_t k = at; k < at + size; ++k) {
+        const bool wrong = b == 1 || b == 2;
+        if (wrong ? !std::isnan(out.scores[k])
+                  : out.scores[k] != right.scores[k]) {
+          fail(where, "scores with wrong lengths", k, double(out.scores[k]),
+               wrong ? nan_value : double(right.scores[k]));
+        }
+      }
+    }
+    // Anchors that are tokens: two of sentence 0 and one of sentence 3.
+    if (int64_t(out.found.size()) != (4 + 1) * q.R) {
+      fail(where, "cells of wrong anchors", 0, double(out.found.size()),
+           double(5 * q.R));
+    }
+  }
+  q = p;
+  q.gold.insert(q.gold.begin(), {q.B, 0, 0, 0});
+  if (!std::isnan(Outputs<T>(q, T(0.3)).loss[0])) {
+    fail(where, "loss with gold of no sentence", 0, 0, nan_value);
+  }
+}
+
+// NaN and infinities inside a sentence: cells are what tanh makes of them.
+template <typename T>
+void test_not_finite(const std::string& where) {
+  Problem p = problem(33, 70, 7, false);
+  p.a[4 * p.D + 2] = nan_value;
+  p.c[9 * p.D + 5] = infinity;
+  p.a[6 * p.D + 5] = -infinity;  // meets the infinity above
+  p.c[11 * p.D + 65] = 1e30;
+  solve(p);
+  const Outputs<T> out(p, T(0.3));
+  for (size_t k = 0; k < p.scores.size(); ++k) {
+    const double got = double(out.scores[k]), wanted = p.scores[k];
+    if (std::isnan(wanted) ? !std::isnan(got)
+                           : !(std::fabs(got - wanted) <= 3e-6 * p.norm)) {
+      fail(where, "scores that are not finite", int64_t(k), got, wanted);
+    }
+  }
+  if (!std::isnan(out.loss[0])) {
+    fail(where, "loss of NaN", 0, double(out.loss[0]), nan_value);
+  }
+  if (!(std::fabs(double(out.da[8 * p.D + 2]) - p.plain.da[8 * p.D + 2]) <
+        1e-3)) {
+    fail(where, "da beside NaN", 8 * p.D + 2, double(out.da[8 * p.D + 2]),
+         p.plain.da[8 * p.D + 2]);
+  }
+}
+
+template <typename T>
+void test_all(const std::string& name) {
+  const auto both = [](int64_t N, int64_t D, int64_t R) {
+    for (const bool far : {false, true}) test<T>(problem(N, D, R, far), far);
+  };
+  for (const int64_t R : {1, 6, 12, 13, 40}) {
+    both(39, 3, R);
+    test<T>(problem(39, 1, R, false), false);
+    test<T>(problem(18, 100, R, true), true);
+    test<T>(problem(18, 128, R, false), false);
+  }
+  both(70, 5, 6), both(65, 67, 2), both(33, 128, 4), both(16, 33, 8);
+  both(1, 20, 9), both(17, 20, 25);
+  both(0, 3, 2), both(5, 0, 2), both(5, 3, 0);
+  test_wrong_input<T>(name);
+  test_not_finite<T>(name);
+}
+
+}  // namespace
+
+int main() {
+  test_all<float>("float32");
+  test_all<double>("float64");
+  std::printf("pairs_cuda: all as they should be\n");
+  return 0;
+}

@@ -1,0 +1,105 @@
+"""Transitions that depend on the token, and probabilities of spans: plain PyTorch alone has them."""
+
+import pytest
+import torch
+from crf_problem import bio_allowed, examples, gradients, permitted, problem, problems
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.autograd import gradcheck
+
+from cman.kernels import crf_decode, crf_log_partition, crf_marginals, crf_nll, crf_span_marginals
+
+FORMS = pytest.mark.parametrize("per_position", [False, True], ids=["shared", "per-position"])
+
+
+@examples
+@given(problems)
+def test_transitions_of_each_token_count_where_they_lead(drawn):
+    case = problem(**drawn, per_position=True)
+    torch.testing.assert_close(crf_log_partition(*case.arguments), case.log_partition())
+    torch.testing.assert_close(crf_marginals(*case.arguments), case.marginals())
+    tags, scores = crf_decode(*case.arguments)
+    several, their_scores = crf_decode(*case.arguments, nbest=3)
+    nll = crf_nll(*case.with_gold)
+    for sentence, length in enumerate(case.lengths.tolist()):
+        ordered = case.paths(sentence)[1].sort(descending=True).values
+        torch.testing.assert_close(scores[sentence], ordered[0])
+        torch.testing.assert_close(case.scores(sentence, tags[sentence : sentence + 1, :length])[0], ordered[0])
+        count = min(3, len(ordered))
+        torch.testing.assert_close(their_scores[sentence, :count], ordered[:count])
+        torch.testing.assert_close(case.scores(sentence, several[sentence, :count, :length]), ordered[:count])
+        own = case.scores(sentence, case.gold[sentence : sentence + 1, :length])[0]
+        torch.testing.assert_close(nll[sentence], case.log_partition()[sentence] - own)
+
+
+def test_the_gradient_is_right_for_the_transitions_of_each_token():
+    case = problem(3, [4, 1, 0, 2], extra=1, per_position=True)
+    assert gradcheck(lambda *values: crf_log_partition(*values, case.lengths), case.leaves())
+    assert gradcheck(lambda *values: crf_nll(*values, case.gold, case.lengths), case.leaves())
+    found = gradients(lambda *values: crf_log_partition(*values, case.lengths), case.leaves())
+    assert float(found[1].sum()) == pytest.approx(7 - 3)
+    assert not found[1][:, 0].any(), "no transition leads to the first token"
+
+
+@pytest.mark.parametrize("garbage", [float("nan"), float("inf"), 1e30], ids=str)
+def test_transitions_into_the_padding_and_into_the_first_token_are_not_read(garbage):
+    found = []
+    for value in (0.0, garbage):
+        case = problem(3, [4, 1, 2], extra=2, per_position=True)
+        case.emissions[~case.inside] = value
+        case.transitions[~case.inside] = value
+        case.transitions[:, 0] = value
+        found.append(gradients(lambda *values: crf_nll(*values, case.gold, case.lengths), case.leaves()))  # noqa: B023
+        found[-1] += [*crf_decode(*case.arguments), crf_marginals(*case.arguments)]
+    for clean, dirty in zip(*found, strict=True):
+        assert torch.equal(clean, dirty)
+
+
+def test_constraints_hold_for_the_transitions_of_each_token():
+    case, allowed = problem(4, [5, 2], per_position=True), bio_allowed()
+    torch.testing.assert_close(crf_log_partition(*case.arguments, allowed=allowed), case.log_partition(allowed))
+    tags, scores = crf_decode(*case.arguments, allowed=allowed)
+    assert permitted(tags[:1], allowed).all() and permitted(tags[1:, :2], allowed).all()
+    assert float(scores[0]) == pytest.approx(float(case.paths(0, allowed)[1].max()))
+
+
+@FORMS
+@examples
+@given(problems, st.data())
+def test_a_span_marginal_is_the_mass_of_the_paths_with_its_tags_and_without_the_next_one(per_position, drawn, data):
+    case = problem(**drawn, per_position=per_position)
+    spans, following, expected = [], [], []
+    for sentence, length in enumerate(case.lengths.tolist()):
+        if length == 0:
+            continue
+        first = data.draw(st.integers(0, length - 1))
+        after = data.draw(st.integers(first + 1, length))
+        onward = data.draw(st.integers(-1, case.tags - 1))  # -1: nothing continues the stretch
+        paths, scores = case.paths(sentence)
+        counted = (paths[:, first:after] == case.gold[sentence, first:after]).all(1)
+        if after < length:
+            counted &= paths[:, after] != onward
+        spans.append([sentence, first, after])
+        following.append(onward)
+        expected.append(float(scores.softmax(0)[counted].sum()))
+    given_spans = torch.tensor(spans, dtype=torch.int64).view(-1, 3)
+    next_tag = torch.tensor(following, dtype=torch.int64)
+    result = crf_span_marginals(*case.arguments, given_spans, case.gold, next_tag)
+    assert result.tolist() == pytest.approx(expected, abs=1e-10)
+
+
+def test_span_marginals_of_no_span_are_empty():
+    case = problem(3, [2])
+    nothing = torch.zeros(0, dtype=torch.int64)
+    assert crf_span_marginals(*case.arguments, nothing.view(0, 3), case.gold, nothing).shape == (0,)
+
+
+@pytest.mark.parametrize("garbage", [float("nan"), 1e30], ids=str)
+def test_span_marginals_do_not_read_the_padding(garbage):
+    spans, onward = torch.tensor([[0, 1, 3], [2, 0, 2], [1, 0, 1]]), torch.tensor([2, 1, 0])
+    results = []
+    for value in (0.0, garbage):
+        case = problem(3, [4, 1, 2], extra=2)
+        case.emissions[~case.inside] = value
+        results.append(crf_span_marginals(*case.arguments, spans, case.gold, onward))
+    assert torch.equal(*results)

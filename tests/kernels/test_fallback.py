@@ -1,0 +1,171 @@
+"""A binary that is missing, of another torch, of other sources or no binary at all: plain PyTorch, and a reason."""
+
+import json
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+import torch
+from implementations import need_compiled
+
+from cman.kernels import stamp
+
+ROOT = Path(__file__).resolve().parents[2]
+RIGHT = {"torch": torch.__version__, "sources": stamp.sources_hash() or ""}
+BUILD = "build with: python setup.py build_ext --inplace"
+
+ASK = "from cman.kernels import backend, library; print(library.__file__); print(backend())"
+
+# Prints the backend; fails unless every operation gives the reference's results, gradients too.
+COMPARE = """
+import torch
+from crf_problem import bio_allowed, problem
+from pair_problem import pairs
+from cman import kernels
+from cman.kernels import library, reference
+
+print(library.__file__)
+print(kernels.backend())
+ops = torch.ops.cman
+case, relations = problem(4, [5, 0, 2], dtype=torch.float32), pairs([5, 0, 2], labels=3, dtype=torch.float32)
+a = relations.arguments
+gold, anchors = relations.gold(5), relations.anchors(0.8)
+for name, arguments, options in (
+    ("crf_decode", case.arguments, {"nbest": 3}),
+    ("crf_decode", case.arguments, {"allowed": bio_allowed()}),
+    ("crf_log_partition", case.arguments, {"allowed": bio_allowed()}),
+    ("crf_nll", case.with_gold, {}),
+    ("crf_marginals", case.arguments, {}),
+    ("pair_scores", a, {}),
+    ("pair_bce", (*a[:4], gold, a[4]), {"pos_weight": 2.0}),
+    ("pair_select", (*a[:4], anchors, a[4], 0.5), {}),
+):
+    results, gradients = [], []
+    for module in (reference, ops, kernels):
+        values = [value.clone() if isinstance(value, torch.Tensor) else value for value in arguments]
+        leaves = [value.requires_grad_() for value in values if getattr(value, "dtype", None) == torch.float32]
+        result = getattr(module, name)(*values, **options)
+        results.append(result)
+        if name in ("crf_log_partition", "crf_nll", "pair_scores", "pair_bce"):
+            result.sum().backward()
+            gradients.append([leaf.grad for leaf in leaves])
+    for other in results[1:]:
+        torch.testing.assert_close(other, results[0], rtol=0, atol=0)
+    for other in gradients[1:]:
+        torch.testing.assert_close(other, gradients[0], rtol=0, atol=0)
+try:
+    ops.crf_decode(*case.arguments, nbest=0)
+except ValueError as error:
+    assert str(error).startswith("nbest: "), error
+"""
+
+
+WITHOUT_INSTALLATIONS = "sys.meta_path[:] = [each for each in sys.meta_path if 'editable' not in repr(each).lower()]"
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """The package in a folder of its own, without a binary and without sources."""
+    ignored = shutil.ignore_patterns("_C.*", "__pycache__")
+    shutil.copytree(ROOT / "cman", tmp_path / "cman", ignore=ignored)
+    return tmp_path
+
+
+def run(folder: Path, program: str = ASK) -> str:
+    """Run a program with the copied package; return what it says about the backend."""
+    paths = [str(folder), str(ROOT / "tests" / "helpers")]
+    # An editable installation would find `cman._C` beside the package that it is of.
+    code = f"import sys; sys.path[:0] = {paths!r}\n{WITHOUT_INSTALLATIONS}\n{program}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    found, backend = done.stdout.splitlines()
+    assert found.startswith(str(folder))
+    return backend
+
+
+def binary_name() -> str:
+    return f"_C{sysconfig.get_config_var('EXT_SUFFIX')}"
+
+
+def write_stamp(folder: Path, **changes: str) -> None:
+    (folder / "cman" / "_C.json").write_text(json.dumps({**RIGHT, **changes}))
+
+
+def test_without_a_binary_all_operations_exist_and_give_the_results_of_plain_pytorch(copied):
+    assert run(copied, COMPARE) == f"plain PyTorch (not built; {BUILD})"
+
+
+def test_a_binary_for_another_torch_is_not_even_opened(copied):
+    (copied / "cman" / binary_name()).write_bytes(b"opening this would be an error")
+    write_stamp(copied, torch="2.0.0+cu117")
+    assert run(copied) == f"plain PyTorch (built for torch 2.0.0+cu117, this is {torch.__version__}; {BUILD})"
+
+
+def test_a_file_that_is_no_binary_is_a_reason_and_no_error(copied):
+    (copied / "cman" / binary_name()).write_bytes(b"\x7fELF and nothing else")
+    write_stamp(copied)
+    backend = run(copied, COMPARE)
+    assert backend.startswith("plain PyTorch (the binary does not load (") and backend.endswith(f"; {BUILD})")
+
+
+@pytest.mark.parametrize("content", ["", "{", "null", "[]", '{"torch": "2.0"}'])
+def test_a_stamp_that_cannot_be_read_counts_as_none(content, tmp_path, monkeypatch):
+    monkeypatch.setattr(stamp, "STAMP", tmp_path / "_C.json")
+    assert stamp.read_stamp() is None
+    (tmp_path / "_C.json").write_text(content)
+    assert stamp.read_stamp() is None
+
+
+def test_a_binary_of_other_sources_is_not_used_where_the_sources_lie_beside_the_package(copied):
+    write_stamp(copied, sources="0" * 64)
+    (copied / "csrc").mkdir()
+    (copied / "csrc" / "some.cpp").write_text("int x;\n")
+    assert run(copied) == f"plain PyTorch (built from other sources than csrc/; {BUILD})"
+
+
+def test_a_binary_without_its_stamp_is_not_used(copied):
+    """Its build was ended before it was done."""
+    need_compiled()
+    shutil.copy(ROOT / "cman" / binary_name(), copied / "cman")
+    assert run(copied) == f"plain PyTorch (not built; {BUILD})"
+
+
+def test_the_sources_change_their_hash_with_their_names_and_their_contents(tmp_path, monkeypatch):
+    monkeypatch.setattr(stamp, "SOURCES", tmp_path / "csrc")
+    assert stamp.sources_hash() is None
+    (tmp_path / "csrc").mkdir()
+    hashes = [stamp.sources_hash()]
+    for name, content in (("a.cpp", "int x;"), ("a.cpp", "int y;"), ("b.cpp", "int y;"), ("a.cpp", "")):
+        (tmp_path / "csrc" / name).write_text(content)
+        hashes.append(stamp.sources_hash())
+    assert None not in hashes and len(set(hashes)) == len(hashes)
+    assert stamp.sources_hash() == hashes[-1]
+
+
+def test_a_folder_among_the_sources_does_not_disturb(tmp_path, monkeypatch):
+    monkeypatch.setattr(stamp, "SOURCES", tmp_path)
+    (tmp_path / "a.cpp").write_text("int x;")
+    (tmp_path / "build").mkdir()
+    assert stamp.sources_hash()
+
+
+def test_the_choice_of_plain_pytorch_is_named_and_can_be_taken_back():
+    from cman.kernels import backend, use_kernels
+
+    before = backend()
+    use_kernels("reference")
+    try:
+        assert backend().startswith("plain PyTorch (")
+    finally:
+        use_kernels("auto")
+    assert backend() == before
+
+
+def test_the_environment_may_ask_for_a_lesser_instruction_set(copied):
+    need_compiled()
+    for file in (binary_name(), "_C.json"):
+        shutil.copy(ROOT / "cman" / file, copied / "cman")
+    assert run(copied, f"import os; os.environ['CMAN_ISA'] = 'portable'\n{ASK}") == "C++ (portable)"

@@ -1,0 +1,91 @@
+"""Results do not depend on the number of threads: the same bits on one and on two."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import torch
+from crf_problem import bio_allowed, problem
+from implementations import every_set
+from pair_problem import pairs
+
+# Work is shared out when there is enough of it; all of these are enough.
+CRF_SHAPES = pytest.mark.parametrize(("batch", "length", "tags"), [(256, 64, 9), (64, 128, 20)])
+PAIR_SHAPES = pytest.mark.parametrize(
+    ("batch", "length", "size", "labels"), [(64, 64, 128, 6), (2, 200, 64, 5), (30, 20, 33, 12)]
+)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        assert torch.get_num_threads() == count
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def assert_equal_on_one_and_two(results) -> None:
+    with threads(1):
+        one = results()
+    with threads(2):
+        two = results()
+    for place, (first, second) in enumerate(zip(one, two, strict=True)):
+        assert torch.equal(first, second), f"result {place}"
+
+
+def lengths_of(batch: int, length: int) -> list[int]:
+    return [length, *torch.randint(0, length + 1, (batch - 1,), generator=torch.Generator().manual_seed(0)).tolist()]
+
+
+@every_set
+@CRF_SHAPES
+def test_the_crf_gives_the_same_bits(operations, batch, length, tags):
+    case = problem(tags, lengths_of(batch, length), dtype=torch.float32)
+
+    def results():
+        leaves = case.leaves()
+        loss = operations.crf_nll(*leaves, case.gold, case.lengths)
+        loss.sum().backward()
+        decoded = operations.crf_decode(*case.arguments)
+        return [loss.detach(), *(leaf.grad for leaf in leaves), *decoded, operations.crf_marginals(*case.arguments)]
+
+    assert_equal_on_one_and_two(results)
+
+
+@every_set
+def test_double_precision_constraints_and_the_n_best_give_the_same_bits(operations):
+    case = problem(4, lengths_of(300, 30))
+
+    def results():
+        leaves = case.leaves()
+        total = operations.crf_log_partition(*leaves, case.lengths, allowed=bio_allowed())
+        total.sum().backward()
+        decoded = operations.crf_decode(*case.arguments, allowed=bio_allowed(), nbest=4)
+        return [total.detach(), *(leaf.grad for leaf in leaves), *decoded]
+
+    assert_equal_on_one_and_two(results)
+
+
+@every_set
+@PAIR_SHAPES
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+def test_the_pairs_give_the_same_bits(operations, batch, length, size, labels, dtype):
+    if dtype == torch.float64:
+        batch = max(1, batch // 8)
+    case = pairs(lengths_of(batch, length), size=size, labels=labels, dtype=dtype)
+    gold, anchors = case.gold(300), case.anchors(0.3)
+
+    def results():
+        leaves, others = case.leaves(), case.leaves()
+        scores = operations.pair_scores(*leaves, case.lengths)
+        scores.sin().sum().backward()
+        loss = operations.pair_bce(*others, gold, case.lengths, pos_weight=2.0)
+        loss.sum().backward()
+        selected = operations.pair_select(*case.arguments[:4], anchors, case.lengths, 1.0)
+        gradients = [leaf.grad for leaf in (*leaves, *others)]
+        return [scores.detach(), loss.detach(), *gradients, *selected]
+
+    assert_equal_on_one_and_two(results)

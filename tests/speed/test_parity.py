@@ -1,0 +1,150 @@
+"""Agreement with the float64 definition: the peers agree, and what is wrong in any way is refused."""
+
+import math
+
+import pytest
+import torch
+
+from cman.kernels import reference
+from cman.speed.contenders import EAGER, OURS, contenders
+from cman.speed.inputs import Inputs, make_inputs
+from cman.speed.kernels import checked
+from cman.speed.operations import OPERATIONS, Outputs, doors
+from cman.speed.parity import share_of_tolerance, truth
+from cman.speed.peers import Contender
+from cman.speed.rows import FAILED, TIMED, Row
+from cman.speed.shapes import Shape
+
+SHAPES = {"crf": Shape("crf", (5, 12, 4)), "pairs": Shape("pairs", (4, 20, 8, 3))}
+EVERY = [(one.name, name) for one in contenders() for name in one.builds]
+
+
+def inputs(operation: str) -> Inputs:
+    return make_inputs(SHAPES[OPERATIONS[operation].kind])
+
+
+def outputs(operation: str, x: Inputs) -> Outputs:
+    return tuple(doors(reference)[operation](x)())
+
+
+def share(operation: str, found: Outputs) -> float:
+    x = inputs(operation)
+    return share_of_tolerance(operation, found, truth(operation, x, reference), x)
+
+
+@pytest.mark.parametrize(("name", "operation"), EVERY, ids=[f"{name}-{operation}" for name, operation in EVERY])
+def test_every_contender_agrees_with_the_definition(name, operation):
+    contender = next(one for one in contenders() if one.name == name)
+    if contender.missing():
+        pytest.skip(f"{name} is not installed")
+    row = Row(operation, "", 1, name, "")
+    x = inputs(operation)
+    with torch.set_grad_enabled(OPERATIONS[operation].differentiated):
+        exact = truth(operation, x, reference)
+        assert checked(contender, OPERATIONS[operation], x, exact, row) is not None, row.note
+    assert row.status == TIMED
+    assert row.parity is not None and row.parity <= 1
+
+
+def test_ours_and_the_plain_pytorch_ones_know_every_operation():
+    known = {one.name: set(one.builds) for one in contenders()}
+    assert known[OURS] == known[EAGER] == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_output_is_compared(operation):
+    right = outputs(operation, inputs(operation))
+    assert share(operation, right) <= 1
+    for n, value in enumerate(right):
+        changed = value.clone()
+        first = (0,) * value.dim()
+        # Of a path, one tag more could be as good a path: 4 is no tag.
+        changed[first] = 4 if operation == "crf_decode" and n == 0 else value[first] + 1
+        wrong = tuple(changed if m == n else other for m, other in enumerate(right))
+        assert share(operation, wrong) > 1, f"output {n}"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_nan_is_no_agreement(operation):
+    *others, last = outputs(operation, inputs(operation))
+    assert share(operation, (*others, torch.full_like(last, math.nan))) == math.inf
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_outputs_of_another_shape_are_refused(operation):
+    first, *others = outputs(operation, inputs(operation))
+    assert share(operation, (first[:-1], *others)) == math.inf
+
+
+def test_another_path_with_the_same_score_is_agreement():
+    x = inputs("crf_decode")
+    even = x.cast("cpu")
+    for scores in (even.emissions, even.transitions, even.start, even.end):
+        scores.zero_()
+    found = torch.zeros_like(even.tags).masked_fill(~even.mask, -1)
+    other = torch.full_like(even.tags, 3).masked_fill(~even.mask, -1)
+    exact = truth("crf_decode", even, reference)
+    assert share_of_tolerance("crf_decode", (found,), exact, even) == 0
+    assert share_of_tolerance("crf_decode", (other,), exact, even) == 0
+
+
+def test_a_path_that_is_not_the_best_is_refused_and_so_are_tags_in_the_padding():
+    x = inputs("crf_decode")
+    tags, scores = outputs("crf_decode", x)
+    padded = int((x.lengths < tags.shape[1]).nonzero()[0])
+    filled = tags.clone()
+    filled[padded, -1] = 0
+    assert share("crf_decode", (filled, scores)) == math.inf
+    other = tags.clone()
+    other[0, 0] = (tags[0, 0] + 1) % 4
+    assert share("crf_decode", (other, scores)) > 1
+
+
+def test_selected_cells_that_are_missed_invented_or_unsorted_are_refused():
+    indices, scores = outputs("pair_select", inputs("pair_select"))
+    assert len(indices) > 2
+    assert share("pair_select", (indices[1:], scores[1:])) == math.inf
+    assert share("pair_select", (indices.flip(0), scores.flip(0))) == math.inf
+    twice = torch.cat([indices[:1], indices]), torch.cat([scores[:1], scores])
+    assert share("pair_select", twice) == math.inf
+    assert share("pair_select", (indices + 20, scores)) == math.inf
+
+
+def test_the_definition_in_parts_is_the_definition_of_the_batch():
+    x = inputs("pair_bce_backward")
+    whole = doors(reference)["pair_bce_backward"](x.cast(torch.float64))()
+    for part, all_at_once in zip(truth("pair_bce_backward", x, reference), whole, strict=True):
+        torch.testing.assert_close(part, all_at_once)
+
+
+def test_a_contender_that_disagrees_is_reported_and_not_called_again():
+    calls = []
+
+    def build(x):
+        def call():
+            calls.append(1)
+            return (reference.crf_log_partition(*x.leaves, x.lengths) + 1,)
+
+        return call
+
+    row = Row("crf_log_partition", "", 1, "wrong", "")
+    x = inputs("crf_log_partition")
+    exact = truth("crf_log_partition", x, reference)
+    wrong = Contender("wrong", {"crf_log_partition": build})
+    assert checked(wrong, OPERATIONS["crf_log_partition"], x, exact, row) is None
+    assert len(calls) == 1
+    assert row.status == FAILED
+    assert row.note.startswith("differs from the float64 definition, ")
+    assert row.parity is not None and row.parity > 1
+
+
+def test_a_contender_that_raises_is_reported_with_its_words():
+    def build(x):
+        raise ValueError("no such thing\nand more")
+
+    row = Row("crf_log_partition", "", 1, "broken", "")
+    x = inputs("crf_log_partition")
+    exact = truth("crf_log_partition", x, reference)
+    broken = Contender("broken", {"crf_log_partition": build})
+    assert checked(broken, OPERATIONS["crf_log_partition"], x, exact, row) is None
+    assert (row.status, row.note, row.parity) == (FAILED, "ValueError: no such thing", None)
