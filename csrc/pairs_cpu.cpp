@@ -77,11 +77,20 @@ void pair_scores_backward_cpu(const PairBatch<T>& input, const T* grad, T* da,
       std::fill(da + at, da + at + n * D, T(0));
     }
   }
+  if (D == 0) {  // the bias alone has a gradient, and there are no parts
+    std::vector<double> bias(R, 0.0);
+    for (int64_t b = 0; b < input.batch; ++b) {
+      for (int64_t i = 0; i < input.lengths[b]; ++i) {
+        const T* row = grad + (b * N + i) * N * R;
+        kernel.sum(row, input.lengths[b], R, bias.data());
+      }
+    }
+    std::copy(bias.begin(), bias.end(), dbias);
+    return;
+  }
   // Parts: for each group of sentences, each block of dimensions.
-  const int64_t groups =
-      blocks == 0 ? 1
-                  : std::clamp<int64_t>(parts_of_backward / blocks, 1,
-                                        std::max<int64_t>(input.batch, 1));
+  const int64_t groups = std::clamp<int64_t>(parts_of_backward / blocks, 1,
+                                             std::max<int64_t>(input.batch, 1));
   std::vector<int64_t> first(groups + 1, 0);
   Shares parts;
   for (int64_t g = 0; g < groups; ++g) {
@@ -90,7 +99,7 @@ void pair_scores_backward_cpu(const PairBatch<T>& input, const T* grad, T* da,
     first[g] = sentences.unit(from);
     first[g + 1] = sentences.unit(to);
     for (int64_t k = 0; k < blocks; ++k) {
-      parts.add((to - from) / std::max<int64_t>(blocks, 1) + 1);
+      parts.add((to - from) / blocks + 1);
     }
   }
   std::vector<double> sums(groups * R * strip, 0.0), biases(groups * R, 0.0);

@@ -4,13 +4,14 @@ A missing, outdated or unusable binary is normal and no error; `backend()` says 
 """
 
 import importlib
+from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from cman.kernels import registration
-from cman.kernels.stamp import read_stamp, sources_hash
+from cman.kernels.stamp import PACKAGE, read_stamp, sources_hash
 
 KernelChoice = Literal["auto", "reference"]
 BUILD = "build with: python setup.py build_ext --inplace"
@@ -27,9 +28,11 @@ def _why_not_compiled() -> str | None:
     if sources_hash() not in (None, stamp["sources"]):
         return f"built from other sources than csrc/; {BUILD}"
     try:
-        importlib.import_module("cman._C")
+        found = importlib.import_module("cman._C").__file__
     except ImportError as error:
         return f"the binary does not load ({str(error).splitlines()[0]}); {BUILD}"
+    if found is None or Path(found).resolve().parent != PACKAGE:
+        return f"the binary beside the package is missing, found {found}; {BUILD}"
     return None
 
 
