@@ -49,7 +49,7 @@ rule train:
     threads: configuration.threads
     resources:
         gpu=int(WITH_GPU),
-        mem_mb=2000,
+        mem_mb=3000,
     params:
         device=configuration.device,
         kernels=configuration.kernels,
