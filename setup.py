@@ -34,12 +34,17 @@ def stamp_module():
 
 def extension(with_cuda):
     """Return the extension, for the CPU alone or with CUDA."""
+    import torch
     from torch.utils.cpp_extension import CppExtension, CUDAExtension
 
     sources = sorted(path for path in (ROOT / "csrc").iterdir() if path.suffix in (".cpp", ".cu"))
     if not with_cuda:
         sources = [path for path in sources if path.stem != "library_cuda" and path.suffix != ".cu"]
     flags = ["-std=c++20", "-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-g0"]
+    if "backend: OpenMP" in torch.__config__.parallel_info() and "clang" not in os.environ.get("CXX", ""):
+        # ATen's parallel loop is compiled into the extension, and is a plain loop without this. The extension is not
+        # linked to an OpenMP of its own: torch brings one, and two would each keep their threads spinning.
+        flags.append("-fopenmp")
     arguments = {
         "name": "cman._C",
         "sources": [str(path.relative_to(ROOT)) for path in sources],

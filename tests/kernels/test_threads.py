@@ -1,13 +1,17 @@
 """Results do not depend on the number of threads: the same bits on one and on two."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
 from crf_problem import bio_allowed, problem
-from implementations import every_set
+from implementations import every_set, need_compiled
 from pair_problem import pairs
+
+from cman.kernels import pair_scores
 
 # Work is shared out when there is enough of it; all of these are enough.
 CRF_SHAPES = pytest.mark.parametrize(("batch", "length", "tags"), [(256, 64, 9), (64, 128, 20)])
@@ -89,3 +93,28 @@ def test_the_pairs_give_the_same_bits(operations, batch, length, size, labels, d
         return [scores.detach(), loss.detach(), *gradients, *selected]
 
     assert_equal_on_one_and_two(results)
+
+
+def seconds_of_other_threads() -> float:
+    """Processor time of this process's threads other than the main one."""
+    ticks = 0
+    for task in Path("/proc/self/task").iterdir():
+        if int(task.name) != os.getpid():
+            fields = (task / "stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])  # user and system
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
+def test_large_work_is_shared_with_a_second_thread():
+    need_compiled()
+    a, c, V = torch.randn(64, 64, 128), torch.randn(64, 64, 128), torch.randn(6, 128)
+    lengths = torch.full((64,), 64)
+    with threads(2):
+        pair_scores(a, c, V, None, lengths)
+        idle = seconds_of_other_threads()
+        for _ in range(100):
+            pair_scores(a, c, V, None, lengths)
+        busy = seconds_of_other_threads()
+    assert busy - idle > 0.1  # of about half a second of work in all; an idle thread spins for milliseconds
