@@ -266,7 +266,7 @@ def kernels(
 ) -> None:
     """Print what runs the operations: backend and instruction set, sources, torch, devices.
 
-    Example: cman kernels
+    Example: cman kernels --output kernels.txt
     """
     from cman.files import write_text
     from cman.kernels.report import lines
@@ -277,7 +277,7 @@ def kernels(
         write_text(output, "\n".join(lines()) + "\n")
 
 
-speed = typer.Typer(help="Measure speed; each measurement's --help has an example.", no_args_is_help=True)
+speed = typer.Typer(help="Measure speed.\n\nExample: cman speed kernels --threads 1", no_args_is_help=True)
 app.add_typer(speed, name="speed")
 
 

@@ -83,8 +83,8 @@ def predict_file(
     if threads is not None:
         torch.set_num_threads(threads)
     use_kernels(kernels)
-    log.info("kernels: %s", backend())
     folder = ModelFolder.load(model)
     documents = read_documents(source)
     cache = None if features is None else FeatureCache(features)
+    log.info("kernels: %s", backend())
     write_documents(target, predict(folder, documents, cache, torch.device(available_device(device))))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NEEDED = ("Snakefile", "workflow", "config", "profiles", "cman")
+NEEDED = ("Snakefile", "workflow", "config", "profiles", "cman", "csrc", "setup.py")
 
 
 class Project:

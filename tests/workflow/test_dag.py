@@ -111,7 +111,7 @@ def test_downloads_of_an_encoder_are_planned_before_its_features(untouched):
     elmo = ELMO.replace("OPTIONS", "'https://host/elmo_options.json'")
     printed = untouched.snakemake("-n", "--config", elmo, *WITH_ELMO)
     planned = untouched.counted(printed)
-    assert (planned["fetch_features"], planned["embed"], planned["train"]) == (2, 1, 1)
+    assert (planned["fetch_features"], planned["embed"], planned["train"]) == (2, 3, 4)  # three corpora, two folds
     assert set(re.findall(r"results/inputs/elmo/elmo_\w+\.\w+", printed)) == {
         "results/inputs/elmo/elmo_options.json",
         "results/inputs/elmo/elmo_weights.hdf5",
@@ -131,7 +131,7 @@ def test_downloads_of_word_vectors_are_planned_where_an_experiment_reads_them(un
     vectors = "vectors={wiki: {url: 'https://host/v.bin'}}"
     assert "fetch_features" not in untouched.planned("--config", vectors)
     planned = untouched.planned("--config", vectors, "settings={word.vectors: wiki}")
-    assert (planned["fetch_features"], planned["word_vectors"]) == (1, 1)
+    assert (planned["fetch_features"], planned["word_vectors"]) == (1, 3)  # of three corpora
 
 
 def test_the_papers_inputs_are_configured_for_conll04_and_downloaded_only_if_asked_for(untouched):
