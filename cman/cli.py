@@ -204,6 +204,9 @@ def predict(
     input: Annotated[Path, typer.Option(help="Documents (JSONL); their own annotations are ignored.")],
     output: Annotated[Path, typer.Option(help="Where the predicted documents go (JSONL).")],
     features: Annotated[Path | None, typer.Option(help="Cached features of the input; else computed now.")] = None,
+    copies: Annotated[Path | None, typer.Option(help="Also count how often the second phase repeats the first.")] = (
+        None
+    ),
     threads: ThreadsOption = None,
     device: DeviceOption = None,
     kernels: KernelsOption = None,
@@ -214,7 +217,7 @@ def predict(
     """
     from cman.model.predict import predict_file
 
-    predict_file(model, input, output, features, device or "auto", threads, _kernels(kernels) or "auto")
+    predict_file(model, input, output, features, device or "auto", threads, _kernels(kernels) or "auto", copies)
 
 
 @app.command()

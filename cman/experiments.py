@@ -17,6 +17,8 @@ class Experiment:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
+SHARES = (20, 40, 60, 80)  # percent of the training data (Figure 7)
+
 _MULTIHEAD = {
     "architecture": "multihead",
     "contextual.enabled": False,
@@ -28,14 +30,25 @@ _MULTIHEAD = {
     "rel.hidden": 64,
     "uw.enabled": False,
 }
+_MULTIHEAD_AT = _MULTIHEAD | {"at.enabled": True}
+
+
+def _at_shares(experiment: str, title: str, changes: Mapping[str, Any]) -> dict[str, Experiment]:
+    return {
+        f"{experiment}@{share}": Experiment(
+            f"{title}, {share} % of the training data", {**changes, "training.fraction": share / 100}
+        )
+        for share in SHARES
+    }
+
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     # Tables I to III
     "multihead": Experiment("Multi-head", _MULTIHEAD | {"at.enabled": False}),
-    "multihead-at": Experiment("Multi-head + AT", _MULTIHEAD),
+    "multihead-at": Experiment("Multi-head + AT", _MULTIHEAD_AT),
     "multihead-contextual": Experiment(
         "Multi-head + AT, contextual inputs",
-        _MULTIHEAD | {"contextual.enabled": True, "char.emb": 128, "char.hidden": 64},
+        _MULTIHEAD_AT | {"contextual.enabled": True, "char.emb": 128, "char.hidden": 64},
     ),
     "cman-static": Experiment("CMAN, no contextual inputs", {"contextual.enabled": False}),
     "cman": Experiment("CMAN"),
@@ -51,6 +64,17 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "cman-no-attention": Experiment("CMAN, neither attention", {"bsa.self_attention": False, "bla.enabled": False}),
     "cman-no-uncertainty": Experiment("CMAN, no homoscedastic uncertainty", {"uw.enabled": False}),
     "cman-mlp": Experiment("CMAN, MLP for BiLSTM", {"lstm.kind": "mlp"}),
+    # Figure 7
+    **_at_shares("cman", "CMAN", {}),
+    **_at_shares("multihead-at", "Multi-head + AT", _MULTIHEAD_AT),
     # Figure 8
     "cman-separate": Experiment("CMAN, BSA not shared", {"bsa.share": False}),
+    # What the paper leaves out
+    "cman-ijcai": Experiment(
+        "CMAN of 2020: one phase, no gate, no uncertainty",
+        {"ner.phases": 1, "gate.kind": "none", "uw.enabled": False},
+    ),
+    "cman-one-phase": Experiment("CMAN, one phase", {"ner.phases": 1}),
+    "cman-predicted": Experiment("CMAN, predicted labels in training", {"label.source": "predicted"}),
+    "cman-scheduled": Experiment("CMAN, half predicted labels in training", {"label.source": "scheduled"}),
 }

@@ -1,9 +1,11 @@
 """Atomic writing and hashing: a file is either complete under its name or not there at all."""
 
+import gzip
 import hashlib
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,13 +55,18 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a UTF-8 file.
+    """Return the text of a UTF-8 file, unpacked if its name ends in `.gz`.
 
     Raises:
-        CmanError: the file is missing or holds bytes that are not UTF-8 (the message names the line).
+        CmanError: the file is missing, no gzip file where its name says so, or holds bytes that are not UTF-8 (the
+            message names the line).
     """
     try:
         content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise CmanError(f"{path}: cannot be unpacked ({error}); wanted a whole gzip file") from None
     except OSError as error:
         raise CmanError(f"{path}: cannot be read ({error.strerror}); wanted a readable file") from None
     try:

@@ -119,9 +119,12 @@ class Crf(Group):
 
 
 class Ner(Group):
-    """Which CRF's entities are reported (III-D3)."""
+    """The phases of entity recognition and which CRF's entities are reported (III-D3)."""
 
-    report: Literal["second", "first"] = "second"
+    phases: Literal[2, 1] = Field(
+        2, description="1: no second CRF, so that the labels reach the relations alone (the 2020 conference version)"
+    )
+    report: Literal["second", "first"] = Field("second", description="with one phase, that one")
 
 
 class Rel(Group):

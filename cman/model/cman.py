@@ -4,7 +4,8 @@
     X~1 = BLA1(X^m, L)     X~2 = BiLSTM([X^m; X~1])     X~3 = BLA2(X~2, L)          (12)-(14)
     X~3 --CRF--> entities, --multi-head--> relations                                (15)-(17)
 
-L are label embeddings: of gold labels in training, of the first phase's labels at inference (III-E).
+L are label embeddings: of gold labels in training, of the first phase's labels at inference (III-E). With one phase
+(`ner.phases`, as in the 2020 conference version) the entities are the first CRF's and X~3 serves the relations alone.
 """
 
 import torch
@@ -27,8 +28,6 @@ from cman.settings import Settings
 class Cman(nn.Module):
     """The full model and, through `settings`, its ablations; shapes as in `Batch`, d = `lstm.hidden`."""
 
-    loss_names = ("first", "second", "rel")
-
     def __init__(self, inputs: Inputs, vocabulary: Vocabulary, settings: Settings) -> None:
         super().__init__()
         width = 2 * settings.lstm.hidden
@@ -40,34 +39,41 @@ class Cman(nn.Module):
         self.first_crf = Crf(width, vocabulary.tags, settings.crf)
         self.labels = LabelSource(len(vocabulary.tags), settings.label)
         self.interaction = CrossModalInteraction(vocabulary, settings) if settings.bla.enabled else None
-        self.second_crf = Crf(width, vocabulary.tags, settings.crf)
+        self.second_crf = Crf(width, vocabulary.tags, settings.crf) if settings.ner.phases == 2 else None
         self.candidates = Candidates(vocabulary.tags, settings.rel)
         self.relations = MultiHeadRelations(width, len(vocabulary.relations), settings.rel)
 
     @property
+    def loss_names(self) -> tuple[str, ...]:
+        """Which losses there are, in their order."""
+        return ("first", "rel") if self.second_crf is None else ("first", "second", "rel")
+
+    @property
     def reported_crf(self) -> Crf:
         """The CRF whose entities are reported (`ner.report`)."""
-        return self.second_crf if self.settings.ner.report == "second" else self.first_crf
+        return self.first_crf if self.second_crf is None or self.settings.ner.report == "first" else self.second_crf
 
     def losses(self, x: Tensor, batch: Batch) -> Losses:
         """Return the losses of equations 18 to 20, each summed over a sentence and averaged over the batch."""
         first, _, fused, _ = self._two_phases(x, batch)
-        second = self.second_crf.potentials(fused)
-        return {
-            "first": self.first_crf.nll(first, batch.tags, batch.lengths).mean(),
-            "second": self.second_crf.nll(second, batch.tags, batch.lengths).mean(),
-            "rel": self.relations.loss(fused, batch).mean(),
-        }
+        losses = {"first": self.first_crf.nll(first, batch.tags, batch.lengths).mean()}
+        if self.second_crf is not None:
+            second = self.second_crf.potentials(fused)
+            losses["second"] = self.second_crf.nll(second, batch.tags, batch.lengths).mean()
+        losses["rel"] = self.relations.loss(fused, batch).mean()
+        return losses
 
     def predict(self, batch: Batch) -> Prediction:
         """Decode both phases and the relations between the reported entities' tokens."""
         first, labels, fused, first_tags = self._two_phases(self.inputs(batch), batch)
-        second = self.second_crf.potentials(fused)
-        second_tags = self.second_crf.decode(second, batch.lengths)
-        tags, potentials = second_tags, second
-        if self.settings.ner.report == "first":
+        tags = second_tags = potentials = None
+        if self.second_crf is not None:
+            potentials = self.second_crf.potentials(fused)
+            tags = second_tags = self.second_crf.decode(potentials, batch.lengths)
+        if self.reported_crf is self.first_crf:
             tags = self.first_crf.decode(first, batch.lengths) if first_tags is None else first_tags
             potentials = first
+        assert tags is not None and potentials is not None
         links = self.relations.links(fused, batch.lengths, self.candidates(tags))
         return Prediction(tags, labels, second_tags, potentials, links)
 

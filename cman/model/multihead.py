@@ -58,7 +58,7 @@ class MultiHead(nn.Module):
         if tags is None:
             tags = self.crf.decode(potentials, batch.lengths)
         links = self.relations.links(features, batch.lengths, self.candidates(tags))
-        return Prediction(tags, labels, tags, potentials, links)
+        return Prediction(tags, labels, None, potentials, links)
 
     def _features(self, x: Tensor, batch: Batch) -> tuple[Potentials, Tensor, Tensor, Tensor | None]:
         x = self.input_dropout(x)

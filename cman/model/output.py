@@ -23,6 +23,6 @@ class Prediction:
 
     tags: Tensor  # (B, L) of the reported phase, -1 in the padding
     labels: Tensor  # (B, L) that the second phase read
-    second_tags: Tensor  # (B, L) of the second phase: how often they repeat `labels` is the label-copy rate
+    second_tags: Tensor | None  # (B, L) of the second phase, if there are two; see `cman.model.copying`
     potentials: Potentials  # of the reported phase
     links: Links  # between tokens of predicted entities

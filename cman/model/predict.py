@@ -12,8 +12,10 @@ from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments, EvaluationBatches
 from cman.features.cache import FeatureCache, Features
 from cman.features.frozen import DocumentFeatures, open_encoder
+from cman.files import write_json
 from cman.kernels import KernelChoice, backend, use_kernels
 from cman.layout import Layout
+from cman.model.copying import LabelCopies
 from cman.model.decode import Dropped, decode_batch
 from cman.model.folder import ModelFolder
 
@@ -22,8 +24,8 @@ log = logging.getLogger(__name__)
 
 def predict(
     folder: ModelFolder, documents: Sequence[Document], cache: Features | None, device: torch.device
-) -> list[Document]:
-    """Return the documents with predicted entities and relations in the place of their own.
+) -> tuple[list[Document], LabelCopies]:
+    """Return the documents with predicted entities and relations in the place of their own, and the label copies.
 
     Args:
         cache: features of the documents; None computes them now, if the model reads any.
@@ -45,11 +47,12 @@ def predict(
     model = folder.model.to(device).eval()
     encoded = EncodedDocuments(documents, folder.vocabulary, features, folder.settings.rel.anchor, annotated=False)
     result: list[Document | None] = [None] * len(documents)
-    dropped = Dropped()
+    dropped, copies = Dropped(), LabelCopies()
     with torch.inference_mode():
         for indices, cpu_batch in EvaluationBatches(encoded):
             batch = cpu_batch.to(device)
             prediction = model.predict(batch)
+            copies.add(prediction, batch.lengths)
             chosen = [documents[index] for index in indices]
             decoded = decode_batch(
                 prediction,
@@ -63,7 +66,7 @@ def predict(
             for index, document in zip(indices, decoded, strict=True):
                 result[index] = document
     log.info("%d documents; dropped %d relations within one entity", len(documents), dropped.inside_one)
-    return [document for document in result if document is not None]
+    return [document for document in result if document is not None], copies
 
 
 def predict_file(
@@ -74,6 +77,7 @@ def predict_file(
     device: str,
     threads: int | None,
     kernels: KernelChoice = "auto",
+    copies: Path | None = None,
 ) -> None:
     """Predict a file of documents into another; arguments as for `cman predict`.
 
@@ -87,4 +91,7 @@ def predict_file(
     documents = read_documents(source)
     cache = None if features is None else FeatureCache(features)
     log.info("kernels: %s", backend())
-    write_documents(target, predict(folder, documents, cache, torch.device(available_device(device))))
+    predicted, copied = predict(folder, documents, cache, torch.device(available_device(device)))
+    if copies is not None:
+        write_json(copies, vars(copied))
+    write_documents(target, predicted)

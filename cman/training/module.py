@@ -16,12 +16,12 @@ from cman.features.batch import Batch
 from cman.features.vocabulary import Vocabulary
 from cman.model.adversarial import perturbation
 from cman.model.cman import Cman
+from cman.model.copying import LabelCopies
 from cman.model.decode import Dropped, decode_batch
 from cman.model.losses import JointLoss
 from cman.model.multihead import MultiHead
 from cman.settings import Settings
 from cman.training.batches import TrainingBatches
-from cman.training.copying import LabelCopies
 
 
 class JointTraining(lightning.LightningModule):
@@ -141,5 +141,5 @@ class JointTraining(lightning.LightningModule):
             "dev_relation_f1": 100 * relations.f1,
             "dev_mean_f1": 50 * (entities.f1 + relations.f1),
         }
-        if "first" in self.model.loss_names:  # the baseline has one CRF, which cannot copy itself
+        if self._copies.tokens:  # a model with one CRF cannot copy itself
             self.dev_scores |= self._copies.rates()

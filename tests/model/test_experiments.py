@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cman.config import changed
 from cman.evaluation.counts import strict_counts
-from cman.experiments import EXPERIMENTS
+from cman.experiments import EXPERIMENTS, SHARES
 from cman.features.batch import Batch
 from cman.features.vocabulary import Vocabulary
 from cman.model.adversarial import perturbation
@@ -69,7 +69,13 @@ EXPERIMENT_CHANGES = {
     "cman-no-attention": r"interaction\..*|bsa\.\d\.attention\..*",
     "cman-no-uncertainty": None,
     "cman-separate": r"second_bsa\..*",
+    **{f"cman@{share}": None for share in SHARES},
+    "cman-ijcai": r"second_crf\..*|interaction\.bla\d\.gate\..*",
+    "cman-one-phase": r"second_crf\..*",
+    "cman-predicted": None,
+    "cman-scheduled": None,
 }
+LOSSES = {"cman-no-uncertainty": 0, "cman-ijcai": 0, "cman-one-phase": 2}
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +111,7 @@ def test_an_experiment_differs_from_cman_only_where_it_says(experiment, full_siz
     else:
         assert changed_names and {name for name in changed_names if not re.fullmatch(pattern, name)} == set()
     uncertainty = len(list(JointLoss(other.loss_names, settings).parameters()))
-    assert uncertainty == (0 if experiment == "cman-no-uncertainty" else 3)
+    assert uncertainty == LOSSES.get(experiment, 3)
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "bigru", "mlp"])

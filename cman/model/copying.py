@@ -5,30 +5,37 @@ a rate near 1 means that the second phase repeats the first one's entities. The 
 `O` is given beside it, because most tokens are outside of any entity and trivially agree.
 """
 
+from dataclasses import dataclass
+
 import torch
 
 from cman.model.output import Prediction
 
 
+@dataclass
 class LabelCopies:
-    """Counts over batches."""
+    """Counts over batches; all 0 for a model without a second phase, which has nothing to copy."""
 
-    def __init__(self) -> None:
-        self._tokens = self._copied = self._inside = self._copied_inside = 0
+    tokens: int = 0
+    copied: int = 0
+    entity_tokens: int = 0  # whose label is not O
+    copied_entity_tokens: int = 0
 
     def add(self, prediction: Prediction, lengths: torch.Tensor) -> None:
         """Count one batch."""
+        if prediction.second_tags is None:
+            return
         mask = torch.arange(prediction.labels.shape[1], device=lengths.device) < lengths.unsqueeze(1)
         same = (prediction.labels == prediction.second_tags) & mask
         inside = (prediction.labels > 0) & mask
-        self._tokens += int(mask.sum())
-        self._copied += int(same.sum())
-        self._inside += int(inside.sum())
-        self._copied_inside += int((same & inside).sum())
+        self.tokens += int(mask.sum())
+        self.copied += int(same.sum())
+        self.entity_tokens += int(inside.sum())
+        self.copied_entity_tokens += int((same & inside).sum())
 
     def rates(self) -> dict[str, float]:
         """Return both rates in [0, 1]; 1 where there was nothing to copy."""
         return {
-            "label_copy_rate": self._copied / self._tokens if self._tokens else 1.0,
-            "label_copy_rate_entities": self._copied_inside / self._inside if self._inside else 1.0,
+            "label_copy_rate": self.copied / self.tokens if self.tokens else 1.0,
+            "label_copy_rate_entities": self.copied_entity_tokens / self.entity_tokens if self.entity_tokens else 1.0,
         }

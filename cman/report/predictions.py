@@ -1,0 +1,91 @@
+"""A run's predictions beside the gold documents, after a check that both are what the run's scores were made from.
+
+Runs and records hold no gold annotation: it is read from the prepared corpus, which a record must have been made from.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cman.corpora.document import Document, read_documents
+from cman.errors import CmanError
+from cman.evaluation.scores import score_documents
+from cman.files import read_json, sha256
+from cman.report.results import Run
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A run with its test documents, as annotated and as predicted, in the same order."""
+
+    run: Run
+    gold: tuple[Document, ...]
+    found: tuple[Document, ...]
+
+
+def read_predicted(runs: Iterable[Run], corpora: Path) -> list[Predicted]:
+    """Return the runs with their documents.
+
+    Args:
+        corpora: the folder of prepared corpora, such as `results/corpora`.
+
+    Raises:
+        CmanError: a file is missing or malformed; a run was made from another version of its corpus; or its
+            predictions do not give the counts of its `scores.json`.
+    """
+    read = cache(read_documents)
+    digest = cache(sha256)
+    result = []
+    for run in runs:
+        folder = corpora / run.corpus / run.split
+        gold = read(folder / "test.jsonl")
+        _check_version(run, folder, digest)
+        source = predictions_file(run.folder)
+        by_id = {document.id: document for document in read_documents(source)}
+        found = []
+        for document in gold:
+            if document.id not in by_id or by_id[document.id].tokens != document.tokens:
+                raise CmanError(
+                    f"{source}: document {document.id!r} is missing or has other tokens than in "
+                    f"{folder / 'test.jsonl'}; wanted predictions of this version of {run.corpus}"
+                )
+            found.append(by_id[document.id])
+        if len(by_id) != len(gold):
+            raise CmanError(
+                f"{source}: found {len(by_id)} documents, wanted the {len(gold)} of {folder / 'test.jsonl'}"
+            )
+        _check_scores(run, source, score_documents(gold, found))
+        result.append(Predicted(run, tuple(gold), tuple(found)))
+    return result
+
+
+def predictions_file(run: Path) -> Path:
+    """Return where a run's or a record's predictions stand."""
+    packed = run / "predictions.jsonl.gz"
+    return packed if packed.is_file() else run / "predictions.jsonl"
+
+
+def _check_version(run: Run, folder: Path, digest: Any) -> None:
+    inputs = read_json(run.folder / "provenance.json").get("inputs", {})
+    for name, wanted in inputs.items():
+        path = folder / Path(name).name
+        if Path(name).parts[-3:-1] != (run.corpus, run.split) or path.suffix != ".jsonl":
+            continue  # features, or a file of another folder
+        if path.is_file() and (found := digest(path)) != wanted:
+            raise CmanError(
+                f"{run.folder}: was made from another version of {run.corpus}: {path} has the SHA-256 {found[:12]}, "
+                f"wanted {wanted[:12]} as its provenance says"
+            )
+
+
+def _check_scores(run: Run, source: Path, scores: dict[str, Any]) -> None:
+    recorded = read_json(run.folder / "scores.json")
+    for task in ("entities", "relations"):
+        for matching, level in scores[task].items():
+            if level != recorded[task][matching]:
+                raise CmanError(
+                    f"{source}: does not match scores.json beside it: {task} under {matching} matching count "
+                    f"{level['all']}, wanted {recorded[task][matching]['all']}"
+                )
