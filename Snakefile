@@ -31,7 +31,7 @@ include: "workflow/rules/speed.smk"
 
 wildcard_constraints:
     corpus=either(PRESENT),
-    experiment=either(configuration.experiments),
+    experiment=either(EXPERIMENTS),
     features=either([*configuration.encoders, *configuration.vectors]),
     encoder=either(configuration.encoders),
     vectors=either(configuration.vectors),

@@ -166,34 +166,39 @@ def embed(
 @app.command()
 @verb
 def train(
-    config: ConfigOption,
+    config: Annotated[list[Path], typer.Option("--config", help="Configuration file; repeatable, for more rows.")],
     corpus: CorpusOption,
-    experiment: ExperimentOption,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 1,
-    split: SplitOption = "main",
+    experiment: Annotated[
+        list[str] | None, typer.Option(help="Experiment; repeatable; all that the configuration runs by default.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(min=0, help="Seed; repeatable; the configuration's by default.")
+    ] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Division into train, dev and test; repeatable; those run by default.")
+    ] = None,
     threads: ThreadsOption = None,
     device: DeviceOption = None,
     kernels: KernelsOption = None,
     results: ResultsOption = Path("results"),
 ) -> None:
-    """Train one model; killed and started again, it continues after the last finished epoch.
+    """Train one model or several in turn; killed and started again, it continues after the last finished epoch.
 
     Example: cman train --config config/conll04.yaml --corpus conll04 --experiment cman --seed 1
     """
-    configuration = _configuration(config)
-    configuration.settings_of(corpus, experiment)  # a wrong name is told before torch is loaded
-    from cman.training.train import train
+    from cman.training.cells import cells_of
 
-    train(
-        configuration,
+    configurations = [_configuration(path) for path in config]
+    cells = cells_of(configurations, corpus, experiment, split, seed)  # a wrong name is told before torch is loaded
+    from cman.training.train import train_several
+
+    train_several(
+        cells,
         corpus,
-        experiment,
-        split,
-        seed,
         Layout(results),
-        device or configuration.device,
-        threads or configuration.threads,
-        _kernels(kernels) or configuration.kernels,
+        device or configurations[0].device,
+        threads or configurations[0].threads,
+        _kernels(kernels) or configurations[0].kernels,
     )
 
 

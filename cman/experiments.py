@@ -1,7 +1,8 @@
 """The paper's experiments: each is a title and a small change of the base settings.
 
 The baseline is the multi-head model of Bekoulis et al. (2018) in the sizes of its public configuration; training and
-dropout are left alone, so that rows of one table differ in the model only.
+dropout are left alone, so that rows of one table differ in the model only. `multihead-matched` has CMAN's inputs,
+width and number of BiLSTM layers below the CRF instead: what is left of the difference is attention, labels and phases.
 """
 
 from collections.abc import Mapping
@@ -49,6 +50,10 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "multihead-contextual": Experiment(
         "Multi-head + AT, contextual inputs",
         _MULTIHEAD_AT | {"contextual.enabled": True, "char.emb": 128, "char.hidden": 64},
+    ),
+    "multihead-matched": Experiment(
+        "Multi-head + AT, CMAN's inputs and sizes",
+        {"architecture": "multihead", "at.enabled": True, "lstm.layers": 2, "uw.enabled": False},
     ),
     "cman-static": Experiment("CMAN, no contextual inputs", {"contextual.enabled": False}),
     "cman": Experiment("CMAN"),

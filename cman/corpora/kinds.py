@@ -17,13 +17,29 @@ MAIN = "main"  # the only division of a corpus without folds
 NO_PATH = "%s: absent, because it has no `path:`; it needs a signed agreement with its authors and is never downloaded"
 
 
-class Conll04(Group):
+class Corpus(Group):
+    """What every corpus may have."""
+
+    settings: Changes = Field({}, description="settings of this corpus, over those of the configuration")
+    experiments: list[str] | None = Field(
+        None, description="what is run on this corpus; the configuration's by default"
+    )
+
+    @field_validator("experiments")
+    @classmethod
+    def _named_once(cls, value: list[str] | None) -> list[str] | None:
+        repeated = [name for place, name in enumerate(value or []) if name in (value or [])[:place]]
+        if repeated:
+            raise ValueError(f"found {repeated[0]!r} twice, wanted each once")
+        return value
+
+
+class Conll04(Corpus):
     """The real CoNLL04 corpus, in one of its two public packagings."""
 
     format: Literal["conll04"]
     packaging: Literal["bekou", "spert"] = Field("bekou", description="910/243/288 or 922/231/288 sentences")
     paths: Paths = {}
-    settings: Changes = Field({}, description="settings of this corpus, over those of the configuration")
 
 
 class SampleSizes(Group):
@@ -34,13 +50,12 @@ class SampleSizes(Group):
     test: Annotated[int, Field(ge=1)] = 120
 
 
-class Conll04Sample(Group):
+class Conll04Sample(Corpus):
     """A corpus made by a seeded grammar, written in CoNLL04's raw format and read by the same reader."""
 
     format: Literal["conll04-sample"]
     sentences: SampleSizes = SampleSizes()
     seed: int = 1
-    settings: Changes = {}
 
 
 class DevPart(Group):
@@ -52,7 +67,7 @@ class DevPart(Group):
     seed: int = 1
 
 
-class Folded(Group):
+class Folded(Corpus):
     """What corpora with ten-fold cross-validation have in common."""
 
     folds: str = "sentence"
@@ -62,7 +77,6 @@ class Folded(Group):
     folds_run: list[Annotated[int, Field(ge=0, lt=COUNT)]] = Field(
         list(range(COUNT)), description="folds that the workflow trains and the tables average; all are prepared"
     )
-    settings: Changes = {}
 
     @field_validator("folds_run")
     @classmethod
@@ -89,24 +103,22 @@ class AdeSample(Folded):
     seed: int = 1
 
 
-class Drec(Group):
+class Drec(Corpus):
     """The real DREC corpus, which needs a signed agreement: a folder with train.tsv, dev.tsv and test.tsv."""
 
     format: Literal["drec"]
     path: Path | None = Field(None, description="the folder; without it the corpus is absent and its table has dashes")
-    settings: Changes = {}
 
 
-class DrecSample(Group):
+class DrecSample(Corpus):
     """A corpus made by a seeded grammar, written in DREC's raw format and read by the same reader."""
 
     format: Literal["drec-sample"]
     sentences: SampleSizes = SampleSizes(train=120, dev=30, test=40)
     seed: int = 1
-    settings: Changes = {}
 
 
-class Jsonl(Group):
+class Jsonl(Corpus):
     """Any corpus in the document format, one file a split."""
 
     class Paths(Group):
@@ -118,7 +130,6 @@ class Jsonl(Group):
 
     format: Literal["jsonl"]
     paths: Paths
-    settings: Changes = {}
 
 
 AnyCorpus = Conll04 | Conll04Sample | Ade | AdeSample | Drec | DrecSample | Jsonl
@@ -141,8 +152,8 @@ def is_absent(corpus: AnyCorpus) -> bool:
 
 
 def for_files(corpus: AnyCorpus) -> AnyCorpus:
-    """Return what a corpus's files depend on: not its settings, nor which of its folds are run."""
-    update: dict[str, Any] = {"settings": {}}
+    """Return what a corpus's files depend on: not its settings, nor what of it is run."""
+    update: dict[str, Any] = {"settings": {}, "experiments": None}
     if isinstance(corpus, Folded):
         update["folds_run"] = list(range(COUNT))
     return corpus.model_copy(update=update)

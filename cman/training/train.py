@@ -1,22 +1,22 @@
-"""One training from prepared files to a run folder."""
+"""Trainings from prepared files to run folders, one or several in one process."""
 
 import csv
 import io
 import logging
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from cman.config import Configuration
-from cman.corpora.kinds import divisions
 from cman.device import available_device
-from cman.errors import UsageError
 from cman.files import write_json, write_text
 from cman.kernels import KernelChoice, backend, use_kernels
 from cman.layout import Layout
 from cman.model.folder import ModelFolder
+from cman.training.cells import Cell, check_division
 from cman.training.data import TrainingData
 from cman.training.protocol import Run
 from cman.training.provenance import provenance
@@ -24,6 +24,27 @@ from cman.training.provenance import provenance
 log = logging.getLogger(__name__)
 
 HISTORY_DIGITS = 6
+
+
+def train_several(
+    cells: Sequence[Cell], corpus: str, layout: Layout, device: str, threads: int, kernels: KernelChoice = "auto"
+) -> list[Path]:
+    """Train one after another and return the run folders.
+
+    Python and torch start once, which for a small corpus takes as long as a training. Each run is the same as in a
+    process of its own. Checkpoints are kept until all are done: killed and called again, finished runs load theirs.
+
+    Raises:
+        UsageError, CmanError: as `train`; every wrong name is told before the first training begins.
+    """
+    for cell in cells:
+        check_division(cell.configuration, corpus, cell.split)
+        cell.configuration.settings_of(corpus, cell.experiment)
+    options = (layout, device, threads, kernels)
+    folders = [_train(cell.configuration, corpus, cell.experiment, cell.split, cell.seed, *options) for cell in cells]
+    for cell in cells:
+        shutil.rmtree(layout.checkpoints(corpus, cell.experiment, cell.split, cell.seed))  # a later run begins anew
+    return folders
 
 
 def train(
@@ -43,7 +64,21 @@ def train(
         UsageError: unknown corpus, experiment or division, or no such device.
         CmanError: an input is missing or malformed.
     """
-    check_division(configuration, corpus, split)
+    cell = Cell(configuration, experiment, split, seed)
+    return train_several([cell], corpus, layout, device, threads, kernels)[0]
+
+
+def _train(
+    configuration: Configuration,
+    corpus: str,
+    experiment: str,
+    split: str,
+    seed: int,
+    layout: Layout,
+    device: str,
+    threads: int,
+    kernels: KernelChoice,
+) -> Path:
     device = available_device(device)
     torch.set_num_threads(threads)
     use_kernels(kernels)
@@ -64,19 +99,7 @@ def train(
     write_text(run / "history.csv", _table(trained.history))
     facts = provenance(configuration, corpus, experiment, split, seed, settings, data, trained, device)
     write_json(run / "provenance.json", facts)
-    shutil.rmtree(checkpoints)  # the run is complete; a later one begins anew
     return run
-
-
-def check_division(configuration: Configuration, corpus: str, split: str) -> None:
-    """Refuse a division that a corpus is not trained on.
-
-    Raises:
-        UsageError: such as `main` of a corpus with folds.
-    """
-    known = divisions(configuration.corpus(corpus))
-    if split not in known:
-        raise UsageError(f"--split: found {split!r}, wanted one of the divisions of {corpus}: {', '.join(known)}")
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

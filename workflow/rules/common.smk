@@ -16,6 +16,7 @@ from cman.errors import CmanError
 from cman.features.downloads import input_files
 from cman.features.model_directory import file_names
 from cman.layout import Layout
+from cman.training.cells import training_processes
 
 try:
     configuration = parse_configuration(
@@ -42,6 +43,10 @@ PRESENT = [
 ]
 ABSENT = [name for name in configuration.corpora if name not in PRESENT]
 FOLDED = [name for name in PRESENT if isinstance(configuration.corpora[name], Folded)]
+EXPERIMENTS = {
+    name for corpus in PRESENT for name in configuration.experiments_of(corpus)
+}
+PROCESSES = training_processes(configuration, PRESENT)
 
 
 onstart:
@@ -85,32 +90,34 @@ def raw_inputs(wildcards):
     ] + given_files(corpus)
 
 
-def training_inputs(wildcards):
+def training_files(corpus, experiment, split):
     """Return the documents and features that a training reads."""
-    settings = configuration.settings_of(wildcards.corpus, wildcards.experiment)
-    splits = (
-        ["train", "dev", "test"]
-        if settings.word.vocabulary == "all"
-        else ["train", "dev"]
-    )
-    files = [f"{DOCUMENTS}/{split}.jsonl".format(**wildcards) for split in splits]
+    settings = configuration.settings_of(corpus, experiment)
+    parts = ["train", "dev"]
+    if settings.word.vocabulary == "all":
+        parts.append("test")
+    files = [DOCUMENTS.format(corpus=corpus, split=split) + f"/{part}.jsonl" for part in parts]
     if settings.word.vectors is not None:
-        files += expand_features(
-            wildcards.corpus, settings.word.vectors, "vectors.npy", "words.json"
-        )
-    return files + contextual_features(wildcards)
+        files += expand_features(corpus, settings.word.vectors, "vectors.npy", "words.json")
+    return files + contextual_files(corpus, experiment)
+
+
+def training_inputs(wildcards):
+    """Return what the training of one run reads."""
+    return training_files(wildcards.corpus, wildcards.experiment, wildcards.split)
+
+
+def contextual_files(corpus, experiment):
+    """Return the cached contextual features of a corpus; none for an experiment without."""
+    contextual = configuration.settings_of(corpus, experiment).contextual
+    if not contextual.enabled:
+        return []
+    return expand_features(corpus, contextual.encoder, "features.npy", "index.json")
 
 
 def contextual_features(wildcards):
-    """Return the cached contextual features of a run's corpus; none for an experiment without."""
-    contextual = configuration.settings_of(
-        wildcards.corpus, wildcards.experiment
-    ).contextual
-    if not contextual.enabled:
-        return []
-    return expand_features(
-        wildcards.corpus, contextual.encoder, "features.npy", "index.json"
-    )
+    """Return the cached contextual features that a run reads."""
+    return contextual_files(wildcards.corpus, wildcards.experiment)
 
 
 def features_inputs(name):
@@ -138,7 +145,7 @@ def features_option(wildcards, input):
 
 
 def measured_runs():
-    """Return the folders of the runs that the tables show: all that are configured, or all that are recorded."""
+    """Return the folders of all runs that tables and figures are made from."""
     if configuration.record:
         found = sorted(
             str(path.parent)
@@ -149,18 +156,17 @@ def measured_runs():
                 "record: found no run below results/record, wanted at least one; see `cman record`"
             )
         return found
-    if not configuration.experiments or not configuration.seeds:
+    if not configuration.seeds or not all(map(configuration.experiments_of, PRESENT)):
         raise WorkflowError(
             "experiments, seeds: found an empty list, wanted at least one of each for the tables"
         )
     return [
-        run
-        for corpus in PRESENT
-        for run in expand(
-            RUN,
-            corpus=corpus,
-            experiment=configuration.experiments,
-            split=divisions_run(configuration.corpora[corpus]),
-            seed=configuration.seeds,
+        RUN.format(
+            corpus=process.corpus,
+            experiment=experiment,
+            split=process.split,
+            seed=process.seed,
         )
+        for process in PROCESSES
+        for experiment in process.experiments
     ]

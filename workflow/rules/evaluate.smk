@@ -7,13 +7,14 @@ localrules:
 
 rule predict:
     input:
-        model=rules.train.output.model,
+        model=TRAINED[:3],
         documents=f"{DOCUMENTS}/test.jsonl",
         features=contextual_features,
         kernels=rules.kernels.output,
         code=code("model/predict.py", "model/decode.py", "corpora/document.py"),
     output:
-        f"{RUN}/predictions.jsonl",
+        documents=f"{RUN}/predictions.jsonl",
+        copies=f"{RUN}/label_copies.json",
     log:
         "results/logs/predict/{corpus}/{experiment}/{split}/seed{seed}.log",
     params:
@@ -23,8 +24,8 @@ rule predict:
     message:
         "predict the test documents with {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "cman predict --model $(dirname {input.model[0]}) --input {input.documents} --output {output}"
-        " {params.features} --threads {threads} --device {params.device}"
+        "cman predict --model $(dirname {input.model[0]}) --input {input.documents} --output {output.documents}"
+        " --copies {output.copies} {params.features} --threads {threads} --device {params.device}"
         " --kernels {params.kernels} --log {log}"
 
 
