@@ -52,8 +52,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         _MULTIHEAD_AT | {"contextual.enabled": True, "char.emb": 128, "char.hidden": 64},
     ),
     "multihead-matched": Experiment(
-        "Multi-head + AT, CMAN's inputs and sizes",
-        {"architecture": "multihead", "at.enabled": True, "lstm.layers": 2, "uw.enabled": False},
+        "Multi-head, CMAN's inputs and sizes", {"architecture": "multihead", "lstm.layers": 2, "uw.enabled": False}
     ),
     "cman-static": Experiment("CMAN, no contextual inputs", {"contextual.enabled": False}),
     "cman": Experiment("CMAN"),
