@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 
 .PHONY: tables test lint kernels sanitize clean
 
+# All tables and figures, the appendix, and a report of how they were made.
 tables: $(VENV)/installed kernels
-	$(BIN)/snakemake --cores all results/tables.tex
+	$(BIN)/snakemake --cores all --report results/report.html --report-after-run
 
 test: $(VENV)/installed kernels
 	$(BIN)/pytest

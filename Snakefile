@@ -20,6 +20,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/runs.smk"
 include: "workflow/rules/corpora.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/kernels.smk"
@@ -42,5 +43,6 @@ wildcard_constraints:
 rule all:
     default_target: True
     input:
-        "results/tables.tex",
-        "results/tables.csv",
+        rules.tables.output,
+        rules.figures.output if WITH_GOLD else [],
+        rules.appendix.output if WITH_GOLD else [],

@@ -329,6 +329,9 @@ def speed_kernels(
 def record(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
     to: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results/record"),
+    corpora: Annotated[Path, typer.Option(help="Prepared corpora; where a run's is, its scores are checked.")] = Path(
+        "results/corpora"
+    ),
 ) -> None:
     """Keep the scores, predictions, history and provenance of runs, without their models.
 
@@ -337,7 +340,7 @@ def record(
     from cman.report.record import record
 
     for run in runs:
-        log.info("%s", record(run, to))
+        log.info("%s", record(run, to, corpora))
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ class Configuration(Group):
     """Everything that decides what the workflow makes."""
 
     corpora: dict[Name, Corpus]
-    experiments: list[str] = Field([], description="what is run on every corpus that names none of its own")
+    experiments: list[str] = Field([], description="what is run; `only` of a corpus takes some of them")
     seeds: list[Annotated[int, Field(ge=0)]] = [1]
     settings: Changes = Field({}, description="changes of the defaults in cman/settings.py, by dotted key")
     experiment_settings: dict[str, Changes] = Field(
@@ -99,8 +99,8 @@ class Configuration(Group):
         Raises:
             UsageError: no such corpus.
         """
-        own = self.corpus(corpus).experiments
-        return self.experiments if own is None else own
+        only = self.corpus(corpus).only
+        return [name for name in self.experiments if only is None or name in only]
 
     def settings_of(self, corpus: str, experiment: str) -> Settings:
         """Return the settings of one run, from the defaults and, in this order, the changes that stand in `settings`,
@@ -212,7 +212,7 @@ def parse_configuration(value: Any, where: str) -> Configuration:
         for name in configuration.experiment_settings:
             configuration.experiment(name)
         for name, corpus in configuration.corpora.items():
-            experiments = [*configuration.experiments_of(name), *configuration.experiments, *configuration.variants]
+            experiments = [*configuration.experiments, *configuration.variants, *(corpus.only or ())]
             if not experiments:
                 layers = [(configuration.settings, "settings"), (corpus.settings, f"corpora.{name}.settings")]
                 changed(Settings(), layers)

@@ -21,11 +21,11 @@ class Corpus(Group):
     """What every corpus may have."""
 
     settings: Changes = Field({}, description="settings of this corpus, over those of the configuration")
-    experiments: list[str] | None = Field(
-        None, description="what is run on this corpus; the configuration's by default"
+    only: list[str] | None = Field(
+        None, description="of the configuration's experiments, those that are run on this corpus; all by default"
     )
 
-    @field_validator("experiments")
+    @field_validator("only")
     @classmethod
     def _named_once(cls, value: list[str] | None) -> list[str] | None:
         repeated = [name for place, name in enumerate(value or []) if name in (value or [])[:place]]
@@ -153,7 +153,7 @@ def is_absent(corpus: AnyCorpus) -> bool:
 
 def for_files(corpus: AnyCorpus) -> AnyCorpus:
     """Return what a corpus's files depend on: not its settings, nor what of it is run."""
-    update: dict[str, Any] = {"settings": {}, "experiments": None}
+    update: dict[str, Any] = {"settings": {}, "only": None}
     if isinstance(corpus, Folded):
         update["folds_run"] = list(range(COUNT))
     return corpus.model_copy(update=update)

@@ -1,8 +1,8 @@
 """Copies a finished run into the folder of record: small plain files that tables can be made from without training.
 
-A record holds `scores.json`, `provenance.json`, `history.csv` and `predictions.jsonl.gz`, under
-`{corpus}/{experiment}/{split}/seed{n}` as its provenance names them, wherever the run folder itself lies. It appears as
-a whole or not at all, and equal runs give equal bytes.
+A record holds `scores.json`, `provenance.json`, `history.csv`, `predictions.jsonl.gz` and, if the run has it,
+`label_copies.json`, under `{corpus}/{experiment}/{split}/seed{n}` as its provenance names them, wherever the run folder
+itself lies. It appears as a whole or not at all, and equal runs give equal bytes.
 """
 
 import gzip
@@ -12,9 +12,11 @@ import tempfile
 from pathlib import Path
 
 from cman.errors import CmanError
+from cman.report.predictions import read_predicted
 from cman.report.results import read_run
 
 COPIED = ("scores.json", "provenance.json", "history.csv")
+OPTIONAL = ("label_copies.json",)  # runs made before it was counted have none
 PREDICTIONS = "predictions.jsonl"
 
 
@@ -43,23 +45,27 @@ def _replace_folder(new: Path, target: Path) -> None:
     shutil.rmtree(aside)
 
 
-def record(run_folder: Path, root: Path) -> Path:
+def record(run_folder: Path, root: Path, corpora: Path | None = None) -> Path:
     """Copy a run into `root/{corpus}/{experiment}/{split}/seed{n}`, replacing an older record of the same run.
 
     Args:
         run_folder: a finished run with its four files.
         root: the folder of records, such as `results/record`.
+        corpora: the folder of prepared corpora; if it holds the run's, its scores are made again and compared.
 
     Returns:
         The folder of the record.
 
     Raises:
-        CmanError: one of the four files is missing, or `scores.json` or `provenance.json` is malformed.
+        CmanError: one of the files is missing, `scores.json` or `provenance.json` is malformed, or the predictions do
+            not give the scores.
     """
     for name in (*COPIED, PREDICTIONS):
         if not (run_folder / name).is_file():
             raise CmanError(f"{run_folder / name}: found no such file, wanted a finished run with {name}")
     run = read_run(run_folder)
+    if corpora is not None and (corpora / run.corpus / run.split / "test.jsonl").is_file():
+        read_predicted([run], corpora)
     target = root / run.corpus / run.experiment / run.split / f"seed{run.seed}"
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
@@ -67,7 +73,7 @@ def record(run_folder: Path, root: Path) -> Path:
         umask = os.umask(0)
         os.umask(umask)
         beside.chmod(0o777 & ~umask)  # mkdtemp makes private folders; a record is as readable as any other
-        for name in COPIED:
+        for name in (*COPIED, *(name for name in OPTIONAL if (run_folder / name).is_file())):
             shutil.copyfile(run_folder / name, beside / name)
         _compress(run_folder / PREDICTIONS, beside / f"{PREDICTIONS}.gz")
         _replace_folder(beside, target)

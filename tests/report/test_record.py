@@ -116,3 +116,19 @@ def test_a_provenance_that_points_out_of_the_root_is_refused(run_folder, tmp_pat
     (run_folder / "provenance.json").write_text(json.dumps(provenance | {"corpus": "../../elsewhere"}))
     with pytest.raises(CmanError, match="field corpus"):
         record(run_folder, tmp_path / "record")
+
+
+def test_label_copies_are_kept_where_a_run_counted_them(run_folder, tmp_path):
+    (run_folder / "label_copies.json").write_text('{"tokens": 3}')
+    folder = record(run_folder, tmp_path / "record")
+    assert sorted(contents(folder)) == sorted([*FILES, "label_copies.json"])
+
+
+def test_a_run_whose_predictions_do_not_give_its_scores_is_not_recorded(run_folder, tmp_path):
+    gold = tmp_path / "corpora/conll04/main/test.jsonl"
+    gold.parent.mkdir(parents=True)
+    gold.write_text('{"id": "1", "tokens": ["a"], "entities": [], "relations": []}\n')
+    (run_folder / "predictions.jsonl").write_text(gold.read_text())
+    with pytest.raises(CmanError, match=r"does not match scores\.json"):
+        record(run_folder, tmp_path / "record", tmp_path / "corpora")
+    assert not (tmp_path / "record").exists()

@@ -58,7 +58,7 @@ class Project:
             assert "Nothing to be done" in printed, printed
             return {}
         table = printed.partition("Job stats:")[2].partition("\ntotal")[0]
-        return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)}
+        return {rule: int(count) for rule, count in re.findall(r"^([\w-]+) +(\d+)$", table, flags=re.MULTILINE)}
 
 
 @pytest.fixture(scope="session")

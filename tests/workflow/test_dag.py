@@ -10,6 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from cman.config import read_configuration
+from cman.corpora.kinds import divisions_run
+from cman.experiments import EXPERIMENTS
+from cman.training.cells import training_processes
+
 PUBLISHED = "config/published.yaml"
 
 
@@ -40,14 +45,29 @@ def bare(untouched) -> str:
     return untouched.snakemake("-n")
 
 
-def test_bare_snakemake_plans_the_whole_way_to_the_tables(bare, untouched):
-    configured = yaml.safe_load((untouched / "config/default.yaml").read_text())
-    assert re.findall(r"Shell command: cman (\w+)", bare)[-1] == "tables"
-    divisions = sum(len(corpus.get("folds_run", ["main"])) for corpus in configured["corpora"].values())
-    runs = divisions * len(configured["experiments"]) * len(configured["seeds"])
-    counts = {"train": runs, "predict": runs, "score": runs, "prepare": 2, "prepare_folds": 1, "fetch": 7, "tables": 1}
-    for rule, count in counts.items():
-        assert re.search(rf"^{rule} +{count}$", bare, flags=re.MULTILINE), rule
+def test_bare_snakemake_plans_the_whole_way_to_tables_figures_and_appendix(bare, untouched):
+    configured = read_configuration(untouched / "config/default.yaml")
+    runs = sum(
+        len(divisions_run(corpus)) * len(configured.experiments_of(name)) * len(configured.seeds)
+        for name, corpus in configured.corpora.items()
+    )
+    processes = training_processes(configured, configured.corpora)
+    counts = {"predict": runs, "score": runs, "prepare": 2, "prepare_folds": 1, "fetch": 7}
+    counts |= dict.fromkeys(("tables", "figures", "appendix", "decoding_speed"), 1)
+    counts |= {f"train_{process.name}": 1 for process in processes}
+    planned = untouched.counted(bare)
+    assert {rule: planned.get(rule) for rule in counts} == counts
+    assert sum(len(process.experiments) for process in processes) == runs > len(processes)
+
+
+def test_the_default_configuration_runs_every_experiment(untouched):
+    assert set(read_configuration(untouched / "config/default.yaml").experiments) == set(EXPERIMENTS)
+
+
+def test_the_papers_configuration_plans_every_training_as_a_job_of_its_own(untouched):
+    planned = untouched.planned("--configfile", "config/paper.yaml")
+    assert planned["train"] == planned["predict"] == planned["score"] > 300
+    assert set(read_configuration(untouched / "config/paper.yaml").experiments) == set(EXPERIMENTS)
 
 
 def test_a_dry_run_makes_nothing_but_snakemakes_own_folder(bare, untouched):
@@ -90,9 +110,18 @@ def test_the_real_configuration_takes_nothing_of_the_sample_corpus(untouched):
 
 
 def test_seeds_and_experiments_can_be_chosen_on_the_command_line(untouched):
-    planned = untouched.planned("--config", "seeds=[1,2]", "experiments=[cman-static]")
-    assert (planned["train"], planned["score"], planned["tables"]) == (8, 8, 1)  # main, two folds, main
+    planned = untouched.planned("--config", "seeds=[1,2]", "experiments=[cman-static]", "runs_a_process=1")
+    assert (planned["train"], planned["score"], planned["tables"]) == (6, 6, 1)  # main, and two folds
     assert "embed" not in planned  # the one experiment reads no contextual features
+
+
+def test_a_process_that_makes_several_trainings_is_a_job_with_the_outputs_of_all(untouched):
+    chosen = ("--config", "experiments=[cman,multihead,multihead-at]", "runs_a_process=2")
+    printed = untouched.snakemake("-n", *chosen, "results/runs/conll04-sample/multihead/main/seed1/history.csv")
+    trained = re.findall(r"Shell command: (cman train .*)", printed)
+    assert len(trained) == 1
+    assert re.findall(r"configurations/conll04-sample/(\S+)\.json", trained[0]) == ["cman", "multihead"]
+    assert "results/runs/conll04-sample/cman/main/seed1/history.csv" in printed
 
 
 def test_one_stage_can_be_asked_for_by_its_file(untouched):
@@ -111,7 +140,7 @@ def test_downloads_of_an_encoder_are_planned_before_its_features(untouched):
     elmo = ELMO.replace("OPTIONS", "'https://host/elmo_options.json'")
     printed = untouched.snakemake("-n", "--config", elmo, *WITH_ELMO)
     planned = untouched.counted(printed)
-    assert (planned["fetch_features"], planned["embed"], planned["train"]) == (2, 3, 4)  # three corpora, two folds
+    assert (planned["fetch_features"], planned["embed"], planned["predict"]) == (2, 3, 4)  # three corpora, two folds
     assert set(re.findall(r"results/inputs/elmo/elmo_\w+\.\w+", printed)) == {
         "results/inputs/elmo/elmo_options.json",
         "results/inputs/elmo/elmo_weights.hdf5",

@@ -96,10 +96,18 @@ def training_files(corpus, experiment, split):
     parts = ["train", "dev"]
     if settings.word.vocabulary == "all":
         parts.append("test")
-    files = [DOCUMENTS.format(corpus=corpus, split=split) + f"/{part}.jsonl" for part in parts]
+    files = documents_of(corpus, split, parts)
     if settings.word.vectors is not None:
-        files += expand_features(corpus, settings.word.vectors, "vectors.npy", "words.json")
+        files += expand_features(
+            corpus, settings.word.vectors, "vectors.npy", "words.json"
+        )
     return files + contextual_files(corpus, experiment)
+
+
+def documents_of(corpus, split, parts):
+    """Return prepared documents."""
+    folder = Path(DOCUMENTS.format(corpus=corpus, split=split))
+    return [str(folder.joinpath(f"{part}.jsonl")) for part in parts]
 
 
 def training_inputs(wildcards):
@@ -142,31 +150,3 @@ def expand_features(corpus, name, *files):
 def features_option(wildcards, input):
     """Return the option that gives `cman predict` the cached features, if the run has any."""
     return f"--features {Path(input.features[0]).parent}" if input.features else ""
-
-
-def measured_runs():
-    """Return the folders of all runs that tables and figures are made from."""
-    if configuration.record:
-        found = sorted(
-            str(path.parent)
-            for path in Path("results/record").glob("*/*/*/seed*/scores.json")
-        )
-        if not found:
-            raise WorkflowError(
-                "record: found no run below results/record, wanted at least one; see `cman record`"
-            )
-        return found
-    if not configuration.seeds or not all(map(configuration.experiments_of, PRESENT)):
-        raise WorkflowError(
-            "experiments, seeds: found an empty list, wanted at least one of each for the tables"
-        )
-    return [
-        RUN.format(
-            corpus=process.corpus,
-            experiment=experiment,
-            split=process.split,
-            seed=process.seed,
-        )
-        for process in PROCESSES
-        for experiment in process.experiments
-    ]

@@ -1,16 +1,28 @@
-# The paper's tables, published figures beside measured ones.
+# What is made of scored runs: the paper's tables and figures, and the appendix with what the paper leaves out. Each has a
+# JSON sibling that names the runs behind every figure in it.
 
 
 localrules:
     tables,
+    figures,
+    appendix,
+
+
+FORMATS = ["pdf", "svg", "png", "csv", "json"]
+FIGURES = {
+    "figure5": "F1 by the distance between the two entities of a relation",
+    "figure6": "F1 by the length of the sentence",
+    "figure7": "F1 by the share of the training data",
+    "figure8": "F1 with and without a BSA stack that both phases share",
+}
 
 
 rule tables:
     input:
-        scores=expand("{run}/scores.json", run=measured_runs()),
-        provenance=expand("{run}/provenance.json", run=measured_runs()),
+        runs=run_files(MEASURED),
         published="config/published.yaml",
-        code=code("report/*.py", "report/*.j2"),
+        decoding=DECODING,
+        code=code("report/*.py", "report/*.j2", "evaluation/counts.py"),
     output:
         tex=report(
             "results/tables.tex", caption="../report/tables.rst", category="Tables"
@@ -18,12 +30,68 @@ rule tables:
         csv=report(
             "results/tables.csv", caption="../report/tables.rst", category="Tables"
         ),
+        json="results/tables.json",
     log:
         "results/logs/tables.log",
     params:
-        runs=measured_runs(),
+        runs=MEASURED,
         absent=[f"--absent {name}" for name in ABSENT],
+        decoding=[f"--decoding {path}" for path in DECODING],
     message:
         "tables"
     shell:
-        "cman tables {params.runs} {params.absent} --published {input.published} --output {output.tex} --csv {output.csv} --log {log}"
+        "cman tables {params.runs} {params.absent} {params.decoding} --published {input.published}"
+        " --output {output.tex} --csv {output.csv} --json {output.json} --log {log}"
+
+
+rule figures:
+    input:
+        runs=run_files(WITH_GOLD),
+        gold=gold_documents(WITH_GOLD),
+        code=code("report/*.py", "report/*.mplstyle", "evaluation/*.py"),
+    output:
+        [
+            report(
+                f"results/figures/{figure}.{form}",
+                caption=f"../report/{figure}.rst",
+                category="Figures",
+                labels={"figure": title, "format": form},
+            )
+            for figure, title in FIGURES.items()
+            for form in FORMATS
+        ],
+    log:
+        "results/logs/figures.log",
+    params:
+        runs=WITH_GOLD,
+    message:
+        "figures"
+    shell:
+        "cman figures {params.runs} --corpora results/corpora --output results/figures --log {log}"
+
+
+rule appendix:
+    input:
+        runs=run_files(WITH_GOLD),
+        gold=gold_documents(WITH_GOLD, parts=["train", "dev", "test"]),
+        code=code("report/**/*.py", "report/**/*.j2", "evaluation/*.py"),
+    output:
+        tex=report(
+            "results/appendix.tex",
+            caption="../report/appendix.rst",
+            category="Appendix",
+        ),
+        csv=report(
+            "results/appendix.csv",
+            caption="../report/appendix.rst",
+            category="Appendix",
+        ),
+        json="results/appendix.json",
+    log:
+        "results/logs/appendix.log",
+    params:
+        runs=WITH_GOLD,
+    message:
+        "appendix"
+    shell:
+        "cman appendix {params.runs} --corpora results/corpora --output {output.tex} --log {log}"

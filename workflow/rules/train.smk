@@ -77,7 +77,9 @@ else:
                 [
                     file
                     for experiment in process.experiments
-                    for file in training_files(process.corpus, experiment, process.split)
+                    for file in training_files(
+                        process.corpus, experiment, process.split
+                    )
                 ],
                 config=expand(
                     "results/configurations/{run.corpus}/{experiment}.json",
