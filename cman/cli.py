@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from cman import __version__
+from cman.cli_speed import speed
 from cman.errors import UsageError
 from cman.layout import Layout
 from cman.verb import verb
@@ -285,43 +286,7 @@ def kernels(
         write_text(output, "\n".join(lines()) + "\n")
 
 
-speed = typer.Typer(help="Measure speed.\n\nExample: cman speed kernels --threads 1", no_args_is_help=True)
 app.add_typer(speed, name="speed")
-
-
-@speed.command("kernels")
-@verb
-def speed_kernels(
-    crf: Annotated[list[str] | None, typer.Option(metavar="B,L,K", help="Shape of a CRF; repeatable.")] = None,
-    pairs: Annotated[
-        list[str] | None, typer.Option(metavar="B,N,D,R", help="Shape of the pair scores; repeatable.")
-    ] = None,
-    threads: Annotated[list[int] | None, typer.Option(min=1, help="Cores to use; repeatable; 1 and 2 by default.")] = (
-        None
-    ),
-    seconds: Annotated[float, typer.Option(min=0.0, help="Time for each contender of an operation.")] = 1.0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
-    compile: Annotated[bool, typer.Option(help="Also compile the definition by torch.compile.")] = True,
-    compile_limit: Annotated[float, typer.Option(min=0.0, help="Seconds that one compilation may take.")] = 60.0,
-    memory: Annotated[bool, typer.Option(help="Also measure peak memory, each in a process of its own.")] = True,
-    full_lengths: Annotated[bool, typer.Option("--full-lengths", help="No padding in the CRF's sentences.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the inputs.")] = 0,
-    output: Annotated[Path, typer.Option(help="CSV; the figure is written beside it.")] = Path(
-        "results/speed/kernels.csv"
-    ),
-) -> None:
-    """Time each operation against its peers, after all of them agreed on the result.
-
-    Example: cman speed kernels --crf 32,40,9 --pairs 16,40,128,6 --threads 1
-    """
-    from cman.speed.shapes import chosen_shapes
-
-    shapes = chosen_shapes(crf or [], pairs or [])  # a wrong shape is told before torch is loaded
-    from cman.speed.kernels import Options, speed_of_kernels
-
-    limit = compile_limit if compile else 0.0
-    options = Options(tuple(threads or (1, 2)), seconds, device, limit, memory, full_lengths, seed)
-    speed_of_kernels(shapes, options, output)
 
 
 @app.command()
