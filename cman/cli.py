@@ -255,6 +255,8 @@ def tables(
     published: Annotated[Path, typer.Option(help="Published figures.")] = Path("config/published.yaml"),
     output: Annotated[Path, typer.Option(help="LaTeX file.")] = Path("results/tables.tex"),
     csv: Annotated[Path, typer.Option(help="The same as CSV.")] = Path("results/tables.csv"),
+    json: Annotated[Path | None, typer.Option(help="The runs behind each cell; beside the LaTeX file.")] = None,
+    decoding: Annotated[Path | None, typer.Option(help="Decoding times (CSV) for Table V.")] = None,
     absent: Annotated[list[str] | None, typer.Option(help="Corpus without runs: its table has dashes.")] = None,
 ) -> None:
     """Make the paper's tables from scored runs, published figures beside measured ones.
@@ -265,7 +267,7 @@ def tables(
         raise UsageError("runs: found none, wanted at least one run folder, or --absent")
     from cman.report.tables import write_tables
 
-    write_tables(runs or [], published, output, csv, absent or [])
+    write_tables(runs or [], published, output, csv, absent or [], json, decoding)
 
 
 @app.command()

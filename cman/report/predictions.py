@@ -89,3 +89,28 @@ def _check_scores(run: Run, source: Path, scores: dict[str, Any]) -> None:
                     f"{source}: does not match scores.json beside it: {task} under {matching} matching count "
                     f"{level['all']}, wanted {recorded[task][matching]['all']}"
                 )
+
+
+def check_counts(run: Run) -> None:
+    """Refuse a run whose predictions cannot be those that it was scored from, as far as they tell without the gold.
+
+    Raises:
+        CmanError: there are no predictions; or the documents, or the predicted entities or relations of some type, are
+            not as many as `scores.json` counts.
+    """
+    source = predictions_file(run.folder)
+    documents = read_documents(source)
+    found = score_documents(documents, documents)  # beside themselves: what was predicted, for each type
+    if found["documents"] != run.documents:
+        raise CmanError(
+            f"{source}: found {found['documents']} documents, wanted {run.documents} as in scores.json beside it"
+        )
+    for task, levels in (("entities", run.entities), ("relations", run.relations)):
+        scored = {kind: counts.predicted for kind, counts in levels["strict"].types.items() if counts.predicted}
+        predicted = {kind: counts["predicted"] for kind, counts in found[task]["strict"]["types"].items()}
+        for kind in sorted(scored | predicted):
+            if scored.get(kind, 0) != predicted.get(kind, 0):
+                raise CmanError(
+                    f"{source}: found {predicted.get(kind, 0)} {task} of the type {kind}, wanted "
+                    f"{scored.get(kind, 0)} as in scores.json beside it"
+                )

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from cman.errors import CmanError
+from cman.experiments import EXPERIMENTS
 from cman.files import read_text
 from cman.report.results import field as take
 
@@ -39,6 +40,30 @@ class PublishedTable:
     origin: str
     rows: tuple[PublishedRow, ...]
     title: str = ""
+    added: tuple[str, ...] = ()  # experiments that are shown below the paper's rows
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PublishedDecoding:
+    """One row of Table V: a model on one corpus."""
+
+    corpus: str
+    title: str
+    method: str
+    experiment: str
+    overall_f1: float
+    relative_time: float | None  # to the first row of its corpus; null where the paper's figure is no decoding time
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Published:
+    """All that was published: tables of F1, and the table of decoding times."""
+
+    tables: tuple[PublishedTable, ...]
+    origin: str = ""  # of the decoding times
+    decoding: tuple[PublishedDecoding, ...] = ()
 
 
 def _closed(value: Any, keys: Sequence[str], where: str) -> None:
@@ -68,8 +93,40 @@ def _published_row(value: Any, where: str) -> PublishedRow:
     )
 
 
-def read_published(path: Path) -> list[PublishedTable]:
-    """Return the published tables of a YAML file.
+def _published_table(value: Any, where: str) -> PublishedTable:
+    _closed(value, list(PublishedTable.__dataclass_fields__), where)
+    number = take(value, "number", str, where)
+    if number not in NUMBERS:
+        raise CmanError(f"{where}: field number: found {number!r}, wanted one of {', '.join(NUMBERS)}")
+    rows = take(value, "rows", list, where)
+    added = take(value, "added", list, where) if "added" in value else []
+    for name in added:
+        if name not in EXPERIMENTS:
+            raise CmanError(f"{where}: field added: found {name!r}, wanted the name of an experiment")
+    return PublishedTable(
+        number=number,
+        corpus=take(value, "corpus", str, where),
+        origin=take(value, "origin", str, where),
+        rows=tuple(_published_row(row, f"{where}.rows[{position}]") for position, row in enumerate(rows)),
+        added=tuple(added),
+        **{name: take(value, name, str, where) for name in ("title", "note") if name in value},
+    )
+
+
+def _decoding_row(value: Any, where: str) -> PublishedDecoding:
+    _closed(value, list(PublishedDecoding.__dataclass_fields__), where)
+    overall = _percent(value, "overall_f1", where)
+    time = value.get("relative_time")
+    return PublishedDecoding(
+        overall_f1=0.0 if overall is None else overall,
+        relative_time=None if time is None else float(take(value, "relative_time", float, where)),
+        note=take(value, "note", str, where) if "note" in value else "",
+        **{name: take(value, name, str, where) for name in ("corpus", "title", "method", "experiment")},
+    )
+
+
+def read_published(path: Path) -> Published:
+    """Return what a YAML file says was published.
 
     Raises:
         CmanError: the file is missing, not YAML, or a field is missing, unknown or of the wrong kind.
@@ -80,21 +137,17 @@ def read_published(path: Path) -> list[PublishedTable]:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
         raise CmanError(f"{path}: {line}found invalid YAML, wanted the published tables") from None
-    tables = []
-    for index, value in enumerate(take(content, "tables", list, str(path))):
-        where = f"{path}: tables[{index}]"
-        _closed(value, list(PublishedTable.__dataclass_fields__), where)
-        number = take(value, "number", str, where)
-        if number not in NUMBERS:
-            raise CmanError(f"{where}: field number: found {number!r}, wanted one of {', '.join(NUMBERS)}")
-        rows = take(value, "rows", list, where)
-        tables.append(
-            PublishedTable(
-                number=number,
-                corpus=take(value, "corpus", str, where),
-                origin=take(value, "origin", str, where),
-                title=take(value, "title", str, where) if "title" in value else "",
-                rows=tuple(_published_row(row, f"{where}.rows[{position}]") for position, row in enumerate(rows)),
-            )
-        )
-    return tables
+    _closed(content, ("tables", "decoding"), str(path))
+    values = take(content, "tables", list, str(path))
+    tables = tuple(_published_table(value, f"{path}: tables[{index}]") for index, value in enumerate(values))
+    if "decoding" not in content:
+        return Published(tables)
+    where = f"{path}: decoding"
+    decoding = take(content, "decoding", dict, str(path))
+    _closed(decoding, ("origin", "rows"), where)
+    rows = take(decoding, "rows", list, where)
+    return Published(
+        tables,
+        take(decoding, "origin", str, where),
+        tuple(_decoding_row(row, f"{where}.rows[{index}]") for index, row in enumerate(rows)),
+    )

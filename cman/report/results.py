@@ -54,6 +54,7 @@ class Run:
     inputs_title: str
     division: str  # how a corpus with folds is divided; empty for a corpus without
     documents: int
+    revision: str  # of the code that made it; empty where that is not known
     entities: Mapping[str, Level]
     relations: Mapping[str, Level]
 
@@ -94,6 +95,12 @@ class Group:
             deviation = "" if len(folds) == 1 else ", ± sample standard deviation over these folds"
             return f"mean over {named} of one seed{deviation}"
         return f"mean over {named} within a seed, then mean ± sample standard deviation over {len(seeds)} seeds"
+
+
+def reference(run: Run) -> dict[str, Any]:
+    """Return what a figure's JSON says of a run behind it."""
+    named = {name: getattr(run, name) for name in ("corpus", "experiment", "split", "seed", "revision")}
+    return {**named, "folder": str(run.folder)}
 
 
 def precision(counts: Counts) -> float:
@@ -205,6 +212,7 @@ def read_run(folder: Path) -> Run:
         # Runs without folds were recorded before there were any.
         division=field(provenance, "division", str, where) if provenance.get("division") else "",
         documents=field(scores, "documents", int, str(scores_file)),
+        revision=str((provenance.get("git") or {}).get("revision", "")),
         entities=_levels(scores, "entities", str(scores_file)),
         relations=_levels(scores, "relations", str(scores_file)),
     )

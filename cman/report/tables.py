@@ -1,106 +1,39 @@
-"""The paper's tables as LaTeX and CSV: published figures as published, measured figures from run folders.
+"""The paper's tables as LaTeX, CSV and JSON: published figures as published, measured figures from run folders.
 
 A published table (`config/published.yaml`) belongs to a corpus and to its variants, such as `conll04` and
-`conll04-sample`; each corpus among the runs gets its own table. A sample corpus never stands beside published figures.
-Output bytes depend on the runs and the published file only: rows are sorted, rounding is fixed, nothing is dated.
+`conll04-sample`; each corpus among the runs gets its own tables. A sample corpus never stands beside published figures.
+Output bytes depend on the runs, the decoding times and the published file only: rows are sorted, rounding is fixed,
+nothing is dated.
 """
 
 import logging
 from collections.abc import Sequence
 from csv import DictWriter
-from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from string import ascii_lowercase
 
 from cman.errors import CmanError
-from cman.files import atomic_text, write_text
+from cman.files import atomic_text, write_json, write_text
+from cman.report.decoding_table import decoding_tables, read_decoding
+from cman.report.entries import Entry, entries_of
 from cman.report.latex import render
-from cman.report.published import NUMBERS, PublishedRow, PublishedTable, read_published
-from cman.report.results import Group, Summary, group_runs, read_run
+from cman.report.predictions import check_counts
+from cman.report.printed import DASH, Cell, Column, Row, Table, measured_cell, published_cell, with_best
+from cman.report.published import PublishedTable, read_published
+from cman.report.results import Group, group_runs, read_run
+from cman.report.table_csv import CSV_HEADER, csv_rows
 
 log = logging.getLogger(__name__)
 
-DASH = "--"
-COLUMNS = ("entity", "relation", "overall")
-CSV_HEADER = (
-    *("table", "corpus", "experiment", "title", "source"),
-    *(f"{column}_{figure}" for column in COLUMNS for figure in ("f1", "sd")),
-    *("entity_macro_f1", "relation_macro_f1", "runs", "protocol", "note"),
-)
+PUBLISHED, MEASURED = "published", "measured"
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One printed figure; an empty mean prints as a dash, an empty deviation as nothing."""
-
-    mean: str = ""
-    sd: str = ""
-    best: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    """One printed row: the superscript marks after its title, one cell a column, and the number of runs."""
-
-    title: str
-    marks: tuple[str, ...]
-    cells: tuple[Cell, ...]
-    runs: str
-
-
-@dataclass
-class Table:
-    """One printed table, ready for the template; a text about the runs is empty where the rows differ in it.
-
-    An absent table is that of a corpus which could not be had: it has dashes in the place of every figure measured.
-    """
-
-    number: str
-    corpus: str
-    title: str
-    sample: bool
-    origin: str
-    protocol: str
-    inputs: str
-    bold: bool
-    division: str = ""
-    spread: str = ""
-    absent: bool = False
-    in_folds: bool = False
-    published: list[Row] = field(default_factory=list)
-    measured: list[Row] = field(default_factory=list)
-    notes: dict[str, str] = field(default_factory=dict)
-
-    def mark(self, note: str, *, letter: bool) -> str:
-        """Return the mark of a footnote: numbers for sources, letters for remarks; equal texts share a mark."""
-        if note not in self.notes:
-            count = sum(mark.isalpha() == letter for mark in self.notes.values())
-            letters = ascii_lowercase[count % 26] * (count // 26 + 1)
-            self.notes[note] = letters if letter else str(count + 1)
-        return self.notes[note]
-
-    @property
-    def position(self) -> int:
-        """The table's number in Arabic figures, for LaTeX's counter; 0 for a corpus that the paper does not have."""
-        return NUMBERS.index(self.number) + 1 if self.number else 0
-
-    @property
-    def bert(self) -> bool:
-        """Whether a row carries the star, which then needs its explanation."""
-        return any("*" in row.marks for row in self.published)
-
-
-def fixed(value: float | None) -> str:
-    """Return a figure with two decimals, halves rounded up as a reader does by hand; empty for a missing figure."""
-    if value is None:
-        return ""
-    # Nine decimals first: 84.375 may be stored as 84.37499999999999 after an average, which is a half all the same.
-    return str(Decimal(f"{value:.9f}").quantize(Decimal("0.01"), rounding=ROUND_HALF_UP))
-
-
-def _summaries(group: Group) -> tuple[Summary, ...]:
-    return group.entity, group.relation, group.overall
+def _columns(published: bool) -> tuple[Column, ...]:
+    columns = []
+    for group in ("Entity", "Relation", "Overall"):
+        if published and group != "Overall":
+            columns.append(Column(group, PUBLISHED))
+        columns.append(Column(group, MEASURED if published else "", spread=True, bold=True))
+    return (*columns, Column("", "n"))
 
 
 def _shared(groups: Sequence[Group], name: str) -> str:
@@ -109,112 +42,93 @@ def _shared(groups: Sequence[Group], name: str) -> str:
     return str(values.pop()) if len(values) == 1 else ""
 
 
-def _measured(groups: Sequence[Group], published: PublishedTable) -> list[Group | PublishedRow]:
-    """The paper's own experiments in the paper's order, then what was added to them, by name.
-
-    Where published rows stand above, a row of theirs that is repeated here but has no run yet keeps its place.
-    """
-    by_name = {group.first.experiment: group for group in groups}
-    rows: list[Group | PublishedRow] = []
-    for row in published.rows:
-        if row.experiment in by_name:
-            rows.append(by_name.pop(row.experiment))
-        elif row.experiment and not (groups and groups[0].first.sample):
-            rows.append(row)
-    return rows + [by_name[name] for name in sorted(by_name)]
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
-def _published_note(row: PublishedRow) -> str:
-    return f"{row.source}. {row.note}".strip()
-
-
-def _published_line(table: Table, row: PublishedRow) -> Row:
-    mark = table.mark(_published_note(row), letter=False)
-    cells = (Cell(fixed(row.entity_f1)), Cell(fixed(row.relation_f1)), Cell())
-    return Row(row.method, ("*", mark) if row.bert else (mark,), cells, "")
-
-
-def _measured_line(table: Table, row: Group | PublishedRow, best: Sequence[str]) -> Row:
-    if isinstance(row, PublishedRow):
-        return Row(row.method, (), (Cell(),) * len(COLUMNS), DASH)
-    notes = []
-    if not table.inputs:
-        notes.append(f"Inputs: {row.first.inputs_title}.")
-    if not table.protocol:
-        notes.append(f"Protocol: {row.first.protocol}.")
-    if not table.spread and row.spread:
-        notes.append(f"{row.spread[0].upper()}{row.spread[1:]}.")
-    if not table.division and row.first.division:
-        notes.append(f"Division: {row.first.division}.")
-    cells = []
-    for summary, top in zip(_summaries(row), best, strict=True):
-        mean = fixed(summary.mean)
-        cells.append(Cell(mean, fixed(summary.sd), table.bold and mean == top))
-    return Row(
-        row.first.title, tuple(table.mark(note, letter=True) for note in notes), tuple(cells), str(len(row.runs))
-    )
-
-
-def build_table(groups: Sequence[Group], published: PublishedTable) -> Table:
-    """Return the printed table of one corpus, whose groups are given."""
-    first = groups[0].first
-    table = Table(
-        number=published.number,
-        corpus=first.corpus,
-        title=first.corpus_title,
-        sample=first.sample,
-        origin=f"Table {published.number} of {published.origin}" if published.number else "",
-        protocol=_shared(groups, "protocol"),
-        inputs=_shared(groups, "inputs_title"),
-        bold=len(groups) > 1,
-        division=_shared(groups, "division"),
-        in_folds=any(group.spread for group in groups),
-        spread=groups[0].spread if len({group.spread for group in groups}) == 1 else "",
-    )
-    if not first.sample:
-        table.published = [_published_line(table, row) for row in published.rows]
-    means = zip(*([fixed(summary.mean) for summary in _summaries(group)] for group in groups), strict=True)
-    best = [max(column, key=Decimal) for column in means]
-    table.measured = [_measured_line(table, row, best) for row in _measured(groups, published)]
+def build_table(published: PublishedTable, groups: Sequence[Group], first: bool = True) -> Table:
+    """Return the printed table of one corpus, whose groups are given; none for a corpus that could not be had."""
+    run = groups[0].first if groups else None
+    sample = run is not None and run.sample
+    paper, added = entries_of(published, groups, first)
+    shown = [entry.group for entry in (*paper, *added) if entry.group is not None]
+    columns = _columns(published=not sample and bool(published.rows))
+    title = run.corpus_title if run else published.title or published.corpus
+    table = Table(published.number, run.corpus if run else published.corpus, title, columns)
+    table.sentences = _caption(published, title, sample, shown, any(column.bold for column in columns))
+    rows = [_row(table, entry, shown) for entry in paper]
+    if added:
+        rows += ([Row("Added here")] if paper else []) + [_row(table, entry, shown) for entry in added]
+    table.rows = with_best(columns, rows)
+    if any("*" in row.marks for row in rows):
+        table.remarks.append("* The study uses BERT as its core model.")
+    if published.note:
+        table.remarks.append(published.note)
     return table
 
 
-def absent_table(published: PublishedTable) -> Table:
-    """Return the printed table of a corpus that could not be had: published figures, and dashes for measured ones."""
-    origin = f"Table {published.number} of {published.origin}"
-    title = published.title or published.corpus
-    table = Table(published.number, published.corpus, title, False, origin, "", "", bold=False, absent=True)
-    table.published = [_published_line(table, row) for row in published.rows]
-    table.measured = [_measured_line(table, row, ()) for row in published.rows if row.experiment]
-    return table
+def _caption(published: PublishedTable, title: str, sample: bool, shown: Sequence[Group], bold: bool) -> list[str]:
+    origin = f"Table {published.number} of {published.origin}" if published.number else ""
+    if sample:
+        opening = f"{title}, a generated sample corpus" + (f", in the layout of {origin}" if origin else "")
+    else:
+        opening = title + (f", beside the figures published in {origin}" if origin else "")
+    sentences = [opening, "Strict micro F1 in percent on the test split; overall is the mean of entity and relation F1"]
+    if not shown:
+        return [*sentences, "Nothing was measured"]
+    spreads = {group.spread for group in shown}
+    spread = spreads.pop() if len(spreads) == 1 else None
+    if spread:
+        sentences.append(f"Measured: {spread}; n is the number of runs")
+    elif spread is None:
+        sentences.append("Measured: over folds, see the notes; n is the number of runs")
+    else:
+        sentences.append("Measured: mean ± sample standard deviation over n seeds")
+    if division := _shared(shown, "division"):
+        sentences.append(f"Division: {division}")
+    sentences.append(f"Protocol: {_shared(shown, 'protocol') or 'see the notes'}")
+    sentences.append(f"Inputs: {_shared(shown, 'inputs_title') or 'see the notes'}")
+    if bold and len(shown) > 1:
+        sentences.append("Bold: the best measured value of a column")
+    return sentences
 
 
-def csv_rows(groups: Sequence[Group], published: PublishedTable) -> list[dict[str, str]]:
-    """Return the lines of one corpus's table, in the order of the printed rows; a missing figure is empty.
+def _row(table: Table, entry: Entry, shown: Sequence[Group]) -> Row:
+    marks, group = [], entry.group
+    source = ""
+    if entry.published is not None:
+        source = f"{entry.published.source}. {entry.published.note}".strip()
+        marks += ["*"] * entry.published.bert + [table.mark(source, letter=False)]
+    if group is not None:
+        marks += [table.mark(note, letter=True) for note in _remarks(group, shown)]
+    runs = () if group is None else group.runs
+    row = entry.published
+    printed = {} if row is None else {"Entity": row.entity_f1, "Relation": row.relation_f1}
+    measured = {}
+    if group is not None:
+        measured = {"Entity": group.entity, "Relation": group.relation, "Overall": group.overall}
+    cells = [
+        published_cell(printed.get(column.group), source)
+        if column.head == PUBLISHED
+        else measured_cell(measured.get(column.group), runs)
+        for column in table.columns[:-1]
+    ]
+    count = Cell(str(len(runs)) if runs else DASH if entry.repeated else "", runs=runs)
+    return Row(entry.title, tuple(marks), (*cells, count), entry.experiment)
 
-    Without any group, the table is that of an absent corpus.
-    """
-    first = groups[0].first if groups else None
-    place = {"table": published.number, "corpus": first.corpus if first else published.corpus}
-    lines = []
-    for row in () if first and first.sample else published.rows:
-        note = _published_note(row) + (" BERT is the core model." if row.bert else "")
-        text = {"experiment": row.experiment, "title": row.method, "source": "published", "note": note}
-        lines.append({**place, **text, "entity_f1": fixed(row.entity_f1), "relation_f1": fixed(row.relation_f1)})
-    for entry in _measured(groups, published):
-        line = {**place, "source": "measured"}
-        if isinstance(entry, PublishedRow):
-            lines.append({**line, "experiment": entry.experiment, "title": entry.method, "runs": "0"})
-            continue
-        line |= {"experiment": entry.first.experiment, "title": entry.first.title, "runs": str(len(entry.runs))}
-        for name, summary in zip(COLUMNS, _summaries(entry), strict=True):
-            line |= {f"{name}_f1": fixed(summary.mean), f"{name}_sd": fixed(summary.sd)}
-        line["entity_macro_f1"] = fixed(entry.entity_macro.mean)
-        line["relation_macro_f1"] = fixed(entry.relation_macro.mean)
-        notes = [f"Inputs: {entry.first.inputs_title}."]
-        notes += [f"{text[0].upper()}{text[1:]}." for text in (entry.spread, entry.first.division) if text]
-        lines.append({**line, "protocol": entry.first.protocol, "note": " ".join(notes)})
-    return lines
+
+def _remarks(group: Group, shown: Sequence[Group]) -> list[str]:
+    """What the caption cannot say of all rows."""
+    remarks = []
+    if not _shared(shown, "inputs_title"):
+        remarks.append(f"Inputs: {group.first.inputs_title}.")
+    if not _shared(shown, "protocol"):
+        remarks.append(f"Protocol: {group.first.protocol}.")
+    if len({other.spread for other in shown}) > 1 and group.spread:
+        remarks.append(f"{_capital(group.spread)}.")
+    if not _shared(shown, "division") and group.first.division:
+        remarks.append(f"Division: {group.first.division}.")
+    return remarks
 
 
 def _placed(
@@ -222,7 +136,7 @@ def _placed(
 ) -> list[tuple[PublishedTable, str]]:
     """Return (table, corpus) in the order of printing: the paper's tables first, then one for each other corpus.
 
-    A corpus belongs to a paper's table by its name, its variants such as `conll04-sample` too; real ones come first.
+    A corpus belongs to a paper's tables by its name, its variants such as `conll04-sample` too; real ones come first.
     """
     known = {(group.first.sample, group.first.corpus) for group in groups}
     corpora = [corpus for _, corpus in sorted(known | {(False, name) for name in absent})]
@@ -236,30 +150,51 @@ def _placed(
     return placed + [(PublishedTable(number="", corpus=corpus, origin="", rows=()), corpus) for corpus in own]
 
 
-def write_tables(run_folders: list[Path], published: Path, tex: Path, csv: Path, absent: Sequence[str] = ()) -> None:
-    """Write the tables of the given runs as LaTeX and as CSV, both atomically.
+def write_tables(
+    run_folders: list[Path],
+    published_file: Path,
+    tex: Path,
+    csv: Path,
+    absent: Sequence[str] = (),
+    json: Path | None = None,
+    decoding: Path | None = None,
+) -> None:
+    """Write the tables of the given runs as LaTeX, CSV and JSON, each atomically.
 
     Args:
         absent: corpora of the paper that could not be had; their tables show dashes.
+        json: what stands behind each cell; beside the LaTeX file by default.
+        decoding: decoding times (`cman speed decoding`) for Table V.
 
     Raises:
-        CmanError: no run is given, a run or the published file is malformed, or runs of one row do not belong together.
+        CmanError: no run is given; a run, the published file or the times are malformed; runs of one row do not belong
+            together; or a run's predictions cannot be those that its scores were made from.
     """
     if not run_folders and not absent:
         raise CmanError("no run was given; wanted at least one run folder to make tables from")
-    groups = group_runs(read_run(folder) for folder in run_folders)
-    definitions = read_published(published)
-    tables, lines = [], []
-    published_corpora = [definition.corpus for definition in definitions]
+    runs = [read_run(folder) for folder in run_folders]
+    for run in runs:
+        check_counts(run)
+    groups = group_runs(runs)
+    published = read_published(published_file)
+    times = [] if decoding is None else read_decoding(decoding)
+    published_corpora = list(dict.fromkeys(definition.corpus for definition in published.tables))
     for name in set(absent).difference(published_corpora):
         log.info("%s: has neither runs nor published figures, and so no table", name)
     missing = [name for name in published_corpora if name in absent]
-    for definition, corpus in _placed(groups, definitions, missing):
+    tables, lines, seen = [], [], set[str]()
+    for definition, corpus in _placed(groups, published.tables, missing):
         members = [group for group in groups if group.first.corpus == corpus]
-        tables.append(build_table(members, definition) if members else absent_table(definition))
-        lines += csv_rows(members, definition)
+        table = build_table(definition, members, first=corpus not in seen)
+        if any(row.cells for row in table.rows):
+            tables.append(table)
+            lines += csv_rows(definition, members, first=corpus not in seen)
+        seen.add(corpus)
+    tables += decoding_tables(published, groups, missing, times)
+    tables.sort(key=lambda table: table.position or 99)  # stable: a corpus and its sample keep their order
     write_text(tex, render(tables))
     with atomic_text(csv) as stream:
         writer = DictWriter(stream, CSV_HEADER, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(lines)
+    write_json(json or tex.with_suffix(".json"), [table.to_json() for table in tables])

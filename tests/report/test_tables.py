@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
+from fake_runs import fake_run
 
 from cman.errors import CmanError
 from cman.report.latex import escape
+from cman.report.printed import fixed
 from cman.report.published import read_published
-from cman.report.tables import fixed, write_tables
+from cman.report.tables import write_tables
 
 PUBLISHED = Path(__file__).parents[2] / "config" / "published.yaml"
 TITLES = {"cman": "CMAN", "multihead": "Multi-head", "multihead-at": "Multi-head + AT"}
@@ -22,19 +24,10 @@ TITLES = {"cman": "CMAN", "multihead": "Multi-head", "multihead-at": "Multi-head
 
 def make_run(root: Path, experiment: str, seed: int, entities: int, relations: int, **changes: Any) -> Path:
     """A run with the given true positives among 200 predicted and 200 gold items: F1 is half the true positives."""
-    provenance = {"corpus": "conll04", "corpus_title": "CoNLL04", "sample": False, "experiment": experiment}
-    provenance |= {"title": TITLES.get(experiment, experiment), "split": "main", "seed": seed}
-    provenance |= {"protocol": "epoch chosen on dev", "inputs_title": "characters"} | changes
-    folder = root / provenance["corpus"] / experiment / "main" / f"seed{seed}"
-    folder.mkdir(parents=True)
-    scores: dict[str, Any] = {"documents": 288}
-    for task, right in (("entities", entities), ("relations", relations)):
-        counts = {"true_positive": right, "predicted": 200, "gold": 200}
-        level = {"all": counts, "types": {"A": counts}}
-        scores[task] = {"strict": level, "boundaries": level, "relaxed": level}
-    (folder / "scores.json").write_text(json.dumps(scores))
-    (folder / "provenance.json").write_text(json.dumps(provenance))
-    return folder
+    corpus = changes.pop("corpus", "conll04")
+    named = {"corpus_title": "CoNLL04", "title": TITLES.get(experiment, experiment), "protocol": "epoch chosen on dev"}
+    named |= {"inputs_title": "characters"} | changes
+    return fake_run(root, corpus, experiment, (entities, 200, 200), (relations, 200, 200), seed=seed, **named)
 
 
 @pytest.fixture
@@ -54,9 +47,9 @@ def written(runs: list[Path], folder: Path, published: Path = PUBLISHED) -> tupl
 
 
 def line_of(tex: str, title: str) -> str:
-    """What follows the title, which may end in a mark, in the last row that has it: measured rows stand below."""
-    opening = f"\\cmantitle{{{title}}}"
-    return [line.removeprefix(opening).strip() for line in tex.splitlines() if line.startswith(opening)][-1]
+    """What follows the title, which may end in marks, in the first row that has it."""
+    pattern = re.compile(rf"\\cmantitle\{{{re.escape(title)}(\\cmanmark\{{[^}}]*\}})?\}}(.*)")
+    return next(found.group(2).strip() for line in tex.splitlines() if (found := pattern.match(line)))
 
 
 def test_halves_are_rounded_up_as_by_hand():
@@ -79,7 +72,7 @@ def test_special_characters_are_escaped_for_latex():
 
 def test_a_cell_holds_mean_and_deviation_and_the_row_its_number_of_runs(runs, tmp_path):
     tex, _ = written(runs, tmp_path)
-    row = line_of(tex, "CMAN")
+    row = line_of(tex, "CMAN (BiLSTM)")
     assert r"\cmanbest{91.00} & \cmansd{1.41}" in row  # F1 90 and 92
     assert r"70.50 & \cmansd{0.71}" in row  # F1 70 and 71
     assert row.endswith(r"& 2 \\")
@@ -87,7 +80,7 @@ def test_a_cell_holds_mean_and_deviation_and_the_row_its_number_of_runs(runs, tm
 
 def test_a_single_run_prints_its_figure_without_a_deviation(runs, tmp_path):
     tex, _ = written(runs, tmp_path)
-    assert line_of(tex, "Multi-head + AT") == r"& 80.00 & & \cmanbest{75.00} & & 77.50 & & 1 \\"
+    assert line_of(tex, "Multi-head + AT") == r"& 83.61 & 80.00 & & 61.95 & \cmanbest{75.00} & & 77.50 & & 1 \\"
 
 
 def test_the_best_measured_value_of_a_column_is_bold_and_no_published_one(runs, tmp_path):
@@ -110,7 +103,7 @@ def test_nothing_is_bold_with_a_single_measured_row(runs, tmp_path):
 
 def test_published_rows_stand_in_the_papers_order_above_the_measured_ones(runs, tmp_path):
     _, rows = written(runs, tmp_path)
-    assert [row["title"] for row in rows if row["source"] == "published"] == [
+    assert [row["title"] for row in rows if row["source"] == "published" and row["table"] == "I"] == [
         "Table Representation",
         "NN CRF",
         "Global Optimization",
@@ -121,12 +114,13 @@ def test_published_rows_stand_in_the_papers_order_above_the_measured_ones(runs, 
         "SpERT",
         "CMAN (BiLSTM)",
     ]
-    assert [row["source"] for row in rows] == ["published"] * 9 + ["measured"] * 3
+    table = [row["source"] for row in rows if row["table"] == "I"]
+    assert table == ["published"] * 9 + ["measured"] * 7  # three of the paper's, four added ones
 
 
 def test_the_multi_head_row_prints_its_relation_figure_and_a_footnote_on_the_misprint(runs, tmp_path):
     tex, rows = written(runs, tmp_path)
-    assert line_of(tex, r"Multi-head\cmanmark{4}").startswith("& 83.04 & & 61.04 & &")
+    assert line_of(tex, "Multi-head").startswith(r"& 83.04 & \cmandash & 61.04 & \cmandash")
     assert "\\cmanmark{4}~Bekoulis et al., 2018. The paper prints 72.04 for relations" in tex
     (row,) = [row for row in rows if row["title"] == "Multi-head" and row["source"] == "published"]
     assert (row["relation_f1"], row["overall_f1"]) == ("61.04", "")
@@ -137,22 +131,27 @@ def test_every_published_row_names_its_source_and_bert_rows_carry_a_star(runs, t
     tex, rows = written(runs, tmp_path)
     assert r"SpERT\cmanmark{*,8}" in tex
     assert r"\cmanmark{8}~Eberts and Ulges, ECAI 2020." in tex
-    assert r"\cmanmark{*}~" in tex
+    assert "* The study uses BERT as its core model." in tex
     assert all(re.search(r"\d{4}\.", row["note"]) for row in rows if row["source"] == "published")
 
 
 def test_an_experiment_of_the_paper_without_a_run_prints_as_dashes(runs, tmp_path):
     tex, rows = written(runs, tmp_path)
-    assert line_of(tex, "Multi-head") == r"& \cmandash & \cmandash & \cmandash & -- \\"
+    assert line_of(tex, "Multi-head") == r"& 83.04 & \cmandash & 61.04 & \cmandash & \cmandash & -- \\"
+    assert line_of(tex, "CMAN, no contextual inputs") == r"& -- & \cmandash & -- & \cmandash & \cmandash & -- \\"
     (row,) = [row for row in rows if row["source"] == "measured" and row["experiment"] == "multihead"]
     assert (row["runs"], row["entity_f1"]) == ("0", "")
 
 
-def test_an_added_experiment_stands_below_those_of_the_paper(runs, tmp_path):
+def test_a_variant_of_ones_own_stands_below_the_paper_and_other_experiments_of_the_paper_do_not(runs, tmp_path):
     runs.append(make_run(tmp_path / "runs", "a-variant", 1, 100, 100))
+    runs.append(make_run(tmp_path / "runs", "cman-static", 1, 100, 100))
+    runs.append(make_run(tmp_path / "runs", "cman@20", 1, 100, 100))
     _, rows = written(runs, tmp_path)
-    measured = [row["experiment"] for row in rows if row["source"] == "measured"]
-    assert measured == ["multihead", "multihead-at", "cman", "a-variant"]
+    measured = [row["experiment"] for row in rows if row["source"] == "measured" and row["table"] == "I"]
+    added = ["multihead-contextual", "multihead-matched", "cman-static", "cman-ijcai", "a-variant"]
+    assert measured == ["multihead", "multihead-at", "cman", *added]
+    assert not any(row["experiment"] in ("a-variant", "cman@20") for row in rows if row["table"] != "I")
 
 
 def test_a_sample_corpus_says_so_and_prints_no_published_figure(tmp_path):
@@ -171,28 +170,29 @@ def test_a_sample_corpus_says_so_and_prints_no_published_figure(tmp_path):
 def test_a_real_corpus_and_its_sample_get_a_table_each(runs, tmp_path):
     runs.append(make_run(tmp_path / "runs", "cman", 1, 100, 100, corpus="conll04-sample", sample=True))
     tex, rows = written(runs, tmp_path)
-    assert tex.count(r"\begin{table}") == 2
-    assert [row["corpus"] for row in rows] == ["conll04"] * 12 + ["conll04-sample"]
+    labels = re.findall(r"\\label\{tab:(.*?)\}", tex)
+    assert labels[:2] == ["I-conll04", "I-conll04-sample"]
+    assert {row["corpus"] for row in rows} == {"conll04", "conll04-sample"}
 
 
 def test_inputs_and_protocol_stand_in_the_caption_when_all_rows_share_them(runs, tmp_path):
     tex, _ = written(runs, tmp_path)
     assert "Protocol: epoch chosen on dev." in tex
-    assert tex.count("Inputs: characters.") == 1
+    assert tex.count("Inputs: characters.") == 3  # Tables I, VI and VII
 
 
 def test_inputs_that_differ_between_rows_become_footnotes(runs, tmp_path):
     runs.append(make_run(tmp_path / "runs", "multihead", 1, 100, 100, inputs_title="word_vectors & more"))
     tex, _ = written(runs, tmp_path)
     assert "Inputs: see the notes." in tex
-    assert line_of(tex, r"Multi-head\cmanmark{a}").startswith("& 50.00")
+    assert r"\cmantitle{Multi-head\cmanmark{4,a}}" in tex
     assert r"\cmanmark{a}~Inputs: word\_vectors \& more." in tex
-    assert line_of(tex, r"CMAN\cmanmark{b}").startswith("& ")
+    assert r"\cmantitle{CMAN (BiLSTM)\cmanmark{9,b}}" in tex
 
 
 def test_the_csv_holds_the_figures_of_the_row_with_two_decimals(runs, tmp_path):
     _, rows = written(runs, tmp_path)
-    (row,) = [row for row in rows if row["source"] == "measured" and row["experiment"] == "cman"]
+    row, *_ = [row for row in rows if row["source"] == "measured" and row["experiment"] == "cman"]
     assert row == {
         "table": "I",
         "corpus": "conll04",
@@ -216,8 +216,48 @@ def test_the_csv_holds_the_figures_of_the_row_with_two_decimals(runs, tmp_path):
 def test_the_same_runs_in_any_order_give_the_same_bytes(runs, tmp_path):
     written(runs, tmp_path / "one")
     written(runs[::-1], tmp_path / "two")
-    for name in ("tables.tex", "tables.csv"):
+    for name in ("tables.tex", "tables.csv", "tables.json"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_the_json_names_the_runs_behind_each_cell(runs, tmp_path):
+    written(runs, tmp_path)
+    table = json.loads((tmp_path / "tables.json").read_text())[0]
+    assert (table["table"], table["corpus"]) == ("I", "conll04")
+    (row,) = [row for row in table["rows"] if row["experiment"] == "cman"]
+    cell = row["cells"]["Entity measured"]
+    assert (cell["value"], cell["sd"]) == ("91.00", "1.41")
+    assert [(run["seed"], run["folder"], run["revision"]) for run in cell["runs"]] == [
+        (1, str(runs[0]), "0123abc"),
+        (2, str(runs[1]), "0123abc"),
+    ]
+    assert row["cells"]["Entity published"] == {"value": "91.72", "source": "Zhao et al., IEEE TNNLS 2023."}
+    (dash,) = [row for row in table["rows"] if row["experiment"] == "cman-static"]
+    assert dash["cells"]["Relation measured"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda line: {**line, "entities": line["entities"][1:], "relations": []}, "found 199 entities of the type A"),
+        (lambda line: {**line, "relations": line["relations"][1:]}, "found 199 relations of the type A, wanted 200"),
+        (lambda line: {**line, "id": "1"}, "line 2: field id: '1' already stands on line 1"),
+        (None, "found 2 documents, wanted 3"),
+    ],
+)
+def test_predictions_that_cannot_be_those_of_the_scores_are_refused(runs, tmp_path, change, message):
+    path = runs[0] / "predictions.jsonl"
+    first, *others = path.read_text().splitlines()
+    lines = [first, *others[1:]] if change is None else [json.dumps(change(json.loads(first))), *others]
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(CmanError, match=message):
+        written(runs, tmp_path)
+
+
+def test_a_run_without_predictions_is_refused(runs, tmp_path):
+    (runs[0] / "predictions.jsonl").unlink()
+    with pytest.raises(CmanError, match=r"predictions\.jsonl: cannot be read"):
+        written(runs, tmp_path)
 
 
 def test_no_run_at_all_is_refused(tmp_path):
@@ -260,7 +300,7 @@ def test_a_figure_that_nobody_published_prints_as_a_dash(runs, tmp_path):
     content["tables"][0]["rows"][0]["entity_f1"] = None
     (tmp_path / "published.yaml").write_text(yaml.safe_dump(content))
     tex, rows = written(runs, tmp_path, tmp_path / "published.yaml")
-    assert line_of(tex, r"Table Representation\cmanmark{1}").startswith(r"& \cmandash & 61.00")
+    assert line_of(tex, "Table Representation").startswith(r"& -- & \cmandash & 61.00")
     assert rows[0]["entity_f1"] == ""
 
 
