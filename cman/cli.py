@@ -272,6 +272,23 @@ def tables(
 
 @app.command()
 @verb
+def figures(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders or records.")],
+    corpora: Annotated[Path, typer.Option(help="Folder of prepared corpora.")] = Path("results/corpora"),
+    corpus: Annotated[str | None, typer.Option(help="Corpus; CoNLL04 or its sample by default.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder of figures.")] = Path("results/figures"),
+) -> None:
+    """Draw Figures 5 to 8 from scored runs, with the numbers and the runs behind them.
+
+    Example: cman figures results/record/conll04/*/main/seed*
+    """
+    from cman.report.figures.write import write_figures
+
+    write_figures(runs, corpora, output, corpus)
+
+
+@app.command()
+@verb
 def kernels(
     output: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
 ) -> None:

@@ -15,6 +15,7 @@ import torch
 
 from cman.device import available_device
 from cman.kernels import backend, reference
+from cman.report.style import FORMATS
 from cman.speed.compiling import Compiler, compiled_reference, fresh_cache
 from cman.speed.contenders import COMPILED, OURS, contenders, release
 from cman.speed.inputs import Inputs, make_inputs
@@ -23,7 +24,7 @@ from cman.speed.memory import Job, in_a_process
 from cman.speed.operations import OPERATIONS, Call, Operation, Outputs, doors
 from cman.speed.parity import describe, share_of_tolerance, truth
 from cman.speed.peers import Contender
-from cman.speed.plot import FORMATS, plot_rows
+from cman.speed.plot import plot_rows
 from cman.speed.rows import FAILED, MISSING, SKIPPED, TIMED, Row, write_rows
 from cman.speed.shapes import Shape
 from cman.speed.tables import Screen
@@ -77,12 +78,8 @@ def speed_of_kernels(shapes: Sequence[Shape], options: Options, output: Path) ->
         finally:
             torch.set_num_threads(before)
         screen.line(f"{output}: {len(rows)} rows")
-        try:
-            plot_rows(rows, output.with_suffix(""))
-        except ModuleNotFoundError:
-            screen.line("missing: matplotlib (not installed, pip install '.[speed]'), so there is no figure")
-        else:
-            screen.line(f"{output.with_suffix('')}.{{{','.join(FORMATS)}}}: first number of threads")
+        plot_rows(rows, output.with_suffix(""))
+        screen.line(f"{output.with_suffix('')}.{{{','.join(FORMATS)}}}: first number of threads")
     return rows
 
 

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cman.files import atomic_path
+from cman.report.style import save, styled
 from cman.speed.operations import OPERATIONS
 from cman.speed.rows import TIMED, Row
 
-FORMATS = ("pdf", "svg", "png")
-# Okabe and Ito's colours, which the colour-blind can tell apart; the marks differ as well.
+# The marks differ as well as the colours.
 MARKS = {
     "cman": ("#D55E00", "D"),
     "eager": ("#000000", "o"),
@@ -29,12 +28,11 @@ WIDTH, PANEL, LINE = 7.0, 0.6, 0.24  # inches
 
 def plot_rows(rows: Sequence[Row], stem: Path) -> list[Path]:
     """Write the figure as PDF, SVG and PNG, of the first number of threads in the rows; the paths written."""
-    import matplotlib
+    with styled() as pyplot:
+        return _plot(pyplot, rows, stem)
 
-    matplotlib.use("Agg")
-    matplotlib.rcParams.update({"svg.hashsalt": "cman", "font.size": 8})  # equal rows give equal files
-    from matplotlib import pyplot
 
+def _plot(pyplot: Any, rows: Sequence[Row], stem: Path) -> list[Path]:
     timed = [row for row in rows if row.status == TIMED and row.threads == rows[0].threads]
     operations = [name for name in OPERATIONS if any(row.operation == name for row in timed)]
     shapes = {name: list(dict.fromkeys(r.shape for r in timed if r.operation == name)) for name in operations}
@@ -57,12 +55,7 @@ def plot_rows(rows: Sequence[Row], stem: Path) -> list[Path]:
         figure.suptitle(f"{where}, {threads}, kernels: {timed[0].backend}", fontsize=8)
         figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4, frameon=False)
         panels[-1, 0].set_xlabel("milliseconds a call")
-    paths = [stem.with_suffix(f".{form}") for form in FORMATS]
-    for path, form in zip(paths, FORMATS, strict=True):
-        # Without a date, so that equal rows give equal files.
-        dates: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(form, {})
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, format=form, dpi=200, metadata=dates)
+    paths = save(figure, stem)
     pyplot.close(figure)
     return paths
 

@@ -80,7 +80,6 @@ def test_what_was_not_measured_has_no_number_but_a_reason(measured):
 
 
 def test_the_figure_stands_beside_the_table(measured):
-    pytest.importorskip("matplotlib")
     for form, begins in (("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")):
         assert measured.with_suffix(f".{form}").read_bytes().startswith(begins)
 

@@ -1,0 +1,1 @@
+"""Figures 5 to 8: what is in them, how it is drawn, and the numbers behind them."""

@@ -1,0 +1,120 @@
+"""Draws a figure: two panels, bars for groups or lines over a scale, error bars, and group sizes under the axis."""
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from cman.report.figures.data import TASKS, FigureData, Series
+from cman.report.style import BLACK, BLUE, SKY, VERMILION, save, styled
+
+SIZE = 7.0, 2.9  # inches: the width of a page of two columns
+# By experiment: colour, hatch of the bars, mark and dashes of the lines. Without colour the others tell them apart.
+LOOK = {
+    "multihead-at": (BLUE, "////", "o", (4, 2)),
+    "multihead-contextual": (SKY, "....", "^", (1, 1)),
+    "cman": (VERMILION, "", "D", ()),
+    "cman-separate": (SKY, "\\\\\\\\", "s", (4, 2)),
+}
+BAR, LINE = 0.8, 10  # width of all bars of a group; the axis of lines starts at a multiple of this
+
+
+def draw(data: FigureData, corpus: str, sample: bool, stem: Path) -> list[Path]:
+    """Write a figure as PDF, SVG and PNG; the paths.
+
+    Args:
+        corpus: what the corpus is called.
+    """
+    with styled() as pyplot:
+        figure, panels = pyplot.subplots(1, 2, figsize=SIZE)
+        for letter, task, panel in zip("ab", TASKS, panels, strict=True):
+            panel.set_title(f"({letter}) {task}")
+            (_lines if data.lines else _bars)(panel, data, task)
+            _axis(panel, data, task)
+        where = f"{corpus}, a generated sample corpus" if sample else corpus
+        figure.suptitle(f"{where}: {data.title}", fontsize=8, x=0.01, ha="left")
+        entries = dict(zip(*reversed(panels[0].get_legend_handles_labels()), strict=True))
+        legend = figure.legend(
+            entries.values(), entries.keys(), loc="outside lower left", title=_remark(data), alignment="left"
+        )
+        legend.get_title().set_fontsize(7)
+        paths = save(figure, stem)
+        pyplot.close(figure)
+    return paths
+
+
+def _remark(data: FigureData) -> str:
+    if not data.series:
+        return "No run."
+    bars = "One seed, so there are no error bars."
+    if data.seeds > 1:
+        bars = f"Means and, as error bars, sample standard deviations over {data.seeds} seeds."
+    return f"Strict micro F1 in percent on the test documents. {bars}"
+
+
+def _label(series: Series) -> str:
+    return f"{series.title} (inputs: {series.inputs})"
+
+
+def _bars(panel: Any, data: FigureData, task: str) -> None:
+    width = BAR / max(len(data.series), 1)
+    for number, series in enumerate(data.series):
+        colour, hatch, _, _ = LOOK[series.experiment]
+        places = [place for kind, place in sorted(series.points) if kind == task]
+        points = [series.points[task, place].summary for place in places]
+        panel.bar(
+            [place - BAR / 2 + width * (number + 0.5) for place in places],
+            [point.mean for point in points],
+            width * 0.92,
+            yerr=[point.sd or 0.0 for point in points] if any(point.sd for point in points) else None,
+            color=colour,
+            edgecolor="white" if hatch else colour,
+            hatch=hatch,
+            linewidth=0.0 if hatch else 0.5,
+            ecolor=BLACK,
+            error_kw={"elinewidth": 0.8},
+            label=_label(series),
+        )
+    panel.set_ylim(0, 100)
+    margin = 0.6 if len(data.groups) > 1 else 1.2
+    panel.set_xlim(-margin, len(data.groups) - 1 + margin)
+
+
+def _lines(panel: Any, data: FigureData, task: str) -> None:
+    lowest = 100.0
+    for series in data.series:
+        colour, _, mark, dashes = LOOK[series.experiment]
+        places = [place for kind, place in sorted(series.points) if kind == task]
+        points = [series.points[task, place].summary for place in places]
+        panel.errorbar(
+            places,
+            [point.mean for point in points],
+            yerr=[point.sd or 0.0 for point in points],
+            color=colour,
+            marker=mark,
+            linestyle=(0, dashes) if dashes else "-",
+            elinewidth=0.8,
+            label=_label(series),
+        )
+        lowest = min([lowest, *(point.mean - (point.sd or 0.0) for point in points)])
+    for (kind, place), value in sorted(data.published.items()):
+        if kind == task:
+            label = "CMAN, published in the text of Zhao et al. 2023"
+            panel.plot([place], [value], "*", color=BLACK, markersize=8, fillstyle="none", zorder=5, label=label)
+            lowest = min(lowest, value)
+    bottom = min(LINE * (lowest // LINE), 100 - LINE) if data.series else 0
+    panel.set_ylim(max(bottom, 0), 100)
+    panel.set_xlim(-0.3, len(data.groups) - 0.7)
+
+
+def _axis(panel: Any, data: FigureData, task: str) -> None:
+    labels = [
+        group + (f"\nn = {data.sizes[task, place]}" if (task, place) in data.sizes else "")
+        for place, group in enumerate(data.groups)
+    ]
+    panel.set_xticks(range(len(data.groups)), labels if data.series else data.groups)
+    items = f"n: {data.items[task]}" if data.sizes else ""
+    panel.set_xlabel("\n".join(textwrap.wrap("; ".join(filter(None, (data.axis, items))), 52)))
+    bottom = panel.get_ylim()[0]
+    panel.set_ylabel("F1" if bottom == 0 else f"F1 (axis from {bottom:.0f})")
+    if not data.series:
+        panel.text(0.5, 0.5, "no run", transform=panel.transAxes, ha="center", va="center", fontsize=10)

@@ -1,0 +1,151 @@
+"""Figures 5 to 8: their numbers, the runs behind them, equal bytes, and what they say where nothing ran."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cman.corpora.document import Document, Entity, Relation, write_documents
+from cman.errors import CmanError, UsageError
+from cman.evaluation.scores import score_documents
+from cman.files import write_json
+from cman.report.figures.write import write_figures
+
+NAMES = ("figure5", "figure6", "figure7", "figure8")
+FORMATS = ("csv", "json", "pdf", "png", "svg")
+TOKENS = ("Ada", "lives", "in", "Rome")
+GOLD = Document("1", TOKENS, (Entity("Peop", 0, 1), Entity("Loc", 3, 4)), (Relation("Live_In", 0, 1),))
+MISSED = Document("1", TOKENS, (Entity("Peop", 0, 1),), ())
+LONG = Document("2", TOKENS * 10, (Entity("Peop", 0, 1),))
+
+
+@pytest.fixture
+def corpora(tmp_path: Path) -> Path:
+    write_documents(tmp_path / "corpora/conll04-sample/main/test.jsonl", [GOLD, LONG])
+    return tmp_path / "corpora"
+
+
+def make_run(root: Path, experiment: str, seed: int, right: bool, **changes: Any) -> Path:
+    """A run that finds everything, or misses one of three entities and the relation."""
+    facts: dict[str, Any] = {"corpus": "conll04-sample", "corpus_title": "CoNLL04-like", "sample": True}
+    facts |= {"experiment": experiment, "title": f"Title of {experiment}", "split": "main", "seed": seed}
+    facts |= {"protocol": "p", "inputs_title": "characters", "inputs": {}, "git": {"revision": "abc"}} | changes
+    folder = root / facts["corpus"] / experiment / "main" / f"seed{seed}"
+    found = [GOLD if right else MISSED, LONG]
+    write_json(folder / "provenance.json", facts)
+    write_json(folder / "scores.json", score_documents([GOLD, LONG], found))
+    write_documents(folder / "predictions.jsonl", found)
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Path]:
+    root = tmp_path / "runs"
+    found = [make_run(root, name, seed, seed == 1) for name in ("cman", "multihead-at") for seed in (1, 2)]
+    return [*found, make_run(root, "cman@40", 1, False), make_run(root, "cman-separate", 1, True)]
+
+
+def points(folder: Path, name: str) -> list[dict[str, Any]]:
+    return json.loads((folder / f"{name}.json").read_text())["points"]
+
+
+def test_every_figure_has_its_pictures_its_numbers_and_the_runs_behind_them(runs, corpora, tmp_path):
+    out = tmp_path / "figures"
+    write_figures(runs, corpora, out)
+    assert sorted(path.name for path in out.iterdir()) == sorted(f"{n}.{form}" for n in NAMES for form in FORMATS)
+    behind = json.loads((out / "figure6.json").read_text())
+    assert (behind["corpus"], behind["sample"]) == ("conll04-sample", True)
+    first = behind["points"][0]
+    assert {run["experiment"] for run in first["runs"]} == {first["experiment"]}
+    assert {(run["seed"], run["revision"]) for run in first["runs"]} == {(1, "abc"), (2, "abc")}
+
+
+def test_a_point_is_the_mean_over_seeds_with_each_seeds_own_value(runs, corpora, tmp_path):
+    write_figures(runs, corpora, tmp_path)
+    (short,) = [p for p in points(tmp_path, "figure6")
+                if (p["experiment"], p["task"], p["group"]) == ("cman", "entities", "≤19")]  # fmt: skip
+    # Seed 1: 2 of 2 entities; seed 2: 1 of 2, with nothing wrong, which is an F1 of 2/3.
+    assert short["by_seed"] == {"1": 100.0, "2": pytest.approx(200 / 3, abs=1e-6)}
+    assert short["f1"] == pytest.approx(250 / 3, abs=1e-5)
+    assert short["sd"] == pytest.approx(100 / 3 / 2**0.5, abs=1e-5)
+    assert (short["items"], short["seeds"]) == (1, 2)
+
+
+def test_sizes_are_gold_relations_by_distance_and_sentences_by_length(runs, corpora, tmp_path):
+    write_figures(runs, corpora, tmp_path)
+
+    def sizes(name: str, task: str) -> dict[str, int]:
+        return {p["group"]: p["items"] for p in points(tmp_path, name) if p["task"] == task}
+
+    assert sizes("figure5", "relations") == {"≤10": 0, "11–20": 1, "≥21": 0}  # 14 characters from Ada to Rome
+    assert sizes("figure5", "entities") == {"≤10": 0, "11–20": 2, "≥21": 0}
+    assert sizes("figure6", "entities") == {"≤19": 1, "20–34": 0, "35–49": 1, "≥50": 0}
+
+
+def test_the_share_of_the_data_takes_the_runs_of_each_share_and_the_experiment_itself_for_all_of_it(
+    runs, corpora, tmp_path
+):
+    write_figures(runs, corpora, tmp_path)
+    found = {(p["experiment"], p["group"]): p["f1"] for p in points(tmp_path, "figure7") if p["task"] == "relations"}
+    assert found == {("cman", "40"): 0.0, ("cman", "100"): 50.0, ("multihead-at", "100"): 50.0}
+
+
+def test_the_csv_has_a_line_for_each_point(runs, corpora, tmp_path):
+    write_figures(runs, corpora, tmp_path)
+    with (tmp_path / "figure8.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["experiment"], row["task"], row["f1"], row["sd"]) for row in rows] == [
+        ("cman", "entities", "90.0", "14.142136"),
+        ("cman", "relations", "50.0", "70.710678"),
+        ("cman-separate", "entities", "100.0", ""),
+        ("cman-separate", "relations", "100.0", ""),
+    ]
+
+
+def test_pictures_say_sample_corpus_and_the_inputs_of_each_series(runs, corpora, tmp_path):
+    write_figures(runs, corpora, tmp_path)
+    text = (tmp_path / "figure5.svg").read_text()
+    assert "CoNLL04-like, a generated sample corpus" in text
+    assert "Title of multihead-at (inputs: characters)" in text
+    assert "n = 1" in text
+
+
+def test_equal_runs_in_another_order_give_equal_bytes_in_another_process(runs, corpora, tmp_path):
+    write_figures(runs, corpora, tmp_path / "one")
+    program = "import sys; from pathlib import Path; from cman.report.figures.write import write_figures; "
+    program += "write_figures([Path(name) for name in sys.argv[3:]], Path(sys.argv[1]), Path(sys.argv[2]))"
+    command = [sys.executable, "-c", program, str(corpora), str(tmp_path / "two"), *map(str, runs[::-1])]
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
+    for path in sorted((tmp_path / "one").iterdir()):
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+def test_a_figure_without_runs_says_so_and_is_made_all_the_same(corpora, tmp_path, caplog):
+    caplog.set_level("INFO", logger="cman")
+    run = make_run(tmp_path / "runs", "cman-lstm", 1, True)
+    write_figures([run], corpora, tmp_path / "out")
+    assert "no run" in (tmp_path / "out/figure7.svg").read_text()
+    assert points(tmp_path / "out", "figure5") == []
+    assert sum("no run of its experiments" in message for message in caplog.messages) == 4
+
+
+def test_one_corpus_is_drawn_and_another_can_be_asked_for(runs, corpora, tmp_path):
+    write_documents(corpora / "mine/main/test.jsonl", [GOLD, LONG])
+    mine = make_run(tmp_path / "runs", "cman", 1, True, corpus="mine", corpus_title="Mine", sample=False)
+    write_figures([mine, *runs], corpora, tmp_path / "first")
+    assert json.loads((tmp_path / "first/figure8.json").read_text())["corpus"] == "conll04-sample"
+    write_figures([mine, *runs], corpora, tmp_path / "second", "mine")
+    assert json.loads((tmp_path / "second/figure8.json").read_text())["corpus"] == "mine"
+    with pytest.raises(UsageError, match="--corpus: found 'yours', wanted a corpus of the runs: conll04-sample, mine"):
+        write_figures([mine, *runs], corpora, tmp_path / "third", "yours")
+
+
+def test_predictions_that_do_not_give_their_scores_stop_everything(runs, corpora, tmp_path):
+    write_documents(runs[0] / "predictions.jsonl", [MISSED, LONG])
+    with pytest.raises(CmanError, match=r"does not match scores\.json"):
+        write_figures(runs, corpora, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
