@@ -15,7 +15,8 @@ COPIES = {"tokens": 100, "copied": 90, "entity_tokens": 40, "copied_entity_token
 def perturbed(gold: Sequence[Document], rate: float, seed: int) -> list[Document]:
     """Documents in which an entity goes wrong with the probability `rate`, and a relation with the same."""
     chance = random.Random(seed)
-    entity_types = sorted({entity.type for document in gold for entity in document.entities}) or ["A"]
+    entities = [entity for document in gold for entity in document.entities if not entity.is_root]
+    entity_types = sorted({entity.type for entity in entities}) or ["A"]
     labels = sorted({relation.type for document in gold for relation in document.relations}) or ["r"]
     return [_perturbed(document, rate, chance, entity_types, labels) for document in gold]
 

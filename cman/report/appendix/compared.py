@@ -14,7 +14,7 @@ from cman.report.appendix.layout import Cell, Heading, Section, probability, sig
 ALPHA = 0.05
 SINGULAR = {"entities": "entity F1", "relations": "relation F1", "overall": "overall F1"}
 GROUPS = (*(Heading(name.capitalize(), 3) for name in TASKS), Heading(""))
-HEADS = ("difference", "$p$", "Holm") * len(TASKS) + ("$n$",)
+HEADS = ("difference", "p", "Holm") * len(TASKS) + ("n",)
 
 
 def adjusted(family: Sequence[Comparison]) -> list[tuple[float, ...]]:

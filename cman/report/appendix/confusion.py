@@ -7,6 +7,7 @@ from cman.report.appendix.evidence import ORDER, Evidence
 from cman.report.appendix.layout import Cell, Heading, Printed, Row, Section, counted
 
 PRINTED = 2  # experiments; the others stand in the CSV
+LETTERS = 60  # of types that have room over the columns; else numbers stand there
 APART = (OVERLAPPING, ALONE)
 
 Cells = dict[tuple[str, str], float]
@@ -57,7 +58,9 @@ def _table(name: str, title: str, cells: Cells, whole: bool) -> Printed:
             return Row(label, (*shown, Cell(" "), Cell(" "), Cell(text(sum(counts)))))
         return Row(label, (*shown, *(Cell(text(count)) for count in missed), Cell(text(sum(counts + missed)))))
 
-    rows = [row(kind, kind) for kind in types]
+    names = {kind: str(number) for number, kind in enumerate(types, start=1)}
+    numbered = sum(map(len, types)) > LETTERS
+    rows = [row(kind, f"{names[kind]} {kind}" if numbered else kind) for kind in types]
     rows += [row(place, f"Spurious {place}") for place in APART]
     sums = [sum(count for (_, found), count in cells.items() if found == kind) for kind in types]
     rows.append(Row("All predicted", (*(Cell(text(count)) for count in sums), Cell(" "), Cell(" "), Cell(" "))))
@@ -66,7 +69,7 @@ def _table(name: str, title: str, cells: Cells, whole: bool) -> Printed:
         caption=f"{title}: entities by gold type (rows) and predicted type (columns). Bold: right.",
         stub="Gold",
         groups=(Heading("Predicted", len(types)), Heading("Missed", 2), Heading("")),
-        heads=(*types, "overlapping", "none", "all"),
+        heads=(*(names.values() if numbered else types), "overlapping", "none", "all"),
         spread=(False,) * (len(types) + 3),
         rows=tuple(rows),
     )

@@ -69,7 +69,7 @@ def build(evidence: Evidence) -> Section:
             "Models without a second phase are not listed.",
             stub="Experiment",
             groups=(),
-            heads=("all tokens", "entity tokens", "$n$"),
+            heads=("all tokens", "entity tokens", "n"),
             spread=(True, True, False),
             rows=tuple(rows),
         )

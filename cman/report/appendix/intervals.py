@@ -37,7 +37,7 @@ def build(evidence: Evidence) -> Section:
             "95 % interval over test sentences; n: runs.",
             stub="Experiment",
             groups=(*(Heading(task.capitalize(), 3) for task in TASKS), Heading("")),
-            heads=("F1", "low", "high") * len(TASKS) + ("$n$",),
+            heads=("F1", "low", "high") * len(TASKS) + ("n",),
             spread=(True, False, False) * len(TASKS) + (False,),
             rows=tuple(rows),
         )

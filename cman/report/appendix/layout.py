@@ -8,8 +8,8 @@ columns leave; a title that is longer wraps.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from cman.report.printed import fixed
 from cman.report.results import Run, Summary
-from cman.report.tables import fixed
 
 WIDTH = 160.0  # of a table, in millimetres
 LEAST = 40.0  # for titles that need so much, before the type becomes smaller
@@ -18,7 +18,7 @@ DIGIT = 1.52, 1.43  # width of a digit in millimetres, in footnote size and in t
 GAP = 2.15, 1.4  # between columns
 GROUP_GAP = 2.0, 1.2  # more of it before a group of columns
 DEVIATION = 2.2  # what a plus-minus takes, in digits
-WIDTHS = {".": 0.55, ",": 0.55, "+": 1.55, "-": 1.55, "<": 1.55, " ": 0.65, "$": 0.0}  # of signs, in digits
+WIDTHS = {".": 0.55, ",": 0.55, "+": 1.55, "-": 1.55, "<": 1.55, " ": 0.65}  # of signs, in digits
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ Each experiment of a table stands against that table's reference, the full model
 baseline at each share of the training data. Experiments that the paper does not have stand in a family of their own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from string import ascii_lowercase
 
 from cman.report.appendix.compared import GROUPS, HEADS, adjusted, cells, keep
 from cman.report.appendix.evidence import Comparison, Evidence, on_a_share
 from cman.report.appendix.layout import Note, Printed, Row, Section
+
+Family = tuple[str, list[tuple[str, str]]]  # a table or figure, and its pairs of experiment and reference
 
 REFERENCE = "cman"
 MAIN = {"conll04": "Table I", "ade": "Table II", "drec": "Table III"}
@@ -35,18 +37,8 @@ def build(evidence: Evidence) -> Section:
     """Return the section."""
     section = Section("significance", "Significance of the comparisons that the tables draw", evidence.corpus)
     section.absent = "Nothing ran that could be compared: wanted cman and another experiment with a seed in common."
-    rows: list[Row] = []
-    notes: dict[str, str] = {}  # text -> mark
-    for name, pairs in _families(evidence):
-        made = [(pair, found) for pair in pairs if (found := evidence.comparison(*pair)) is not None]
-        if not made:
-            continue
-        rows.append(Row(f"{name}: minus {_references(made)}"))
-        for (_, comparison), corrected in zip(made, adjusted([found for _, found in made]), strict=True):
-            marks = [notes.setdefault(text, ascii_lowercase[len(notes) % 26]) for text in comparison.unequal.values()]
-            figures = cells(comparison, corrected, deviation=False)
-            rows.append(Row(comparison.experiment.first.title, figures, ",".join(marks)))
-            keep(section, name, comparison, corrected)
+    for name, families in (("tables", _tables(evidence)), ("others", _others(evidence))):
+        _add_table(section, evidence, name, families)
     if not section.figures:
         return section
     section.text = (
@@ -59,11 +51,29 @@ def build(evidence: Evidence) -> Section:
         "The paper draws Table IV on DREC, Tables VI and VII and the figures on CoNLL04; here each comparison is made "
         "on every corpus that has its runs.",
     )
+    return section
+
+
+def _add_table(section: Section, evidence: Evidence, name: str, families: Iterable[Family]) -> None:
+    rows: list[Row] = []
+    notes: dict[str, str] = {}  # text -> mark
+    for title, pairs in families:
+        made = [found for pair in pairs if (found := evidence.comparison(*pair)) is not None]
+        if not made:
+            continue
+        rows.append(Row(f"{title}: minus {_references(made)}"))
+        for comparison, corrected in zip(made, adjusted(made), strict=True):
+            marks = [notes.setdefault(text, ascii_lowercase[len(notes) % 26]) for text in comparison.unequal.values()]
+            figures = cells(comparison, corrected, deviation=False)
+            rows.append(Row(comparison.experiment.first.title, figures, ",".join(marks)))
+            keep(section, title, comparison, corrected)
+    if not rows:
+        return
     section.tables.append(
         Printed(
-            name="significance",
-            caption="Differences of strict micro F1 in points, p, and p after Holm's correction within a table; n: "
-            "pairs of runs of equal seed and split. Bold: below 0.05 after correction.",
+            name=f"significance-{name}",
+            caption="Differences of strict micro F1 in points, p, and p after Holm's correction within the rows under "
+            "one heading; n: pairs of runs of equal seed and split. Bold: below 0.05 after correction.",
             stub="Experiment",
             groups=GROUPS,
             heads=HEADS,
@@ -72,23 +82,25 @@ def build(evidence: Evidence) -> Section:
             notes=tuple(Note(text, mark) for text, mark in notes.items()),
         )
     )
-    return section
 
 
-def _families(evidence: Evidence) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield the name of each table or figure and its pairs of experiment and reference."""
-    base = evidence.corpus.removesuffix("-sample")
-    yield MAIN.get(base, "Main table"), [(name, REFERENCE) for name in HEADLINE]
-    for name, experiments in (*TABLES, SEPARATE):
-        yield name, [(experiment, REFERENCE) for experiment in experiments]
+def _tables(evidence: Evidence) -> Iterator[Family]:
+    yield MAIN.get(evidence.corpus.removesuffix("-sample"), "Main table"), [(name, REFERENCE) for name in HEADLINE]
+    for title, experiments in TABLES:
+        yield title, [(name, REFERENCE) for name in experiments]
+
+
+def _others(evidence: Evidence) -> Iterator[Family]:
     shares = sorted(name for name in evidence.groups if name.startswith("multihead-at@"))
     yield "Figure 7", [(name, f"{REFERENCE}@{name.partition('@')[2]}") for name in shares]
-    named = {*HEADLINE, *(name for _, members in (*TABLES, SEPARATE) for name in members), REFERENCE}
+    title, experiments = SEPARATE
+    yield title, [(name, REFERENCE) for name in experiments]
+    named = {REFERENCE, *HEADLINE, *experiments, *(name for _, members in TABLES for name in members)}
     # A model trained on a part of the data is no variant of the full one.
-    others = sorted(name for name in evidence.groups if name not in named and not on_a_share(name))
+    others = [name for name in evidence.groups if name not in named and not on_a_share(name)]
     yield "Other experiments", [(name, REFERENCE) for name in others]
 
 
-def _references(made: list[tuple[tuple[str, str], Comparison]]) -> str:
-    titles = {comparison.reference.first.title for _, comparison in made}
+def _references(made: Sequence[Comparison]) -> str:
+    titles = {comparison.reference.first.title for comparison in made}
     return titles.pop() if len(titles) == 1 else "CMAN on the same share"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cman.errors import UsageError
-from cman.files import atomic_text, read_json, write_json, write_text
+from cman.files import atomic_text, write_json, write_text
 from cman.report.appendix import (
     confusion,
     copies,
@@ -28,7 +28,7 @@ from cman.report.appendix import (
 from cman.report.appendix.evidence import Evidence, on_a_share, read_evidence
 from cman.report.appendix.layout import Figure, Section
 from cman.report.latex import render
-from cman.report.results import Run, read_run
+from cman.report.results import Run, read_run, reference
 
 TEMPLATE = "appendix.tex.j2"
 CSV_HEADER = ("section", "corpus", "experiment", "reference", "task", "item", "figure", "value", "runs")
@@ -118,7 +118,7 @@ def _provenance(figures: Sequence[Figure], rounds: int, seed: int) -> dict[str, 
     return {
         "rounds": rounds,
         "seed": seed,
-        "runs": {name: _run(runs[name]) for name in sorted(runs)},
+        "runs": {name: reference(runs[name]) for name in sorted(runs)},
         "figures": [
             {
                 **dict(zip(CSV_HEADER, _line(figure)[:-2], strict=False)),
@@ -133,12 +133,3 @@ def _provenance(figures: Sequence[Figure], rounds: int, seed: int) -> dict[str, 
 def run_name(run: Run) -> str:
     """Return what the JSON calls a run."""
     return f"{run.corpus}/{run.experiment}/{run.split}/seed{run.seed}"
-
-
-def _run(run: Run) -> dict[str, Any]:
-    git = read_json(run.folder / "provenance.json").get("git", {})
-    return {
-        **{name: getattr(run, name) for name in ("corpus", "experiment", "split", "seed")},
-        "revision": git.get("revision"),  # there is none where the code lay outside of a repository
-        "folder": str(run.folder),
-    }
