@@ -272,6 +272,26 @@ def tables(
 
 @app.command()
 @verb
+def appendix(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders or records.")],
+    corpora: Annotated[Path, typer.Option(help="Folder of prepared corpora.")] = Path("results/corpora"),
+    output: Annotated[Path, typer.Option(help="LaTeX file; CSV and JSON are written beside it.")] = Path(
+        "results/appendix.tex"
+    ),
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each test and each interval.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of tests and intervals.")] = 1,
+) -> None:
+    """Make what the paper leaves out: significance, intervals, controls, where errors come from.
+
+    Example: cman appendix results/record/conll04/*/main/seed*
+    """
+    from cman.report.appendix.write import write_appendix
+
+    write_appendix(runs, corpora, output, rounds, seed)
+
+
+@app.command()
+@verb
 def figures(
     runs: Annotated[list[Path], typer.Argument(help="Run folders or records.")],
     corpora: Annotated[Path, typer.Option(help="Folder of prepared corpora.")] = Path("results/corpora"),

@@ -20,8 +20,10 @@ from cman.corpora.document import Document, Entity, Relation, write_documents
 from cman.corpora.kinds import Conll04Sample
 from cman.settings import Settings
 
-PIPELINE = ["config", "fetch", "prepare", "embed", "train", "predict", "score", "tables", "figures", "kernels",
-            "record", "speed"]  # fmt: skip
+PIPELINE = [
+    *("config", "fetch", "prepare", "embed", "train", "predict", "score", "tables", "appendix", "figures", "kernels"),
+    *("record", "speed"),
+]
 HEAVY = ("torch", "transformers", "lightning", "pandas", "snakemake", "matplotlib")
 SAMPLE = {"format": "conll04-sample", "sentences": {"train": 12, "dev": 3, "test": 3}}
 MINE = {"format": "jsonl", "paths": {"train": "train.jsonl", "dev": "dev.jsonl", "test": "test.jsonl"}}

@@ -1,4 +1,4 @@
-"""LaTeX of printed tables, by the template beside this file.
+"""LaTeX of printed tables, by a template beside this file.
 
 The result is a document of its own that can also be read into another one by `\\input`.
 """
@@ -20,6 +20,7 @@ ESCAPES = {
     "|": r"\textbar{}",
     '"': "{''}",
     "±": r"$\pm$",
+    "−": "$-$",
     "×": r"$\times$",
 }
 
@@ -29,8 +30,8 @@ def escape(text: str) -> str:
     return "".join(ESCAPES.get(character, character) for character in " ".join(text.split()))
 
 
-def render(tables: Sequence[Any]) -> str:
-    """Return the LaTeX of the tables: a document of its own that can also be read in by another one."""
+def render(tables: Sequence[Any], template: str = TEMPLATE) -> str:
+    """Return the LaTeX of the tables by a template: a document of its own that can also be read in by another one."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         line_statement_prefix="%%",
@@ -46,4 +47,4 @@ def render(tables: Sequence[Any]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["tex"] = escape
-    return environment.get_template(TEMPLATE).render(tables=tables)
+    return environment.get_template(template).render(tables=tables)
