@@ -43,3 +43,25 @@ def speed_kernels(
     limit = compile_limit if compile else 0.0
     options = Options(tuple(threads or (1, 2)), seconds, device, limit, memory, full_lengths, seed)
     speed_of_kernels(shapes, options, output)
+
+
+@speed.command("decoding")
+@verb
+def speed_decoding(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders with a model, of one corpus or several.")],
+    corpora: Annotated[Path, typer.Option(help="Folder of prepared corpora.")] = Path("results/corpora"),
+    features: Annotated[Path, typer.Option(help="Folder of cached features.")] = Path("results/features"),
+    batch_size: Annotated[int, typer.Option(min=1, help="Sentences of a batch, for all models.")] = 16,
+    threads: Annotated[int, typer.Option(min=1, help="Cores to use.")] = 1,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Time for each model, features and backend.")] = 1.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Documents of a corpus; all by default.")] = None,
+    output: Annotated[Path, typer.Option(help="CSV.")] = Path("results/speed/decoding.csv"),
+) -> None:
+    """Time the decoding of test documents by trained models, for Table V.
+
+    Example: cman speed decoding results/runs/conll04/*/main/seed1
+    """
+    from cman.speed.decoding import Options, check_runs, speed_of_decoding
+
+    check_runs(runs)
+    speed_of_decoding(runs, corpora, features, Options(batch_size, seconds, threads, limit), output)

@@ -133,13 +133,18 @@ def test_an_unknown_experiment_is_named_with_those_that_there_are():
     for verb in ("config", "train"):
         message = sentence(cman(verb, *call), 2)
         assert "'camn'" in message
-        assert "multihead-at" in message
+        assert "the nearest cman" in message
 
 
 def test_an_unknown_experiment_within_the_configuration_is_named_with_the_file():
     message = sentence(cman("config", "--config", configuration(experiments=["camn"]), "--corpus", "s"), 2)
     assert "configuration.json" in message
     assert "'camn'" in message
+
+
+def test_a_training_without_any_experiment_is_refused():
+    message = sentence(cman("train", "--config", configuration(experiments=[]), "--corpus", "s"), 2)
+    assert "--experiment: found none" in message
 
 
 @pytest.mark.parametrize("choice", [(), ("--corpus", "s", "--features", "minilm")], ids=["neither", "both"])
@@ -182,7 +187,7 @@ def test_settings_without_an_experiment_are_refused():
     [
         (["config", "--corpus", "s"], "--config"),
         (["prepare", "--config", "configuration.json"], "--corpus"),
-        (["train", "--config", "configuration.json", "--corpus", "s"], "--experiment"),
+        (["train", "--config", "configuration.json"], "--corpus"),
         (["predict", "--model", "m", "--input", "i"], "--output"),
         (["score", "--gold", "g"], "--predictions"),
         (["tables"], "runs"),

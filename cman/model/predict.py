@@ -21,9 +21,15 @@ from cman.model.folder import ModelFolder
 
 log = logging.getLogger(__name__)
 
+BATCH_SIZE = 32  # sentences
+
 
 def predict(
-    folder: ModelFolder, documents: Sequence[Document], cache: Features | None, device: torch.device
+    folder: ModelFolder,
+    documents: Sequence[Document],
+    cache: Features | None,
+    device: torch.device,
+    batch_size: int = BATCH_SIZE,
 ) -> tuple[list[Document], LabelCopies]:
     """Return the documents with predicted entities and relations in the place of their own, and the label copies.
 
@@ -49,7 +55,7 @@ def predict(
     result: list[Document | None] = [None] * len(documents)
     dropped, copies = Dropped(), LabelCopies()
     with torch.inference_mode():
-        for indices, cpu_batch in EvaluationBatches(encoded):
+        for indices, cpu_batch in EvaluationBatches(encoded, batch_size):
             batch = cpu_batch.to(device)
             prediction = model.predict(batch)
             copies.add(prediction, batch.lengths)

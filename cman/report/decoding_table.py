@@ -19,6 +19,7 @@ from cman.report.results import Group
 
 NEEDED = ("corpus", "experiment", "device", "processor", "threads", "kernels", "contextual", "batch_size",
           "sentences_per_second", "relative_time", "note")  # fmt: skip
+BOTH = ("compiled", "reference")  # where there are no kernels, the encoder's cost was timed without them
 ADDED = "multihead-contextual"  # the baseline with CMAN's inputs, which the paper does not have
 
 
@@ -152,10 +153,9 @@ def _row(
     group: Group | None,
     times: Sequence[Time],
 ) -> Row:
-    def time(*contextual: str, device: str = "cpu", kernels: str = "compiled") -> Time | None:
-        wanted = (corpus, experiment, device, kernels)
-        return next((t for t in times if (t.corpus, t.experiment, t.device, t.kernels) == wanted
-                     and t.contextual in contextual), None)  # fmt: skip
+    def time(*contextual: str, device: str = "cpu", kernels: tuple[str, ...] = ("compiled",)) -> Time | None:
+        wanted = [t for t in times if (t.corpus, t.experiment, t.device) == (corpus, experiment, device)]
+        return next((t for t in wanted if t.kernels in kernels and t.contextual in contextual), None)
 
     def relative(found: Time | None) -> Cell:
         return Cell(fixed(found.relative), source=found.line) if found and found.relative is not None else Cell()
@@ -166,7 +166,11 @@ def _row(
     source = "" if row is None else f"the paper's Table V{'; ' * bool(row.note)}{row.note}"
     marks = [table.mark(row.note, letter=False)] if row is not None and row.note else []
     measured = measured_cell(None if group is None else group.overall, () if group is None else group.runs)
-    cached, whole, gpu = time("none", "cached"), time("none", "computed"), time("none", "cached", device="cuda")
+    cached, whole, gpu = (
+        time("none", "cached"),
+        time("none", "computed", kernels=BOTH),
+        time("none", "cached", device="cuda"),
+    )
     published = {
         "published": published_cell(row.overall_f1 if row else None, source),
         "publ.": published_cell(row.relative_time if row else None, source),
@@ -176,7 +180,7 @@ def _row(
         ("Relative time", "in all"): relative(whole),
         ("Relative time", "GPU"): relative(gpu),
         ("Sentences a second", "kernels"): rate(cached),
-        ("Sentences a second", "PyTorch"): rate(time("none", "cached", kernels="reference")),
+        ("Sentences a second", "PyTorch"): rate(time("none", "cached", kernels=("reference",))),
         ("Sentences a second", "in all"): rate(whole),
         ("Sentences a second", "GPU"): rate(gpu),
     }

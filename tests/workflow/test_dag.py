@@ -1,6 +1,6 @@
 """What Snakemake plans, refuses and says, without running any job but `tables`."""
 
-import json
+import gzip
 import re
 import shutil
 import sys
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from fake_runs import fake_run
 
 from cman.config import read_configuration
 from cman.corpora.kinds import divisions_run
@@ -24,15 +25,11 @@ def last_words(printed: str) -> str:
 
 
 def one_record(project: Any) -> Path:
-    """A record as `cman record` leaves it, with made-up counts."""
-    folder: Path = project / "results/record/conll04/cman/main/seed1"
-    folder.mkdir(parents=True)
-    provenance = {"corpus": "conll04", "corpus_title": "CoNLL04", "sample": False, "experiment": "cman"}
-    provenance |= {"title": "CMAN", "split": "main", "seed": 1, "protocol": "p", "inputs_title": "i"}
-    (folder / "provenance.json").write_text(json.dumps(provenance))
-    level = {"all": {"true_positive": 1, "predicted": 2, "gold": 2}, "types": {}}
-    modes = {"strict": level, "boundaries": level, "relaxed": level}
-    (folder / "scores.json").write_text(json.dumps({"documents": 1, "entities": modes, "relations": modes}))
+    """A record with made-up counts."""
+    folder = fake_run(project / "results/record", "conll04", "cman", (1, 2, 2), (1, 2, 2), title="CMAN")
+    plain = folder / "predictions.jsonl"
+    (folder / "predictions.jsonl.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    plain.unlink()
     (folder / "history.csv").write_text("epoch\n1\n")
     return folder
 
@@ -205,7 +202,8 @@ def test_drec_without_a_path_is_one_printed_line_and_dashes_and_no_error(new_pro
     assert project.counted(printed) == {"tables": 1, "all": 1}
     assert len(re.findall(r"^drec: absent, because it has no `path:`", printed, flags=re.MULTILINE)) == 1
     tex = (project / "results/tables.tex").read_text()
-    assert r"\caption{DREC" in tex and r"\cmandash & \cmandash & \cmandash & --" in tex
+    assert "DREC, beside the figures published in Table III" in tex
+    assert r"& 82.96 & \cmandash & 55.66 & \cmandash & \cmandash & --" in tex
     assert project.planned(*configured) == {}
 
 

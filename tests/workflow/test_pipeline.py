@@ -34,7 +34,8 @@ EXPERIMENTS = ("cman", "small")
 RUNS = "results/runs/tiny/{}/main/seed1"
 CONFIGURATION = ("--configfile", "tiny.yaml")
 # Jobs after a training of one run whose prepared documents stay as they are.
-AFTER_TRAIN = {"predict": 1, "score": 1, "tables": 1, "all": 1}
+REPORTED = {"tables": 1, "figures": 1, "appendix": 1, "all": 1}
+AFTER_TRAIN = {"predict": 1, "score": 1, "decoding_speed": 1, **REPORTED}
 
 
 def configure(project: Any, **changes: Any) -> None:

@@ -1,0 +1,86 @@
+"""The verbs that make something of scored runs: tables, appendix, figures, and the records of runs."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cman.errors import UsageError
+from cman.verb import verb
+
+log = logging.getLogger("cman")
+
+
+@verb
+def tables(
+    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders or records.")] = None,
+    published: Annotated[Path, typer.Option(help="Published figures.")] = Path("config/published.yaml"),
+    output: Annotated[Path, typer.Option(help="LaTeX file.")] = Path("results/tables.tex"),
+    csv: Annotated[Path, typer.Option(help="The same as CSV.")] = Path("results/tables.csv"),
+    json: Annotated[Path | None, typer.Option(help="The runs behind each cell; beside the LaTeX file.")] = None,
+    decoding: Annotated[Path | None, typer.Option(help="Decoding times (CSV) for Table V.")] = None,
+    absent: Annotated[list[str] | None, typer.Option(help="Corpus without runs: its table has dashes.")] = None,
+) -> None:
+    """Make the paper's tables from scored runs, published figures beside measured ones.
+
+    Example: cman tables results/record/conll04/*/main/seed*
+    """
+    if not runs and not absent:
+        raise UsageError("runs: found none, wanted at least one run folder, or --absent")
+    from cman.report.tables import write_tables
+
+    write_tables(runs or [], published, output, csv, absent or [], json, decoding)
+
+
+@verb
+def appendix(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders or records.")],
+    corpora: Annotated[Path, typer.Option(help="Folder of prepared corpora.")] = Path("results/corpora"),
+    output: Annotated[Path, typer.Option(help="LaTeX file; CSV and JSON are written beside it.")] = Path(
+        "results/appendix.tex"
+    ),
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each test and each interval.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of tests and intervals.")] = 1,
+) -> None:
+    """Make what the paper leaves out: significance, intervals, controls, where errors come from.
+
+    Example: cman appendix results/record/conll04/*/main/seed*
+    """
+    from cman.report.appendix.write import write_appendix
+
+    write_appendix(runs, corpora, output, rounds, seed)
+
+
+@verb
+def figures(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders or records.")],
+    corpora: Annotated[Path, typer.Option(help="Folder of prepared corpora.")] = Path("results/corpora"),
+    corpus: Annotated[str | None, typer.Option(help="Corpus; CoNLL04 or its sample by default.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder of figures.")] = Path("results/figures"),
+) -> None:
+    """Draw Figures 5 to 8 from scored runs, with the numbers and the runs behind them.
+
+    Example: cman figures results/record/conll04/*/main/seed*
+    """
+    from cman.report.figures.write import write_figures
+
+    write_figures(runs, corpora, output, corpus)
+
+
+@verb
+def record(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    to: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results/record"),
+    corpora: Annotated[Path, typer.Option(help="Prepared corpora; where a run's is, its scores are checked.")] = Path(
+        "results/corpora"
+    ),
+) -> None:
+    """Keep the scores, predictions, history and provenance of runs, without their models.
+
+    Example: cman record results/runs/conll04/cman/main/seed1
+    """
+    from cman.report.record import record
+
+    for run in runs:
+        log.info("%s", record(run, to, corpora))

@@ -1,0 +1,237 @@
+"""`cman speed decoding`: sentences a second of trained models on the test documents of their corpus, for Table V.
+
+What is timed is one call of `cman.model.predict.predict`: from documents with tokens in memory to predicted documents
+in memory; that is looking up ids, cutting batches of equal size for all models, the network, both CRFs, the selection
+of pairs, confidences and the building of documents. With `computed` features the contextual encoder runs inside of the
+call; with `cached` ones they are read from a memory map. Loading models and files is outside.
+
+All models of a corpus run in turns, with the kernels and with plain PyTorch, so that a busy machine slows all alike.
+Before that, both backends must predict the same.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cman.corpora.document import Document, read_documents
+from cman.device import available_device
+from cman.errors import CmanError
+from cman.features.cache import FeatureCache
+from cman.features.frozen import DocumentFeatures, FrozenEncoder, open_encoder
+from cman.files import read_json
+from cman.kernels import KernelChoice, library, use_kernels
+from cman.layout import Layout
+from cman.model.folder import ModelFolder
+from cman.model.predict import predict
+from cman.report.results import field
+from cman.speed.decoding_rows import DecodingRow, print_rows, write_rows
+from cman.speed.machine import processor
+from cman.speed.timing import Timing, interleave
+
+BASELINE = "multihead-at"
+BACKENDS: Mapping[str, KernelChoice] = {"compiled": "auto", "reference": "reference"}
+NO_GPU = "no GPU on this machine"
+NOT_BUILT = "not built"
+CLOSE = 1e-4  # by which confidences of two backends may differ
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much is measured; `seconds` is the time for each contender, `limit` the most documents of a corpus."""
+
+    batch_size: int = 16
+    seconds: float = 1.0
+    threads: int = 1
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model and what its run was."""
+
+    folder: ModelFolder
+    corpus: str
+    experiment: str
+    title: str
+    split: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model with one source of its contextual features; `run` decodes the documents."""
+
+    model: Model
+    contextual: str  # none, cached or computed
+    documents: Sequence[Document]
+    cache: FeatureCache | None
+    encoder: FrozenEncoder | None
+    device: torch.device
+    batch_size: int
+
+    def run(self, backend: str) -> list[Document]:
+        """Decode with a backend."""
+        use_kernels(BACKENDS[backend])
+        features = DocumentFeatures(self.encoder, self.documents) if self.encoder is not None else self.cache
+        return predict(self.model.folder, self.documents, features, self.device, self.batch_size)[0]
+
+
+def speed_of_decoding(
+    runs: Sequence[Path], corpora: Path, features: Path, options: Options, output: Path
+) -> list[DecodingRow]:
+    """Measure, print and write the CSV.
+
+    Args:
+        runs: run folders with a `model/` inside.
+        corpora: the folder of prepared corpora.
+        features: the folder of cached features.
+
+    Raises:
+        CmanError: a run, its corpus or its features are missing or malformed.
+    """
+    models = [_model(run) for run in runs]
+    before = torch.get_num_threads()
+    torch.set_num_threads(options.threads)
+    logging.getLogger("cman.model.predict").setLevel(logging.WARNING)  # it says a line for each call
+    rows: list[DecodingRow] = []
+    try:
+        for corpus, split in dict.fromkeys((model.corpus, model.split) for model in models):
+            documents = read_documents(corpora / corpus / split / "test.jsonl")[: options.limit]
+            members = [model for model in models if (model.corpus, model.split) == (corpus, split)]
+            for device in ("cpu", "cuda"):
+                found = _corpus(members, documents, features, device, options)
+                print_rows(f"{corpus}, {device}", found)
+                rows += found
+    finally:
+        torch.set_num_threads(before)
+        use_kernels("auto")
+    write_rows(output, rows)
+    return rows
+
+
+def _model(run: Path) -> Model:
+    facts = read_json(run / "provenance.json")
+    where = str(run / "provenance.json")
+    texts = {name: field(facts, name, str, where) for name in ("corpus", "experiment", "title", "split")}
+    return Model(ModelFolder.load(run / "model"), **texts, seed=field(facts, "seed", int, where))
+
+
+def _corpus(
+    models: Sequence[Model], documents: Sequence[Document], features: Path, device: str, options: Options
+) -> list[DecodingRow]:
+    here = device == "cpu" or torch.cuda.is_available()
+    where = torch.device(available_device(device) if here else "cpu")
+    contenders = [
+        contender for model in models for contender in _contenders(model, documents, features, where, options)
+    ]
+    rows, calls = {}, {}
+    for place, contender in enumerate(contenders):
+        note = _refusal(contender) if here and contender.contextual != "computed" else "" if here else NO_GPU
+        for backend in _backends(contender):
+            row = _row(contender, backend, device, options)
+            row.note = NOT_BUILT if here and backend == "compiled" and not _built() else note
+            name = f"{place} {backend}"
+            rows[name] = row
+            if not row.note:
+                calls[name] = partial(contender.run, backend)
+    with torch.inference_mode():
+        timings = interleave(calls, options.seconds, device) if calls else {}
+    for name, timing in timings.items():
+        _enter(rows[name], timing)
+    _relate(list(rows.values()))
+    return list(rows.values())
+
+
+def _contenders(
+    model: Model, documents: Sequence[Document], features: Path, device: torch.device, options: Options
+) -> list[Contender]:
+    folder = model.folder
+    made: Any = partial(Contender, model, documents=documents, device=device, batch_size=options.batch_size)
+    if folder.encoder is None:
+        return [made("none", cache=None, encoder=None)]
+    name = folder.settings.contextual.encoder
+    cache = FeatureCache(features / model.corpus / name)
+    encoder = open_encoder(folder.encoder, name, device, Layout())
+    return [made("cached", cache=cache, encoder=None), made("computed", cache=None, encoder=encoder)]
+
+
+def _built() -> bool:
+    return library.REASON is None
+
+
+def _backends(contender: Contender) -> Sequence[str]:
+    """Return what a contender is timed with: the encoder, which has no kernels of ours, with the one in use alone."""
+    if contender.contextual == "computed":
+        return ("compiled",) if _built() else ("reference",)
+    return tuple(BACKENDS)
+
+
+def _refusal(contender: Contender) -> str:
+    """Return why a contender is not timed: its two backends do not predict the same."""
+    compiled, reference = (contender.run(backend) for backend in BACKENDS)
+    for one, other in zip(compiled, reference, strict=True):
+        if not _agree(one, other):
+            return f"not timed: the backends differ in document {one.id!r}"
+    return ""
+
+
+def _agree(one: Document, other: Document) -> bool:
+    for ours, theirs in ((one.entities, other.entities), (one.relations, other.relations)):
+        if len(ours) != len(theirs):
+            return False
+        for a, b in zip(ours, theirs, strict=True):
+            first, second = dict(vars(a)), dict(vars(b))
+            if abs((first.pop("score") or 0.0) - (second.pop("score") or 0.0)) > CLOSE or first != second:
+                return False
+    return True
+
+
+def _row(contender: Contender, backend: str, device: str, options: Options) -> DecodingRow:
+    model = contender.model
+    name = torch.cuda.get_device_name() if device == "cuda" and torch.cuda.is_available() else processor()
+    return DecodingRow(
+        corpus=model.corpus,
+        experiment=model.experiment,
+        title=model.title,
+        seed=model.seed,
+        split=model.split,
+        device=device,
+        processor=name if device == "cpu" or torch.cuda.is_available() else "",
+        threads=options.threads,
+        kernels=backend,
+        contextual=contender.contextual,
+        batch_size=options.batch_size,
+        sentences=len(contender.documents),
+        tokens=sum(len(document.tokens) for document in contender.documents),
+        torch=torch.__version__,
+    )
+
+
+def _enter(row: DecodingRow, timing: Timing) -> None:
+    row.rounds = len(timing.seconds)
+    row.seconds_median, row.seconds_min, row.seconds_max = timing.median, min(timing.seconds), max(timing.seconds)
+    row.sentences_per_second = row.sentences / timing.median
+
+
+def _relate(rows: Sequence[DecodingRow]) -> None:
+    """Enter the time relative to the baseline with the same backend, whose features are always the same."""
+    for row in rows:
+        baseline = next((each for each in rows if each.experiment == BASELINE and each.kernels == row.kernels), None)
+        if row.seconds_median is not None and baseline is not None and baseline.seconds_median is not None:
+            row.relative_time = row.seconds_median / baseline.seconds_median
+
+
+def check_runs(runs: Sequence[Path]) -> None:
+    """Refuse folders without a model before torch is loaded.
+
+    Raises:
+        CmanError: such as a record, which has none.
+    """
+    for run in runs:
+        if not (run / "model" / "config.json").is_file():
+            raise CmanError(f"{run}: found no model, wanted a run folder with model/ (a record has none)")

@@ -1,0 +1,80 @@
+"""`decoding.csv`: a row for each model, features, backend and device; figures are empty where a note says why."""
+
+import csv
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from cman.files import atomic_text
+
+DIGITS = 6  # of a figure
+WIDTH = 140  # of what is printed into a pipe
+
+
+@dataclass
+class DecodingRow:
+    """One line of the CSV; seconds are of one pass over all documents."""
+
+    corpus: str
+    experiment: str
+    title: str
+    seed: int
+    split: str
+    device: str
+    processor: str
+    threads: int
+    kernels: str
+    contextual: str
+    batch_size: int
+    sentences: int
+    tokens: int
+    rounds: int | None = None
+    seconds_median: float | None = None
+    seconds_min: float | None = None
+    seconds_max: float | None = None
+    sentences_per_second: float | None = None
+    relative_time: float | None = None
+    torch: str = ""
+    note: str = ""
+
+
+HEADER = tuple(each.name for each in fields(DecodingRow))
+
+
+def write_rows(path: Path, rows: Sequence[DecodingRow]) -> None:
+    """Write the CSV, atomically."""
+    with atomic_text(path) as stream:
+        writer = csv.DictWriter(stream, HEADER, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({name: _text(value) for name, value in asdict(row).items()})
+
+
+def print_rows(title: str, rows: Sequence[DecodingRow]) -> None:
+    """Print a table, in a pipe as wide as it needs to be; where nothing was timed, one line that says why."""
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    notes = {row.note for row in rows}
+    if len(notes) == 1 and notes != {""}:
+        console.print(f"{title}: {notes.pop()}", highlight=False)
+        return
+    table = Table(title=title, title_justify="left")
+    for heading in ("experiment", "features", "kernels", "sentences/s", "seconds", "relative time", "note"):
+        table.add_column(heading, justify="right" if heading in ("sentences/s", "seconds", "relative time") else "left")
+    for row in rows:
+        figures = ["-"] * 3
+        if row.seconds_median is not None:
+            figures[:2] = [f"{row.sentences_per_second:.0f}", f"{row.seconds_median:.3f}"]
+        if row.relative_time is not None:
+            figures[2] = f"{row.relative_time:.2f}x"
+        table.add_row(row.experiment, row.contextual, row.kernels, *figures, row.note)
+    console.print(table)
+
+
+def _text(value: object) -> object:
+    if isinstance(value, float):
+        return f"{value:.{DIGITS}g}"
+    return "" if value is None else value

@@ -1,0 +1,146 @@
+"""Decoding speed: complete rows, ratios of what stands in the file, agreement before timing, errors in a sentence."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from cman.config import parse_configuration
+from cman.corpora.document import Entity, Relation
+from cman.corpora.prepare import prepare
+from cman.corpora.raw import obtain, raw_files
+from cman.errors import CmanError
+from cman.kernels import library
+from cman.layout import Layout
+from cman.model.predict import predict
+from cman.speed import decoding as module
+from cman.speed.decoding import Options, check_runs, speed_of_decoding
+from cman.training.train import train
+
+SMALL = {
+    "contextual.enabled": False,
+    "at.enabled": False,
+    "word.dim": 8,
+    "char.emb": 8,
+    "char.hidden": 4,
+    "label.emb": 4,
+    "lstm.hidden": 8,
+    "attn.heads": 2,
+    "rel.hidden": 8,
+    "training.epochs": 1,
+    "training.protocol": "fixed",
+}
+OPTIONS = Options(batch_size=4, seconds=0.0)
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """A results folder with a tiny prepared corpus and two trained models."""
+    layout = Layout(tmp_path_factory.mktemp("decoding"))
+    corpus = {"format": "conll04-sample", "sentences": {"train": 12, "dev": 4, "test": 9}, "seed": 3}
+    configuration = parse_configuration({"corpora": {"tiny": corpus}, "settings": SMALL}, "a test")
+    for name in raw_files(configuration.corpus("tiny")):
+        obtain(configuration.corpus("tiny"), name, layout.raw("tiny") / name)
+    prepare("tiny", configuration.corpus("tiny"), layout)
+    for experiment in ("multihead-at", "cman-static"):
+        train(configuration, "tiny", experiment, "main", 1, layout, "cpu", 1)
+    return layout
+
+
+def runs(layout: Layout, *experiments: str) -> list[Path]:
+    return [layout.run("tiny", name, "main", 1) for name in experiments]
+
+
+def measured(layout: Layout, folder: Path, *experiments: str, options: Options = OPTIONS) -> list[dict[str, str]]:
+    output = folder / "decoding.csv"
+    speed_of_decoding(runs(layout, *experiments), layout.root / "corpora", layout.root / "features", options, output)
+    with output.open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_every_model_has_a_row_for_each_backend_and_device(layout, tmp_path):
+    rows = measured(layout, tmp_path, "multihead-at", "cman-static")
+    found = [(row["experiment"], row["kernels"], row["device"]) for row in rows]
+    expected = [(name, kernels, device) for device in ("cpu", "cuda") for name in ("multihead-at", "cman-static")
+                for kernels in ("compiled", "reference")]  # fmt: skip
+    assert found == expected
+    for row in rows:
+        assert (row["contextual"], row["sentences"], row["batch_size"], row["threads"]) == ("none", "9", "4", "1")
+
+
+def test_relative_times_and_rates_are_those_of_the_medians_in_the_file(layout, tmp_path):
+    rows = [row for row in measured(layout, tmp_path, "multihead-at", "cman-static") if row["device"] == "cpu"]
+    medians = {(row["experiment"], row["kernels"]): float(row["seconds_median"]) for row in rows if not row["note"]}
+    assert medians
+    for (experiment, kernels), median in medians.items():
+        (row,) = [each for each in rows if (each["experiment"], each["kernels"]) == (experiment, kernels)]
+        assert float(row["relative_time"]) == pytest.approx(median / medians["multihead-at", kernels], rel=1e-4)
+        assert float(row["sentences_per_second"]) == pytest.approx(9 / median, rel=1e-4)
+        assert float(row["seconds_min"]) <= median <= float(row["seconds_max"])
+
+
+def test_without_the_baseline_there_is_no_relative_time(layout, tmp_path):
+    rows = measured(layout, tmp_path, "cman-static")
+    assert {row["relative_time"] for row in rows} == {""}
+
+
+def test_a_row_without_figures_says_why(layout, tmp_path):
+    rows = measured(layout, tmp_path, "multihead-at")
+    cuda = [row for row in rows if row["device"] == "cuda"]
+    if not torch.cuda.is_available():
+        assert {(row["note"], row["seconds_median"]) for row in cuda} == {("no GPU on this machine", "")}
+    if library.REASON is not None:
+        compiled = [row for row in rows if (row["device"], row["kernels"]) == ("cpu", "compiled")]
+        assert {(row["note"], row["seconds_median"]) for row in compiled} == {("not built", "")}
+
+
+def test_a_model_whose_backends_differ_is_not_timed(layout, tmp_path, monkeypatch):
+    original = module.Contender.run
+
+    def wrong(contender, backend):
+        documents = original(contender, backend)
+        return documents if backend == "compiled" else [*documents[:-1], documents[0]]
+
+    monkeypatch.setattr(module.Contender, "run", wrong)
+    monkeypatch.setattr(module, "_agree", lambda one, other: one.id == other.id)
+    rows = [row for row in measured(layout, tmp_path, "multihead-at") if row["device"] == "cpu"]
+    notes = {row["note"] for row in rows if row["note"] != "not built"}
+    assert len(notes) == 1 and "the backends differ in document" in notes.pop()
+    assert {row["seconds_median"] for row in rows} == {""}
+
+
+def test_predictions_agree_if_all_but_the_last_digits_of_confidences_are_the_same():
+    one = module.Document(
+        "1", ("a", "b"), (Entity("A", 0, 1, 0.5), Entity("B", 1, 2, 0.7)), (Relation("R", 0, 1, 0.9),)
+    )
+
+    def changed(entity=0.5, kind="B", relation=0.9, tail=1):
+        entities = (Entity("A", 0, 1, entity), Entity(kind, 1, 2, 0.7))
+        return module.Document("1", ("a", "b"), entities, (Relation("R", 0, tail, relation),))
+
+    assert module._agree(one, changed(entity=0.50005, relation=0.89995))
+    for other in (changed(entity=0.5002), changed(kind="C"), changed(relation=0.8), changed(tail=0)):
+        assert not module._agree(one, other)
+    assert not module._agree(one, module.Document("1", ("a", "b"), one.entities))
+
+
+def test_what_is_timed_predicts_what_the_prediction_of_a_run_predicts(layout):
+    model = module._model(runs(layout, "cman-static")[0])
+    documents = module.read_documents(layout.documents("tiny", "main") / "test.jsonl")
+    contender = module.Contender(model, "none", documents, None, None, torch.device("cpu"), 4)
+    expected, _ = predict(model.folder, documents, None, torch.device("cpu"))
+    for backend in module.BACKENDS:
+        found = contender.run(backend)
+        assert all(module._agree(one, other) for one, other in zip(found, expected, strict=True))
+    module.use_kernels("auto")
+
+
+def test_fewer_documents_can_be_asked_for(layout, tmp_path):
+    rows = measured(layout, tmp_path, "multihead-at", options=Options(4, 0.0, 1, limit=5))
+    assert {row["sentences"] for row in rows} == {"5"}
+
+
+def test_a_record_has_no_model_and_is_refused_in_one_sentence(tmp_path):
+    with pytest.raises(CmanError, match="found no model, wanted a run folder with model/"):
+        check_runs([tmp_path])
