@@ -22,7 +22,12 @@ rule tables:
         runs=run_files(MEASURED),
         published="config/published.yaml",
         decoding=DECODING,
-        code=code("report/*.py", "report/*.j2", "evaluation/counts.py"),
+        code=code(
+            "report/*.py",
+            "report/*.j2",
+            "evaluation/scores.py",
+            "evaluation/counts.py",
+        ),
     output:
         tex=report(
             "results/tables.tex", caption="../report/tables.rst", category="Tables"
@@ -48,7 +53,12 @@ rule figures:
     input:
         runs=run_files(WITH_GOLD),
         gold=gold_documents(WITH_GOLD),
-        code=code("report/*.py", "report/*.mplstyle", "evaluation/*.py"),
+        code=code(
+            "report/*.py",
+            "report/figures/*.py",
+            "report/*.mplstyle",
+            "evaluation/*.py",
+        ),
     output:
         [
             report(
@@ -74,7 +84,9 @@ rule appendix:
     input:
         runs=run_files(WITH_GOLD),
         gold=gold_documents(WITH_GOLD, parts=["train", "dev", "test"]),
-        code=code("report/**/*.py", "report/**/*.j2", "evaluation/*.py"),
+        code=code(
+            "report/*.py", "report/appendix/*.py", "report/*.j2", "evaluation/*.py"
+        ),
     output:
         tex=report(
             "results/appendix.tex",
