@@ -40,8 +40,7 @@ def train_several(
     for cell in cells:
         check_division(cell.configuration, corpus, cell.split)
         cell.configuration.settings_of(corpus, cell.experiment)
-    options = (layout, device, threads, kernels)
-    folders = [_train(cell.configuration, corpus, cell.experiment, cell.split, cell.seed, *options) for cell in cells]
+    folders = [_train(cell, corpus, layout, device, threads, kernels) for cell in cells]
     for cell in cells:
         shutil.rmtree(layout.checkpoints(corpus, cell.experiment, cell.split, cell.seed))  # a later run begins anew
     return folders
@@ -68,17 +67,8 @@ def train(
     return train_several([cell], corpus, layout, device, threads, kernels)[0]
 
 
-def _train(
-    configuration: Configuration,
-    corpus: str,
-    experiment: str,
-    split: str,
-    seed: int,
-    layout: Layout,
-    device: str,
-    threads: int,
-    kernels: KernelChoice,
-) -> Path:
+def _train(cell: Cell, corpus: str, layout: Layout, device: str, threads: int, kernels: KernelChoice) -> Path:
+    configuration, experiment, split, seed = cell.configuration, cell.experiment, cell.split, cell.seed
     device = available_device(device)
     torch.set_num_threads(threads)
     use_kernels(kernels)

@@ -89,10 +89,11 @@ def full_size(vocabulary: Vocabulary) -> Callable[[str], tuple[Any, Settings]]:
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_trains_a_step_and_predicts(experiment, full_size, encode):
+def test_every_experiment_trains_a_few_steps_and_predicts(experiment, full_size, encode):
     model, settings = full_size(experiment)
     few = encode(contextual=settings.contextual.enabled).batch([0, 3, 4])
-    assert math.isfinite(step(model, settings, few))
+    totals = [step(model, settings, few) for _ in range(3)]
+    assert all(math.isfinite(total) for total in totals) and totals[-1] < totals[0]
     with torch.no_grad():
         assert torch.isfinite(model.eval().predict(few).links.probabilities).all()
 
