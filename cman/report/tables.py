@@ -24,15 +24,18 @@ from cman.report.table_csv import CSV_HEADER, csv_rows
 
 log = logging.getLogger(__name__)
 
+TASKS = ("Entity", "Relation", "Overall")
 PUBLISHED, MEASURED = "published", "measured"
 
 
 def _columns(published: bool) -> tuple[Column, ...]:
+    if not published:
+        return (*(Column("", task, spread=True, bold=True) for task in TASKS), Column("", "n"))
     columns = []
-    for group in ("Entity", "Relation", "Overall"):
-        if published and group != "Overall":
-            columns.append(Column(group, PUBLISHED))
-        columns.append(Column(group, MEASURED if published else "", spread=True, bold=True))
+    for task in TASKS:
+        if task != "Overall":  # the paper's tables have none
+            columns.append(Column(task, PUBLISHED))
+        columns.append(Column(task, MEASURED, spread=True, bold=True))
     return (*columns, Column("", "n"))
 
 
@@ -110,7 +113,7 @@ def _row(table: Table, entry: Entry, shown: Sequence[Group]) -> Row:
     cells = [
         published_cell(printed.get(column.group), source)
         if column.head == PUBLISHED
-        else measured_cell(measured.get(column.group), runs)
+        else measured_cell(measured.get(column.group or column.head), runs)
         for column in table.columns[:-1]
     ]
     count = Cell(str(len(runs)) if runs else DASH if entry.repeated else "", runs=runs)
