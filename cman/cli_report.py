@@ -12,14 +12,26 @@ from cman.verb import verb
 log = logging.getLogger("cman")
 
 
+def _given(runs: list[Path] | None) -> list[Path]:
+    if not runs:
+        raise UsageError(
+            "runs: found none, wanted at least one run folder; of records, the workflow takes those whose corpus is in "
+            "the configuration: give its --configfile"
+        )
+    return runs
+
+
 @verb
 def tables(
     runs: Annotated[list[Path] | None, typer.Argument(help="Run folders or records.")] = None,
     published: Annotated[Path, typer.Option(help="Published figures.")] = Path("config/published.yaml"),
     output: Annotated[Path, typer.Option(help="LaTeX file.")] = Path("results/tables.tex"),
-    csv: Annotated[Path, typer.Option(help="The same as CSV.")] = Path("results/tables.csv"),
+    csv: Annotated[Path, typer.Option(help="The figures but for decoding times, as CSV.")] = Path("results/tables.csv"),
     json: Annotated[Path | None, typer.Option(help="The runs behind each cell; beside the LaTeX file.")] = None,
     decoding: Annotated[Path | None, typer.Option(help="Decoding times (CSV) for Table V.")] = None,
+    corpora: Annotated[Path, typer.Option(help="Prepared corpora; where a run's is, its scores are checked.")] = Path(
+        "results/corpora"
+    ),
     absent: Annotated[list[str] | None, typer.Option(help="Corpus without runs: its table has dashes.")] = None,
 ) -> None:
     """Make the paper's tables from scored runs, published figures beside measured ones.
@@ -30,12 +42,12 @@ def tables(
         raise UsageError("runs: found none, wanted at least one run folder, or --absent")
     from cman.report.tables import write_tables
 
-    write_tables(runs or [], published, output, csv, absent or [], json, decoding)
+    write_tables(runs or [], published, output, csv, absent or [], json, decoding, corpora)
 
 
 @verb
 def appendix(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders or records.")],
+    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders or records.")] = None,
     corpora: Annotated[Path, typer.Option(help="Folder of prepared corpora.")] = Path("results/corpora"),
     output: Annotated[Path, typer.Option(help="LaTeX file; CSV and JSON are written beside it.")] = Path(
         "results/appendix.tex"
@@ -49,12 +61,12 @@ def appendix(
     """
     from cman.report.appendix.write import write_appendix
 
-    write_appendix(runs, corpora, output, rounds, seed)
+    write_appendix(_given(runs), corpora, output, rounds, seed)
 
 
 @verb
 def figures(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders or records.")],
+    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders or records.")] = None,
     corpora: Annotated[Path, typer.Option(help="Folder of prepared corpora.")] = Path("results/corpora"),
     corpus: Annotated[str | None, typer.Option(help="Corpus; CoNLL04 or its sample by default.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of figures.")] = Path("results/figures"),
@@ -65,7 +77,7 @@ def figures(
     """
     from cman.report.figures.write import write_figures
 
-    write_figures(runs, corpora, output, corpus)
+    write_figures(_given(runs), corpora, output, corpus)
 
 
 @verb

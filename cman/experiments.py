@@ -1,8 +1,9 @@
 """The paper's experiments: each is a title and a small change of the base settings.
 
-The baseline is the multi-head model of Bekoulis et al. (2018) in the sizes of its public configuration; training and
-dropout are left alone, so that rows of one table differ in the model only. `multihead-matched` has CMAN's inputs,
-width and number of BiLSTM layers below the CRF instead: what is left of the difference is attention, labels and phases.
+The baseline is the multi-head model of Bekoulis et al. (2018) in the sizes of its public configuration. Training and
+dropout are left to the configuration, so that rows of one table differ in the model alone unless it says otherwise
+(`experiment_settings`). `multihead-matched` has CMAN's inputs, width and number of BiLSTM layers below the CRF instead:
+what is left of the difference is attention, labels, phases and uncertainty weighting.
 """
 
 from collections.abc import Mapping

@@ -30,11 +30,13 @@ def predict(
     cache: Features | None,
     device: torch.device,
     batch_size: int = BATCH_SIZE,
-) -> tuple[list[Document], LabelCopies]:
-    """Return the documents with predicted entities and relations in the place of their own, and the label copies.
+    copies: LabelCopies | None = None,
+) -> list[Document]:
+    """Return the documents with predicted entities and relations in the place of their own.
 
     Args:
         cache: features of the documents; None computes them now, if the model reads any.
+        copies: counts the label copies, if they are wanted.
 
     Raises:
         CmanError: the cache or the encoder gives other features than the model was trained on.
@@ -53,12 +55,13 @@ def predict(
     model = folder.model.to(device).eval()
     encoded = EncodedDocuments(documents, folder.vocabulary, features, folder.settings.rel.anchor, annotated=False)
     result: list[Document | None] = [None] * len(documents)
-    dropped, copies = Dropped(), LabelCopies()
+    dropped = Dropped()
     with torch.inference_mode():
         for indices, cpu_batch in EvaluationBatches(encoded, batch_size):
             batch = cpu_batch.to(device)
             prediction = model.predict(batch)
-            copies.add(prediction, batch.lengths)
+            if copies is not None:
+                copies.add(prediction, batch.lengths)
             chosen = [documents[index] for index in indices]
             decoded = decode_batch(
                 prediction,
@@ -72,7 +75,7 @@ def predict(
             for index, document in zip(indices, decoded, strict=True):
                 result[index] = document
     log.info("%d documents; dropped %d relations within one entity", len(documents), dropped.inside_one)
-    return [document for document in result if document is not None], copies
+    return [document for document in result if document is not None]
 
 
 def predict_file(
@@ -97,7 +100,8 @@ def predict_file(
     documents = read_documents(source)
     cache = None if features is None else FeatureCache(features)
     log.info("kernels: %s", backend())
-    predicted, copied = predict(folder, documents, cache, torch.device(available_device(device)))
+    counts = None if copies is None else LabelCopies()
+    predicted = predict(folder, documents, cache, torch.device(available_device(device)), copies=counts)
     if copies is not None:
-        write_json(copies, vars(copied))
+        write_json(copies, vars(counts))
     write_documents(target, predicted)

@@ -155,7 +155,8 @@ def _row(
 ) -> Row:
     def time(*contextual: str, device: str = "cpu", kernels: tuple[str, ...] = ("compiled",)) -> Time | None:
         wanted = [t for t in times if (t.corpus, t.experiment, t.device) == (corpus, experiment, device)]
-        return next((t for t in wanted if t.kernels in kernels and t.contextual in contextual), None)
+        timed = [t for t in wanted if t.rate is not None]  # where there are no kernels, those lines have no figures
+        return next((t for t in timed if t.kernels in kernels and t.contextual in contextual), None)
 
     def relative(found: Time | None) -> Cell:
         return Cell(fixed(found.relative), source=found.line) if found and found.relative is not None else Cell()

@@ -13,7 +13,9 @@ from cman.corpora.document import Document, read_documents
 from cman.errors import CmanError
 from cman.evaluation.scores import score_documents
 from cman.files import read_json, sha256
-from cman.report.results import Run
+from cman.report.results import Counts, Run
+
+COUNTED = ("true_positive", "predicted", "gold")
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,15 @@ def check_counts(run: Run) -> None:
     """Refuse a run whose predictions cannot be those that it was scored from, as far as they tell without the gold.
 
     Raises:
-        CmanError: there are no predictions; or the documents, or the predicted entities or relations of some type, are
-            not as many as `scores.json` counts.
+        CmanError: there are no predictions; the documents, or the predicted entities or relations of some type, are not
+            as many as `scores.json` counts; or its counts in all are not the sums of those of the types.
     """
+    for task, levels in (("entities", run.entities), ("relations", run.relations)):
+        for mode, level in levels.items():
+            sums = Counts(*(sum(getattr(c, name) for c in level.types.values()) for name in COUNTED))
+            if sums != level.all:
+                where = f"{run.folder / 'scores.json'}: field {task}.{mode}.all"
+                raise CmanError(f"{where}: found {vars(level.all)}, wanted {vars(sums)}, the sums over its types")
     source = predictions_file(run.folder)
     documents = read_documents(source)
     found = score_documents(documents, documents)  # beside themselves: what was predicted, for each type

@@ -13,8 +13,6 @@ from typing import Any
 from cman.report.published import NUMBERS
 from cman.report.results import Run, Summary, reference
 
-DASH = "--"
-
 
 @dataclass(frozen=True)
 class Column:

@@ -52,7 +52,7 @@ class PublishedDecoding:
     title: str
     method: str
     experiment: str
-    overall_f1: float
+    overall_f1: float | None
     relative_time: float | None  # to the first row of its corpus; null where the paper's figure is no decoding time
     note: str = ""
 
@@ -115,10 +115,9 @@ def _published_table(value: Any, where: str) -> PublishedTable:
 
 def _decoding_row(value: Any, where: str) -> PublishedDecoding:
     _closed(value, list(PublishedDecoding.__dataclass_fields__), where)
-    overall = _percent(value, "overall_f1", where)
     time = value.get("relative_time")
     return PublishedDecoding(
-        overall_f1=0.0 if overall is None else overall,
+        overall_f1=_percent(value, "overall_f1", where),
         relative_time=None if time is None else float(take(value, "relative_time", float, where)),
         note=take(value, "note", str, where) if "note" in value else "",
         **{name: take(value, name, str, where) for name in ("corpus", "title", "method", "experiment")},

@@ -52,6 +52,7 @@ class Run:
     seed: int
     protocol: str
     inputs_title: str
+    training: str  # what of the training an experiment may change, in words; empty for a run without settings
     division: str  # how a corpus with folds is divided; empty for a corpus without
     documents: int
     revision: str  # of the code that made it; empty where that is not known
@@ -187,6 +188,18 @@ def _levels(value: Any, task: str, where: str) -> dict[str, Level]:
     return levels
 
 
+def _training(settings: Mapping[str, Any]) -> str:
+    training, dropout = settings.get("training"), settings.get("dropout")
+    if not training or not dropout:
+        return ""
+    epochs = "" if training["protocol"] == "retrain" else f"{training['epochs']} epochs, "
+    adversarial = ", adversarial" if settings["at"]["enabled"] else ""
+    return (
+        f"{epochs}batches of {training['batch_size']}, learning rate {training['lr']:g} ({training['schedule']}), "
+        f"dropout {dropout['inputs']:g} and {dropout['recurrent']:g}{adversarial}"
+    )
+
+
 def read_run(folder: Path) -> Run:
     """Return the run that a folder holds.
 
@@ -209,6 +222,7 @@ def read_run(folder: Path) -> Run:
         seed=field(provenance, "seed", int, where),
         protocol=field(provenance, "protocol", str, where),
         inputs_title=field(provenance, "inputs_title", str, where),
+        training=_training(provenance.get("settings") or {}),
         # Runs without folds were recorded before there were any.
         division=field(provenance, "division", str, where) if provenance.get("division") else "",
         documents=field(scores, "documents", int, str(scores_file)),
@@ -244,7 +258,7 @@ def _group(runs: Sequence[Run]) -> Group:
             )
         if earlier.split == later.split:
             _agree((earlier, later), ("documents",))
-    _agree(runs, ("title", "protocol", "inputs_title", "division"))
+    _agree(runs, ("title", "protocol", "inputs_title", "training", "division"))
     seeds = _by_seed(runs)
 
     def over_seeds(figure: Callable[[Run], float]) -> Summary:

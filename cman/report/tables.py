@@ -16,8 +16,8 @@ from cman.files import atomic_text, write_json, write_text
 from cman.report.decoding_table import decoding_tables, read_decoding
 from cman.report.entries import Entry, entries_of
 from cman.report.latex import render
-from cman.report.predictions import check_counts
-from cman.report.printed import DASH, Cell, Column, Row, Table, measured_cell, published_cell, with_best
+from cman.report.predictions import check_counts, read_predicted
+from cman.report.printed import Cell, Column, Row, Table, measured_cell, published_cell, with_best
 from cman.report.published import PublishedTable, read_published
 from cman.report.results import Group, group_runs, read_run
 from cman.report.table_csv import CSV_HEADER, csv_rows
@@ -91,6 +91,8 @@ def _caption(published: PublishedTable, title: str, sample: bool, shown: Sequenc
         sentences.append(f"Division: {division}")
     sentences.append(f"Protocol: {_shared(shown, 'protocol') or 'see the notes'}")
     sentences.append(f"Inputs: {_shared(shown, 'inputs_title') or 'see the notes'}")
+    if any(group.first.training for group in shown):
+        sentences.append(f"Training: {_shared(shown, 'training') or 'see the notes'}")
     if bold and len(shown) > 1:
         sentences.append("Bold: the best measured value of a column")
     return sentences
@@ -116,7 +118,7 @@ def _row(table: Table, entry: Entry, shown: Sequence[Group]) -> Row:
         else measured_cell(measured.get(column.group or column.head), runs)
         for column in table.columns[:-1]
     ]
-    count = Cell(str(len(runs)) if runs else DASH if entry.repeated else "", runs=runs)
+    count = Cell(str(len(runs)) if runs else "", runs=runs)
     return Row(entry.title, tuple(marks), (*cells, count), entry.experiment)
 
 
@@ -125,6 +127,8 @@ def _remarks(group: Group, shown: Sequence[Group]) -> list[str]:
     remarks = []
     if not _shared(shown, "inputs_title"):
         remarks.append(f"Inputs: {group.first.inputs_title}.")
+    if group.first.training and not _shared(shown, "training"):
+        remarks.append(f"Training: {group.first.training}.")
     if not _shared(shown, "protocol"):
         remarks.append(f"Protocol: {group.first.protocol}.")
     if len({other.spread for other in shown}) > 1 and group.spread:
@@ -161,6 +165,7 @@ def write_tables(
     absent: Sequence[str] = (),
     json: Path | None = None,
     decoding: Path | None = None,
+    corpora: Path | None = None,
 ) -> None:
     """Write the tables of the given runs as LaTeX, CSV and JSON, each atomically.
 
@@ -168,6 +173,7 @@ def write_tables(
         absent: corpora of the paper that could not be had; their tables show dashes.
         json: what stands behind each cell; beside the LaTeX file by default.
         decoding: decoding times (`cman speed decoding`) for Table V.
+        corpora: the folder of prepared corpora; where a run's is there, its scores are made again and compared.
 
     Raises:
         CmanError: no run is given; a run, the published file or the times are malformed; runs of one row do not belong
@@ -178,6 +184,8 @@ def write_tables(
     runs = [read_run(folder) for folder in run_folders]
     for run in runs:
         check_counts(run)
+        if corpora is not None and (corpora / run.corpus / run.split / "test.jsonl").is_file():
+            read_predicted([run], corpora)
     groups = group_runs(runs)
     published = read_published(published_file)
     times = [] if decoding is None else read_decoding(decoding)
@@ -193,6 +201,10 @@ def write_tables(
             tables.append(table)
             lines += csv_rows(definition, members, first=corpus not in seen)
         seen.add(corpus)
+    for group in groups:
+        if not any(row.experiment == group.first.experiment for table in tables if table.corpus == group.first.corpus
+                   for row in table.rows):  # fmt: skip
+            log.info("%s on %s: in no table of the paper", group.first.experiment, group.first.corpus)
     tables += decoding_tables(published, groups, missing, times)
     tables.sort(key=lambda table: table.position or 99)  # stable: a corpus and its sample keep their order
     write_text(tex, render(tables))

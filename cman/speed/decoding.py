@@ -78,7 +78,7 @@ class Contender:
         """Decode with a backend."""
         use_kernels(BACKENDS[backend])
         features = DocumentFeatures(self.encoder, self.documents) if self.encoder is not None else self.cache
-        return predict(self.model.folder, self.documents, features, self.device, self.batch_size)[0]
+        return predict(self.model.folder, self.documents, features, self.device, self.batch_size)
 
 
 def speed_of_decoding(
@@ -97,7 +97,8 @@ def speed_of_decoding(
     models = [_model(run) for run in runs]
     before = torch.get_num_threads()
     torch.set_num_threads(options.threads)
-    logging.getLogger("cman.model.predict").setLevel(logging.WARNING)  # it says a line for each call
+    speaking = logging.getLogger("cman.model.predict")
+    speaking.setLevel(logging.WARNING)  # it says a line for each call
     rows: list[DecodingRow] = []
     try:
         for corpus, split in dict.fromkeys((model.corpus, model.split) for model in models):
@@ -109,6 +110,7 @@ def speed_of_decoding(
                 rows += found
     finally:
         torch.set_num_threads(before)
+        speaking.setLevel(logging.NOTSET)
         use_kernels("auto")
     write_rows(output, rows)
     return rows
@@ -134,7 +136,7 @@ def _corpus(
         note = _refusal(contender) if here and contender.contextual != "computed" else "" if here else NO_GPU
         for backend in _backends(contender):
             row = _row(contender, backend, device, options)
-            row.note = NOT_BUILT if here and backend == "compiled" and not _built() else note
+            row.note = NOT_BUILT if here and backend == "compiled" and not _built(device) else note
             name = f"{place} {backend}"
             rows[name] = row
             if not row.note:
@@ -160,14 +162,14 @@ def _contenders(
     return [made("cached", cache=cache, encoder=None), made("computed", cache=None, encoder=encoder)]
 
 
-def _built() -> bool:
-    return library.REASON is None
+def _built(device: str) -> bool:
+    return library.REASON is None and device in library.DEVICES
 
 
 def _backends(contender: Contender) -> Sequence[str]:
     """Return what a contender is timed with: the encoder, which has no kernels of ours, with the one in use alone."""
     if contender.contextual == "computed":
-        return ("compiled",) if _built() else ("reference",)
+        return ("compiled",) if _built(contender.device.type) else ("reference",)
     return tuple(BACKENDS)
 
 

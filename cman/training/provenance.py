@@ -1,5 +1,6 @@
 """`provenance.json` of a run: what it is, what made it and from which files, so that every figure can be traced."""
 
+import contextlib
 import os
 import platform
 import resource
@@ -75,7 +76,7 @@ def provenance(
         "parameters": sum(parameter.numel() for parameter in trained.module.model.parameters()),
         "seconds": round(sum(sum(seconds) for seconds in trained.epoch_seconds.values()), 1),
         "epoch_seconds": trained.epoch_seconds,
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_memory_mb": _peak_memory_mb(),
         "device": torch.cuda.get_device_name() if device == "cuda" else f"cpu, {_processor()}",
         "threads": torch.get_num_threads(),
         "kernels": backend(),
@@ -85,6 +86,21 @@ def provenance(
         "inputs": {str(path): sha256(path) for path in data.files},
         "settings": settings.model_dump(mode="json"),
     }
+
+
+def forget_peak_memory() -> None:
+    """Begin to measure this process's peak memory anew; where the system cannot, the peak is that of all its runs."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_memory_mb() -> int:
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        lines = []
+    peaks = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(peaks[0] if peaks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) // 1024
 
 
 def division_title(corpus: AnyCorpus) -> str:

@@ -19,7 +19,7 @@ from cman.model.folder import ModelFolder
 from cman.training.cells import Cell, check_division
 from cman.training.data import TrainingData
 from cman.training.protocol import Run
-from cman.training.provenance import provenance
+from cman.training.provenance import forget_peak_memory, provenance
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ def train(
 
 def _train(cell: Cell, corpus: str, layout: Layout, device: str, threads: int, kernels: KernelChoice) -> Path:
     configuration, experiment, split, seed = cell.configuration, cell.experiment, cell.split, cell.seed
+    forget_peak_memory()
     device = available_device(device)
     torch.set_num_threads(threads)
     use_kernels(kernels)

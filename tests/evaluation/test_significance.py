@@ -42,15 +42,18 @@ def figures(strata: list[Stratum]) -> list[Fraction]:
     return [entities, relations, (entities + relations) / 2]
 
 
-def all_swaps(pairs: list[tuple[Stratum, Stratum]]) -> list[Fraction]:
-    """The exact p of each task: the share of all exchanges of sentences that are at least as extreme."""
-    sizes = [len(first) for first, _ in pairs]
+def all_swaps(splits: list[list[tuple[Stratum, Stratum]]]) -> list[Fraction]:
+    """The exact p of each task: the share of all exchanges of sentences, each in all pairs of its split, as extreme."""
+    sizes = [len(pairs[0][0]) for pairs in splits]
     observed: list[Fraction] = []
     extreme, count = [0, 0, 0], 0
     for bits in itertools.product((0, 1), repeat=sum(sizes)):
-        coins = iter(bits)
+        flips = iter(bits)
+        coins = [[next(flips) for _ in range(size)] for size in sizes]
         swapped = [
-            [pair[::-1] if next(coins) else pair for pair in zip(first, second, strict=True)] for first, second in pairs
+            [sides[::-1] if coin else sides for coin, *sides in zip(split_coins, first, second, strict=True)]
+            for split_coins, pairs in zip(coins, splits, strict=True)
+            for first, second in pairs
         ]
         sides = [figures([[pair[side] for pair in stratum] for stratum in swapped]) for side in (0, 1)]
         differences = [abs(a - b) for a, b in zip(*sides, strict=True)]
@@ -65,20 +68,38 @@ def test_a_case_by_hand():
     first = np.array([[[1, 1, 1], NOTHING], [[1, 1, 1], NOTHING]])
     second = np.array([[[0, 1, 1], NOTHING], [[0, 0, 1], NOTHING]])
     # F1 100 against 0. One swap gives 50 against 66.67 or the reverse, both swaps 0 against 100: 2 of 4 are as extreme.
-    assert all_swaps([(first.tolist(), second.tolist())])[0] == Fraction(1, 2)
-    result = randomisation([(first, second)], 20_000, 1)
+    assert all_swaps([[(first.tolist(), second.tolist())]])[0] == Fraction(1, 2)
+    result = randomisation({"main": [(first, second)]}, 20_000, 1)
     assert result.difference == (100.0, 0.0, 50.0)
     assert result.p[0] == pytest.approx(0.5, abs=0.015)  # four standard errors
     assert result.p[1] == 1.0  # no relations: every exchange is as extreme as none
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_p_approaches_that_of_all_swaps(seed):
-    pairs = random_pairs(seed, strata=2, sentences=5)
-    exact = all_swaps([(first.tolist(), second.tolist()) for first, second in pairs])
+def of_seeds(pairs):
+    """All pairs as seeds of one split."""
+    return {"main": pairs}
+
+
+def of_folds(pairs):
+    """Each pair as a split of its own."""
+    return {f"fold{place}": [pair] for place, pair in enumerate(pairs)}
+
+
+@pytest.mark.parametrize("arranged", [of_seeds, of_folds])
+@pytest.mark.parametrize("seed", range(3))
+def test_p_approaches_that_of_all_swaps(seed, arranged):
+    pairs = arranged(random_pairs(seed, strata=2, sentences=5))
+    exact = all_swaps([[(a.tolist(), b.tolist()) for a, b in members] for members in pairs.values()])
     result = randomisation(pairs, 20_000, seed)
     for p, wanted in zip(result.p, map(float, exact), strict=True):
         assert p == pytest.approx(wanted, abs=4 * math.sqrt(wanted * (1 - wanted) / 20_000) + 1 / 20_000)
+
+
+def test_a_copied_run_makes_nothing_more_significant():
+    (pair,) = random_pairs(3, strata=1, sentences=8)
+    once, thrice = (randomisation(of_seeds([pair] * copies), 4000, 1) for copies in (1, 3))
+    assert 0.01 < once.p[2] < 0.99
+    assert once.p == thrice.p
 
 
 def difference_by_place(pairs: list[tuple[np.ndarray, np.ndarray]], task: int):
@@ -107,7 +128,7 @@ def test_p_is_that_of_scipy_over_all_exchanges(task):
     exact = scipy.stats.permutation_test(
         places, statistic, permutation_type="samples", alternative="greater", n_resamples=np.inf, vectorized=False
     )
-    result = randomisation(pairs, 20_000, 3)
+    result = randomisation(of_folds(pairs), 20_000, 3)
     assert abs(result.difference[task]) == pytest.approx(exact.statistic)
     assert result.p[task] == pytest.approx(exact.pvalue, abs=0.015)
 
@@ -121,39 +142,62 @@ def test_p_is_that_of_scipy_where_only_random_exchanges_are_possible():
         places, statistic, permutation_type="samples", alternative="greater", n_resamples=2000, rng=1, vectorized=False
     )
     assert 0.01 < drawn.pvalue < 0.99  # a p at the border would agree whatever was computed
-    assert randomisation(pairs, 10_000, 1).p[2] == pytest.approx(drawn.pvalue, abs=0.05)
+    assert randomisation(of_folds(pairs), 10_000, 1).p[2] == pytest.approx(drawn.pvalue, abs=0.05)
+
+
+@pytest.mark.parametrize("task", range(3))
+def test_p_over_seeds_is_that_of_scipy_where_a_sentence_is_one_sample(task):
+    pairs = random_pairs(12, strata=3, sentences=9)
+    table = np.stack([np.concatenate([first, second]) for first, second in pairs])  # (seeds, 2 x sentences, 2, 3)
+
+    def f1(places):
+        totals = table[:, places.astype(int)].sum(axis=1)
+        single = [[200 * r / (f + g) if f + g else 0.0 for r, f, g in total] for total in totals]
+        return np.mean([[*values, sum(values) / 2][task] for values in single])
+
+    exact = scipy.stats.permutation_test(
+        (np.arange(9), 9 + np.arange(9)),
+        lambda first, second: abs(f1(first) - f1(second)),
+        permutation_type="samples",
+        alternative="greater",
+        n_resamples=np.inf,
+        vectorized=False,
+    )
+    result = randomisation(of_seeds(pairs), 20_000, 3)
+    assert abs(result.difference[task]) == pytest.approx(exact.statistic)
+    assert result.p[task] == pytest.approx(exact.pvalue, abs=0.015)
 
 
 def test_equal_systems_have_no_difference_and_p_one():
     ((first, _),) = random_pairs(1, strata=1, sentences=30)
-    assert randomisation([(first, first)], 500, 1) == randomisation([(first, first)], 500, 2)
-    assert randomisation([(first, first)], 500, 1).p == (1.0, 1.0, 1.0)
+    assert randomisation(of_seeds([(first, first)]), 500, 1) == randomisation(of_seeds([(first, first)]), 500, 2)
+    assert randomisation(of_seeds([(first, first)]), 500, 1).p == (1.0, 1.0, 1.0)
 
 
 def test_p_is_never_smaller_than_one_round_in_all():
     better = np.array([[[2, 2, 2], [1, 1, 1]]] * 60)
     worse = np.array([[[0, 2, 2], [0, 1, 1]]] * 60)
-    assert randomisation([(better, worse)], 999, 1).p == (0.001, 0.001, 0.001)
+    assert randomisation(of_seeds([(better, worse)]), 999, 1).p == (0.001, 0.001, 0.001)
 
 
 def test_the_systems_in_the_other_order_have_the_same_p_and_the_opposite_difference():
     pairs = random_pairs(7, strata=3, sentences=20)
-    one = randomisation(pairs, 2000, 4)
-    other = randomisation([(second, first) for first, second in pairs], 2000, 4)
+    one = randomisation(of_seeds(pairs), 2000, 4)
+    other = randomisation(of_seeds([(second, first) for first, second in pairs]), 2000, 4)
     assert one.p == other.p
     assert one.difference == pytest.approx([-value for value in other.difference])
 
 
-def test_exchanges_stay_within_a_seed():
-    # Across strata, sentences of unequal systems would mix: here each seed has one sentence, so exchanging all of a
-    # seed is all that is possible, and the difference of the mean over seeds is 100, 0, 0 or 100.
+def test_exchanges_stay_within_a_fold():
+    # Across folds, sentences of unequal systems would mix: here each fold has one sentence, so exchanging all of a fold
+    # is all that is possible, and the difference of the mean over folds is 100, 0, 0 or 100.
     good, bad = np.array([[[1, 1, 1], NOTHING]]), np.array([[[0, 1, 1], NOTHING]])
-    result = randomisation([(good, bad), (good, bad)], 20_000, 1)
+    result = randomisation(of_folds([(good, bad), (good, bad)]), 20_000, 1)
     assert result.p[0] == pytest.approx(0.5, abs=0.015)
 
 
 def test_the_same_seed_gives_the_same_p_and_another_seed_another():
-    pairs = random_pairs(2, strata=2, sentences=12)
+    pairs = of_seeds(random_pairs(2, strata=2, sentences=12))
     assert randomisation(pairs, 1000, 1) == randomisation(pairs, 1000, 1)
     assert randomisation(pairs, 1000, 1).p != randomisation(pairs, 1000, 2).p
 
@@ -161,11 +205,11 @@ def test_the_same_seed_gives_the_same_p_and_another_seed_another():
 def test_runs_on_other_sentences_are_refused():
     ((first, second),) = random_pairs(1, strata=1, sentences=5)
     with pytest.raises(ValueError, match="same sentences"):
-        randomisation([(first, second[:4])], 10, 1)
+        randomisation(of_seeds([(first, second[:4])]), 10, 1)
     with pytest.raises(ValueError, match="same sentences"):
-        randomisation([(first, second + np.array([0, 0, 1]))], 10, 1)
+        randomisation(of_seeds([(first, second + np.array([0, 0, 1]))]), 10, 1)
     with pytest.raises(ValueError, match="at least one"):
-        randomisation([], 10, 1)
+        randomisation({}, 10, 1)
 
 
 # ---- Holm

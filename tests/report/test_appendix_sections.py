@@ -60,7 +60,7 @@ def find(section: Section, **wanted: str) -> list[Figure]:
 
 
 def test_a_part_that_matters_is_said_to_be_distinguishable_and_one_that_does_not_is_not(root):
-    same = {seed: perturbed(GOLD, 0.1, seed) for seed in (1, 2, 3)}
+    same = {seed: perturbed(GOLD, 0.02, seed) for seed in (1, 2, 3)}
     found = evidence(root, {"cman": same, "cman-no-bla": dict.fromkeys((1, 2, 3), WORSE), "cman-one-phase": same})
     section = question.build(found)
     phase, bla = section.sentences[1:3]

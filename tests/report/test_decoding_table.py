@@ -85,6 +85,23 @@ def test_a_model_that_did_not_run_and_times_that_were_not_taken_are_dashes(runs,
     assert rows["cman-no-uncertainty"]["Relative time publ."] is None
 
 
+def test_without_kernels_the_encoders_cost_is_that_of_plain_pytorch(runs, tmp_path):
+    path = times(tmp_path / "d.csv")
+    without = (("conll04", "multihead-at", "compiled", "none"), ("conll04", "cman", "compiled", "cached"))
+    lines = [line(*row, "", "") | {"note": "not built"} for row in without]
+    lines += [
+        line("conll04", "multihead-at", "reference", "none", "500", "1.0"),
+        line("conll04", "cman", "reference", "computed", "100", "5.0"),
+    ]
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, HEADER, restval="")
+        writer.writeheader()
+        writer.writerows(lines)
+    rows, _ = table_five(runs, tmp_path, path)
+    assert [rows[name]["Relative time in all"]["value"] for name in ("multihead-at", "cman")] == ["1.00", "5.00"]
+    assert rows["cman"]["Relative time cached"] is None
+
+
 def test_sample_corpora_have_a_table_of_their_own_without_published_columns(tmp_path):
     counts = (10, 20, 20)
     runs = [fake_run(tmp_path, "ade-sample", name, counts, counts) for name in ("multihead-at", "cman")]

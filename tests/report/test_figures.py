@@ -124,6 +124,21 @@ def test_equal_runs_in_another_order_give_equal_bytes_in_another_process(runs, c
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
 
+def test_a_figure_says_over_how_many_seeds_its_means_are(runs, corpora, tmp_path):
+    write_figures(runs, corpora, tmp_path)
+    assert "Means over 1 to 2 seeds" in (tmp_path / "figure7.svg").read_text()
+    assert "sample standard deviations over 2 seeds." in (tmp_path / "figure6.svg").read_text()
+
+
+def test_experiments_tested_on_other_divisions_do_not_stand_in_one_figure(corpora, tmp_path):
+    for fold in ("fold0", "fold1"):
+        write_documents(corpora / f"conll04-sample/{fold}/test.jsonl", [GOLD, LONG])
+    runs = [make_run(tmp_path / f"runs/{name}/{split}", name, 1, True, split=split)
+            for name, split in (("cman", "fold0"), ("multihead-at", "fold1"))]  # fmt: skip
+    with pytest.raises(CmanError, match="found the splits fold0, wanted fold1 as multihead-at has"):
+        write_figures(runs, corpora, tmp_path / "out")
+
+
 def test_a_figure_without_runs_says_so_and_is_made_all_the_same(corpora, tmp_path, caplog):
     caplog.set_level("INFO", logger="cman")
     run = make_run(tmp_path / "runs", "cman-lstm", 1, True)

@@ -254,6 +254,39 @@ def test_predictions_that_cannot_be_those_of_the_scores_are_refused(runs, tmp_pa
         written(runs, tmp_path)
 
 
+def test_counts_in_all_that_are_not_the_sums_over_types_are_refused(runs, tmp_path):
+    path = runs[0] / "scores.json"
+    scores = json.loads(path.read_text())
+    scores["entities"]["strict"]["all"]["true_positive"] += 1
+    path.write_text(json.dumps(scores))
+    with pytest.raises(CmanError, match=r"scores\.json: field entities\.strict\.all: found .* the sums over its types"):
+        written(runs, tmp_path)
+
+
+def test_an_experiment_that_no_table_shows_is_named(runs, tmp_path, caplog):
+    caplog.set_level("INFO", logger="cman")
+    runs.append(make_run(tmp_path / "runs", "cman-predicted", 1, 100, 100))
+    written(runs, tmp_path)
+    assert caplog.messages == ["cman-predicted on conll04: in no table of the paper"]
+
+
+def test_rows_that_were_trained_otherwise_say_so_in_notes(tmp_path):
+    def trained(epochs):
+        training = {"protocol": "fixed", "epochs": epochs, "batch_size": 8, "lr": 0.001, "schedule": "linear"}
+        return {"training": training, "dropout": {"inputs": 0.2, "recurrent": 0.1}, "at": {"enabled": epochs > 5}}
+
+    runs = [make_run(tmp_path / "runs", name, 1, 100, 100, settings=trained(epochs))
+            for name, epochs in (("cman", 5), ("multihead-at", 9))]  # fmt: skip
+    tex, _ = written(runs, tmp_path)
+    assert "Training: see the notes." in tex
+    assert "Training: 9 epochs, batches of 8, learning rate 0.001 (linear), dropout 0.2 and 0.1, adversarial." in tex
+    alone, _ = written(runs[:1], tmp_path)
+    assert "Training: 5 epochs, batches of 8, learning rate 0.001 (linear), dropout 0.2 and 0.1." in alone
+    runs.append(make_run(tmp_path / "runs", "cman", 2, 100, 100, settings=trained(6)))
+    with pytest.raises(CmanError, match=r"field training: found '6 epochs.*wanted '5 epochs"):
+        written(runs, tmp_path)
+
+
 def test_a_run_without_predictions_is_refused(runs, tmp_path):
     (runs[0] / "predictions.jsonl").unlink()
     with pytest.raises(CmanError, match=r"predictions\.jsonl: cannot be read"):

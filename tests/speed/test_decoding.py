@@ -3,14 +3,16 @@
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from cman.config import parse_configuration
-from cman.corpora.document import Entity, Relation
+from cman.corpora.document import Entity, Relation, read_documents
 from cman.corpora.prepare import prepare
 from cman.corpora.raw import obtain, raw_files
 from cman.errors import CmanError
+from cman.features.frozen import write_cache
 from cman.kernels import library
 from cman.layout import Layout
 from cman.model.predict import predict
@@ -48,6 +50,34 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     return layout
 
 
+class FakeEncoder:
+    """Features that depend on the document alone."""
+
+    layers, size = 2, 4
+
+    def identity(self) -> dict[str, str]:
+        return {"kind": "fake"}
+
+    def features(self, documents):
+        for place, document in enumerate(documents):
+            stream = np.random.default_rng(len(document.tokens))
+            yield place, stream.normal(size=(len(document.tokens), self.layers, self.size)).astype(np.float16)
+
+
+@pytest.fixture(scope="module")
+def contextual(layout: Layout) -> Path:
+    """A trained model that reads contextual features, whose cache is there, too."""
+    parts = [read_documents(layout.documents("tiny", "main") / f"{part}.jsonl") for part in ("train", "dev", "test")]
+    write_cache([document for part in parts for document in part], FakeEncoder(), layout.features("tiny", "fake"))
+    settings = SMALL | {"contextual.enabled": True, "contextual.encoder": "fake"}
+    value = {
+        "corpora": {"tiny": {"format": "conll04-sample"}},
+        "settings": settings,
+        "encoders": {"fake": {"path": "x"}},
+    }
+    return train(parse_configuration(value, "a test"), "tiny", "cman", "main", 1, layout, "cpu", 1)
+
+
 def runs(layout: Layout, *experiments: str) -> list[Path]:
     return [layout.run("tiny", name, "main", 1) for name in experiments]
 
@@ -78,6 +108,27 @@ def test_relative_times_and_rates_are_those_of_the_medians_in_the_file(layout, t
         assert float(row["relative_time"]) == pytest.approx(median / medians["multihead-at", kernels], rel=1e-4)
         assert float(row["sentences_per_second"]) == pytest.approx(9 / median, rel=1e-4)
         assert float(row["seconds_min"]) <= median <= float(row["seconds_max"])
+
+
+def test_cached_and_computed_features_are_timed_and_predict_the_same(layout, contextual, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "open_encoder", lambda *_: FakeEncoder())
+    rows = [row for row in measured(layout, tmp_path, "multihead-at", "cman") if row["device"] == "cpu"]
+    found = [(row["experiment"], row["contextual"], row["kernels"]) for row in rows]
+    in_use = "compiled" if library.REASON is None else "reference"
+    assert found == [
+        ("multihead-at", "none", "compiled"),
+        ("multihead-at", "none", "reference"),
+        ("cman", "cached", "compiled"),
+        ("cman", "cached", "reference"),
+        ("cman", "computed", in_use),
+    ]
+    medians = {place: float(row["seconds_median"]) for place, row in enumerate(rows) if not row["note"]}
+    baseline = 0 if in_use == "compiled" else 1
+    assert float(rows[4]["relative_time"]) == pytest.approx(medians[4] / medians[baseline], rel=1e-4)
+    model, documents = module._model(contextual), read_documents(layout.documents("tiny", "main") / "test.jsonl")
+    cached, computed = module._contenders(model, documents, layout.root / "features", torch.device("cpu"), OPTIONS)
+    assert all(module._agree(*pair) for pair in zip(cached.run("reference"), computed.run("reference"), strict=True))
+    module.use_kernels("auto")
 
 
 def test_without_the_baseline_there_is_no_relative_time(layout, tmp_path):
@@ -129,7 +180,7 @@ def test_what_is_timed_predicts_what_the_prediction_of_a_run_predicts(layout):
     model = module._model(runs(layout, "cman-static")[0])
     documents = module.read_documents(layout.documents("tiny", "main") / "test.jsonl")
     contender = module.Contender(model, "none", documents, None, None, torch.device("cpu"), 4)
-    expected, _ = predict(model.folder, documents, None, torch.device("cpu"))
+    expected = predict(model.folder, documents, None, torch.device("cpu"))
     for backend in module.BACKENDS:
         found = contender.run(backend)
         assert all(module._agree(one, other) for one, other in zip(found, expected, strict=True))

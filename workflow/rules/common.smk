@@ -52,6 +52,11 @@ PROCESSES = training_processes(configuration, PRESENT)
 onstart:
     for name in ABSENT:
         logger.warning(NO_PATH % name)
+    for name in PRESENT:
+        if not configuration.experiments_of(name):
+            logger.warning(
+                f"{name}: nothing is run, because `only:` has none of the experiments"
+            )
 
 
 RUN = "results/runs/{corpus}/{experiment}/{split}/seed{seed}"

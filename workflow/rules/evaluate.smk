@@ -33,7 +33,7 @@ rule score:
     input:
         gold=f"{DOCUMENTS}/test.jsonl",
         predictions=f"{RUN}/predictions.jsonl",
-        code=code("evaluation/*.py", "corpora/document.py"),
+        code=code("evaluation/counts.py", "evaluation/scores.py", "corpora/document.py"),
     output:
         f"{RUN}/scores.json",
     log:

@@ -23,6 +23,7 @@ rule tables:
         published="config/published.yaml",
         decoding=DECODING,
         code=code(
+            "experiments.py",
             "report/*.py",
             "report/*.j2",
             "evaluation/scores.py",
@@ -54,6 +55,7 @@ rule figures:
         runs=run_files(WITH_GOLD),
         gold=gold_documents(WITH_GOLD),
         code=code(
+            "experiments.py",
             "report/*.py",
             "report/figures/*.py",
             "report/*.mplstyle",
@@ -83,9 +85,14 @@ rule figures:
 rule appendix:
     input:
         runs=run_files(WITH_GOLD),
+        copies=label_copies(WITH_GOLD),
         gold=gold_documents(WITH_GOLD, parts=["train", "dev", "test"]),
         code=code(
-            "report/*.py", "report/appendix/*.py", "report/*.j2", "evaluation/*.py"
+            "experiments.py",
+            "report/*.py",
+            "report/appendix/*.py",
+            "report/*.j2",
+            "evaluation/*.py",
         ),
     output:
         tex=report(

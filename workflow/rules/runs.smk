@@ -46,6 +46,12 @@ def run_files(runs):
     return [f"{run}/{name}" for run in runs for name in names]
 
 
+def label_copies(runs):
+    """Return the counts of label copies; records of runs made before they were counted have none."""
+    files = [f"{run}/label_copies.json" for run in runs]
+    return [file for file in files if not configuration.record or Path(file).is_file()]
+
+
 def gold_documents(runs, parts=("test",)):
     """Return the documents that the predictions of runs are compared with."""
     places = dict.fromkeys(map(corpus_and_split, runs))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cman.evaluation.sentences import f1_of, sentence_counts
-from cman.evaluation.significance import randomisation
+from cman.evaluation.significance import Pair, randomisation
 from cman.experiments import EXPERIMENTS
 from cman.files import read_json
 from cman.report.predictions import Predicted, read_predicted
@@ -25,6 +25,7 @@ Key = tuple[str, int]  # split and seed
 ORDER = ("cman", "multihead", "multihead-at", "multihead-contextual", "multihead-matched", "cman-static")
 CORPORA = ("conll04", "ade", "drec")  # the paper's order
 TRAINING = ("at", "dropout", "training")  # settings of training, which a comparison of models should not differ in
+SIZES = ("char", "word", "label", "lstm", "rel", "crf", "uw")  # what else may differ between two architectures
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Comparison:
         p: of approximate randomisation, for the same three.
         runs: of both, pair by pair.
         seeds: how many seeds both have.
-        unequal: what the two differ in besides the model: "inputs", "protocol", "division" or "training", each with a
-            sentence.
+        unequal: what the two differ in besides the model: "inputs", "protocol", "division", "training" or, between two
+            architectures, "sizes"; each with a sentence.
     """
 
     experiment: Group
@@ -83,7 +84,10 @@ class Evidence:
         keys = sorted(first.keys() & second.keys())
         if not keys:
             return None
-        tested = randomisation([(first[key], second[key]) for key in keys], self.rounds, self.seed)
+        pairs: dict[str, list[Pair]] = {}
+        for key in keys:
+            pairs.setdefault(key[0], []).append((first[key], second[key]))
+        tested = randomisation(pairs, self.rounds, self.seed)
         apart = {key: f1_of(first[key].sum(axis=0)) - f1_of(second[key].sum(axis=0)) for key in keys}
         one, other = self.groups[experiment], self.groups[reference]
         runs = [self.predicted[name][key].run for key in keys for name in pair]
@@ -133,18 +137,28 @@ def _unequal(one: Run, other: Run) -> dict[str, str]:
         if here != there:
             kind = name.removesuffix("_title")
             found[kind] = f"Other {kind}: {here or 'none'}; of the reference: {there or 'none'}."
-    here, there = _training(one), _training(other)
-    keys = [key for key in sorted(here.keys() | there.keys()) if here.get(key) != there.get(key)]
-    if keys:
-        said = [f"{key} {_spelt(here.get(key))}, of the reference {_spelt(there.get(key))}" for key in keys]
-        found["training"] = f"Trained otherwise: {'; '.join(said)}."
+    groups: dict[str, tuple[str, ...]] = {"training": TRAINING}
+    if _settings(one).get("architecture") != _settings(other).get("architecture"):
+        groups["sizes"] = SIZES
+    opening = {"training": "Trained otherwise", "sizes": "Built otherwise"}
+    for kind, parts in groups.items():
+        here, there = _flat(one, parts), _flat(other, parts)
+        keys = [key for key in sorted(here.keys() | there.keys()) if here.get(key) != there.get(key)]
+        if keys:
+            said = [f"{key} {_spelt(here.get(key))}, of the reference {_spelt(there.get(key))}" for key in keys]
+            found[kind] = f"{opening[kind]}: {'; '.join(said)}."
     return found
 
 
-def _training(run: Run) -> dict[str, Any]:
-    """Return a run's settings of training by dotted key; none for a run that recorded no settings."""
-    settings = read_json(run.folder / "provenance.json").get("settings", {})
-    return {f"{part}.{key}": value for part in TRAINING for key, value in settings.get(part, {}).items()}
+def _settings(run: Run) -> dict[str, Any]:
+    """Return a run's settings; none for a run that recorded none."""
+    settings: dict[str, Any] = read_json(run.folder / "provenance.json").get("settings", {})
+    return settings
+
+
+def _flat(run: Run, parts: Sequence[str]) -> dict[str, Any]:
+    settings = _settings(run)
+    return {f"{part}.{key}": value for part in parts for key, value in settings.get(part, {}).items()}
 
 
 def _spelt(value: Any) -> str:

@@ -1,7 +1,8 @@
 """The question a reproduction must answer: what each part of CMAN contributes when everything else is equal.
 
-Each row is the full model minus the model that lacks one part, trained by the same protocol on the same inputs, the
-contextual encoder included. What a row says in words is generated from its figures.
+Each row is the full model minus the model that lacks one part, on the same inputs, the contextual encoder included.
+What a row says in words is generated from its figures, and from its settings where the two were not trained or built
+alike.
 """
 
 from cman.report.appendix.compared import GROUPS, HEADS, adjusted, cells, conclusion, empty_cells, keep, number_of

@@ -1,7 +1,8 @@
 """Significance of each comparison that a table or a figure of the paper draws, by approximate randomisation.
 
 Each experiment of a table stands against that table's reference, the full model; Figure 7 compares CMAN with the
-baseline at each share of the training data. Experiments that the paper does not have stand in a family of their own.
+baseline at each share of the training data. The first table's family also has the rows that control for inputs and
+sizes; other experiments that the paper does not have stand in a family of their own.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,11 +43,11 @@ def build(evidence: Evidence) -> Section:
     if not section.figures:
         return section
     section.text = (
-        "Paired approximate randomisation (Noreen 1989; Yeh 2000) over test sentences, stratified by seed and fold: "
-        "within each pair of runs, each sentence's counts of true positive, predicted and gold items change sides with "
-        "probability one half. The statistic is the absolute difference of the mean over runs of strict micro F1, p "
-        f"the share of rounds that are at least as extreme, (1 + count) / (1 + {evidence.rounds}); p is corrected "
-        "within a table and task (Holm 1979).",
+        "Paired approximate randomisation (Noreen 1989; Yeh 2000) over test sentences, within each seed and fold: a "
+        "sentence's counts of true positive, predicted and gold items change sides between the two runs of a seed with "
+        "probability one half, in all seeds or in none. The statistic is the absolute difference of the mean over runs "
+        "of strict micro F1, p the share of rounds that are at least as extreme, (1 + count) / "
+        f"(1 + {evidence.rounds}); p is corrected within a table and task (Holm 1979).",
         LIMITS,
         "The paper draws Table IV on DREC, Tables VI and VII and the figures on CoNLL04; here each comparison is made "
         "on every corpus that has its runs.",
@@ -63,7 +64,7 @@ def _add_table(section: Section, evidence: Evidence, name: str, families: Iterab
             continue
         rows.append(Row(f"{title}: minus {_references(made)}"))
         for comparison, corrected in zip(made, adjusted(made), strict=True):
-            marks = [notes.setdefault(text, ascii_lowercase[len(notes) % 26]) for text in comparison.unequal.values()]
+            marks = [notes.setdefault(text, _mark(len(notes))) for text in comparison.unequal.values()]
             figures = cells(comparison, corrected, deviation=False)
             rows.append(Row(comparison.experiment.first.title, figures, ",".join(marks)))
             keep(section, title, comparison, corrected)
@@ -99,6 +100,10 @@ def _others(evidence: Evidence) -> Iterator[Family]:
     # A model trained on a part of the data is no variant of the full one.
     others = [name for name in evidence.groups if name not in named and not on_a_share(name)]
     yield "Other experiments", [(name, REFERENCE) for name in others]
+
+
+def _mark(place: int) -> str:
+    return ascii_lowercase[place % 26] * (place // 26 + 1)
 
 
 def _references(made: Sequence[Comparison]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cman.errors import CmanError
 from cman.report.results import Group, Run, Summary, reference, summarise
 
 TASKS = ("entities", "relations")
@@ -57,9 +58,10 @@ class FigureData:
     lines: bool = False
 
     @property
-    def seeds(self) -> int:
-        """The largest number of seeds behind a point."""
-        return max((len(point.by_seed) for series in self.series for point in series.points.values()), default=0)
+    def seeds(self) -> tuple[int, int]:
+        """The smallest and the largest number of seeds behind a point."""
+        counts = [len(point.by_seed) for series in self.series for point in series.points.values()]
+        return min(counts, default=0), max(counts, default=0)
 
     def to_json(self, corpus: str, sample: bool) -> dict[str, Any]:
         """Return every point with its runs."""
@@ -110,6 +112,18 @@ def series_of(group: Group, points: Mapping[tuple[str, int], Point]) -> Series:
 
 
 def present(groups: Sequence[Group], names: Sequence[str]) -> list[Group]:
-    """Return the groups of experiments in the order of the names, as far as they ran."""
+    """Return the groups of experiments in the order of the names, as far as they ran.
+
+    Raises:
+        CmanError: they were not tested on the same divisions, so that they cannot stand beside each other.
+    """
     by_name = {group.first.experiment: group for group in groups}
-    return [by_name[name] for name in names if name in by_name]
+    found = [by_name[name] for name in names if name in by_name]
+    for group in found[1:]:
+        here, wanted = (sorted({run.split for run in each.runs}) for each in (group, found[0]))
+        if here != wanted:
+            raise CmanError(
+                f"{group.first.experiment} on {group.first.corpus}: found the splits {', '.join(here)}, wanted "
+                f"{', '.join(wanted)} as {found[0].first.experiment} has; one figure shows the same test documents"
+            )
+    return found

@@ -1,10 +1,13 @@
 """Draws a figure: two panels, bars for groups or lines over a scale, error bars, and group sizes under the axis."""
 
+import math
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cman.report.figures.data import TASKS, FigureData, Series
+from cman.report.results import Summary
 from cman.report.style import BLACK, BLUE, SKY, VERMILION, save, styled
 
 SIZE = 7.0, 2.9  # inches: the width of a page of two columns
@@ -45,9 +48,12 @@ def draw(data: FigureData, corpus: str, sample: bool, stem: Path) -> list[Path]:
 def _remark(data: FigureData) -> str:
     if not data.series:
         return "No run."
-    bars = "One seed, so there are no error bars."
-    if data.seeds > 1:
-        bars = f"Means and, as error bars, sample standard deviations over {data.seeds} seeds."
+    fewest, most = data.seeds
+    bars = f"Means and, as error bars, sample standard deviations over {most} seeds."
+    if most == 1:
+        bars = "One seed, so there are no error bars."
+    elif fewest < most:
+        bars = f"Means over {fewest} to {most} seeds; error bars are sample standard deviations, none for one seed."
     return f"Strict micro F1 in percent on the test documents. {bars}"
 
 
@@ -65,7 +71,7 @@ def _bars(panel: Any, data: FigureData, task: str) -> None:
             [place - BAR / 2 + width * (number + 0.5) for place in places],
             [point.mean for point in points],
             width * 0.92,
-            yerr=[point.sd or 0.0 for point in points] if any(point.sd for point in points) else None,
+            yerr=_deviations(points) if any(point.sd for point in points) else None,
             color=colour,
             edgecolor="white" if hatch else colour,
             hatch=hatch,
@@ -79,6 +85,10 @@ def _bars(panel: Any, data: FigureData, task: str) -> None:
     panel.set_xlim(-margin, len(data.groups) - 1 + margin)
 
 
+def _deviations(points: Sequence[Summary]) -> list[float]:
+    return [math.nan if point.sd is None else point.sd for point in points]  # nothing is drawn for no number
+
+
 def _lines(panel: Any, data: FigureData, task: str) -> None:
     lowest = 100.0
     for series in data.series:
@@ -88,7 +98,7 @@ def _lines(panel: Any, data: FigureData, task: str) -> None:
         panel.errorbar(
             places,
             [point.mean for point in points],
-            yerr=[point.sd or 0.0 for point in points],
+            yerr=_deviations(points),
             color=colour,
             marker=mark,
             linestyle=(0, dashes) if dashes else "-",

@@ -17,6 +17,7 @@ def size_figure(groups: Sequence[Group]) -> FigureData:
     """Return Figure 7; all of the data is the experiment itself."""
     by_name = {group.first.experiment: group for group in groups}
     names = [[*(f"{name}@{share}" for share in SHARES), name] for name in GROWING]
+    present(groups, [name for row in names for name in row])
     series = []
     for experiment, row in zip(GROWING, names, strict=True):
         points = {
