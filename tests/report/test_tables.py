@@ -1,33 +1,18 @@
 """The paper's tables: what stands in a cell, what is published and what measured, and that LaTeX takes them."""
 
-import csv
 import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from fake_runs import fake_run
+from table_runs import PUBLISHED, make_run, written
 
 from cman.errors import CmanError
 from cman.report.latex import escape
 from cman.report.printed import fixed
-from cman.report.published import read_published
-from cman.report.tables import write_tables
-
-PUBLISHED = Path(__file__).parents[2] / "config" / "published.yaml"
-TITLES = {"cman": "CMAN", "multihead": "Multi-head", "multihead-at": "Multi-head + AT"}
-
-
-def make_run(root: Path, experiment: str, seed: int, entities: int, relations: int, **changes: Any) -> Path:
-    """A run with the given true positives among 200 predicted and 200 gold items: F1 is half the true positives."""
-    corpus = changes.pop("corpus", "conll04")
-    named = {"corpus_title": "CoNLL04", "title": TITLES.get(experiment, experiment), "protocol": "epoch chosen on dev"}
-    named |= {"inputs_title": "characters"} | changes
-    return fake_run(root, corpus, experiment, (entities, 200, 200), (relations, 200, 200), seed=seed, **named)
 
 
 @pytest.fixture
@@ -38,12 +23,6 @@ def runs(tmp_path: Path) -> list[Path]:
         make_run(root, "cman", 2, 184, 142),
         make_run(root, "multihead-at", 1, 160, 150),
     ]
-
-
-def written(runs: list[Path], folder: Path, published: Path = PUBLISHED) -> tuple[str, list[dict[str, str]]]:
-    write_tables(runs, published, folder / "tables.tex", folder / "tables.csv")
-    with (folder / "tables.csv").open(newline="") as stream:
-        return (folder / "tables.tex").read_text(), list(csv.DictReader(stream))
 
 
 def line_of(tex: str, title: str) -> str:
@@ -236,33 +215,6 @@ def test_the_json_names_the_runs_behind_each_cell(runs, tmp_path):
     assert dash["cells"]["Relation measured"] is None
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda line: {**line, "entities": line["entities"][1:], "relations": []}, "found 199 entities of the type A"),
-        (lambda line: {**line, "relations": line["relations"][1:]}, "found 199 relations of the type A, wanted 200"),
-        (lambda line: {**line, "id": "1"}, "line 2: field id: '1' already stands on line 1"),
-        (None, "found 2 documents, wanted 3"),
-    ],
-)
-def test_predictions_that_cannot_be_those_of_the_scores_are_refused(runs, tmp_path, change, message):
-    path = runs[0] / "predictions.jsonl"
-    first, *others = path.read_text().splitlines()
-    lines = [first, *others[1:]] if change is None else [json.dumps(change(json.loads(first))), *others]
-    path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(CmanError, match=message):
-        written(runs, tmp_path)
-
-
-def test_counts_in_all_that_are_not_the_sums_over_types_are_refused(runs, tmp_path):
-    path = runs[0] / "scores.json"
-    scores = json.loads(path.read_text())
-    scores["entities"]["strict"]["all"]["true_positive"] += 1
-    path.write_text(json.dumps(scores))
-    with pytest.raises(CmanError, match=r"scores\.json: field entities\.strict\.all: found .* the sums over its types"):
-        written(runs, tmp_path)
-
-
 def test_an_experiment_that_no_table_shows_is_named(runs, tmp_path, caplog):
     caplog.set_level("INFO", logger="cman")
     runs.append(make_run(tmp_path / "runs", "cman-predicted", 1, 100, 100))
@@ -287,45 +239,11 @@ def test_rows_that_were_trained_otherwise_say_so_in_notes(tmp_path):
         written(runs, tmp_path)
 
 
-def test_a_run_without_predictions_is_refused(runs, tmp_path):
-    (runs[0] / "predictions.jsonl").unlink()
-    with pytest.raises(CmanError, match=r"predictions\.jsonl: cannot be read"):
-        written(runs, tmp_path)
-
-
-def test_no_run_at_all_is_refused(tmp_path):
-    with pytest.raises(CmanError, match="no run was given"):
-        written([], tmp_path)
-
-
 def test_a_corpus_that_the_paper_does_not_have_gets_a_table_of_its_own(tmp_path):
     run = make_run(tmp_path / "runs", "cman", 1, 100, 100, corpus="mine", corpus_title="mine")
     tex, rows = written([run], tmp_path)
     assert [(row["table"], row["source"], row["entity_f1"]) for row in rows] == [("", "measured", "50.00")]
     assert "Zhao" not in tex
-
-
-def test_a_run_without_scores_is_refused_by_file(runs, tmp_path):
-    (runs[0] / "scores.json").unlink()
-    with pytest.raises(CmanError, match=r"seed1/scores\.json: cannot be read"):
-        written(runs, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("entity_f1", 101, r"tables\[0\]\.rows\[0\]: field entity_f1: found 101"),
-        ("entity_f1", "high", "field entity_f1: found 'high', wanted a number"),
-        ("sorce", "x", "field sorce: unknown key"),
-        ("method", None, "field method: found None"),
-    ],
-)
-def test_a_malformed_published_row_is_named(tmp_path, key, value, message):
-    content = yaml.safe_load(PUBLISHED.read_text())
-    content["tables"][0]["rows"][0][key] = value
-    (tmp_path / "published.yaml").write_text(yaml.safe_dump(content))
-    with pytest.raises(CmanError, match=message):
-        read_published(tmp_path / "published.yaml")
 
 
 def test_a_figure_that_nobody_published_prints_as_a_dash(runs, tmp_path):
