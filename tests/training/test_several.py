@@ -24,13 +24,16 @@ def several(cells, layout):
     return train_several(cells, "tiny", layout, "cpu", 1)
 
 
-def test_a_run_does_not_depend_on_what_the_process_trained_before(configure, layout):
+@pytest.mark.parametrize("experiment", ["cman", "cman-scheduled"])  # the second draws numbers in every batch
+def test_a_run_does_not_depend_on_what_the_process_trained_before(configure, layout, experiment):
     configuration = configure(**{"training.protocol": "fixed"})
-    alone = weights(train(configuration, "tiny", "cman", "main", 2, layout, "cpu", 1))
-    cells = [Cell(configuration, "multihead-at", "main", 1), Cell(configuration, "cman", "main", 2)]
+    folder = train(configuration, "tiny", experiment, "main", 2, layout, "cpu", 1)
+    alone, history = weights(folder), (folder / "history.csv").read_bytes()
+    cells = [Cell(configuration, "multihead-at", "main", 1), Cell(configuration, experiment, "main", 2)]
     folders = several(cells, layout)
     assert folders == [layout.run("tiny", cell.experiment, "main", cell.seed) for cell in cells]
     assert same(weights(folders[1]), alone)
+    assert (folders[1] / "history.csv").read_bytes() == history
 
 
 def test_a_call_that_failed_in_its_second_run_does_not_train_the_first_again(configure, layout, monkeypatch, caplog):
