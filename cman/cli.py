@@ -23,7 +23,7 @@ from cman.verb import verb
 app = typer.Typer(
     name="cman",
     help="Joint entity and relation extraction with a two-phase cross-modal attention network.",
-    epilog="Each verb's --help has an example. All of them in order: snakemake --cores all results/tables.tex",
+    epilog="Each verb's --help has an example. All of them in order: snakemake --cores all",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="rich",

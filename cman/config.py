@@ -58,7 +58,9 @@ class Configuration(Group):
     runs_a_process: Annotated[int, Field(ge=1)] = Field(
         1, description="trainings that one process makes one after another, which saves each but the first its start"
     )
-    record: bool = Field(False, description="make the tables from results/record alone, without training")
+    record: bool = Field(
+        False, description="make tables, figures and appendix from results/record alone, without training"
+    )
 
     @model_validator(mode="after")
     def _no_repetition(self) -> "Configuration":

@@ -1,8 +1,8 @@
 """Table V: overall F1 and decoding time of the models of a corpus, relative to the multi-head baseline.
 
 The times are those of `cman speed decoding`: all models of a corpus decode the same documents at one batch size in
-turns within one process. With cached features the contextual encoder's cost is left out, as the paper leaves out that
-of ELMo if its 1.62 is to be explained; computed features have it.
+turns within one process. With cached features the contextual encoder's cost is left out; computed features have it. The
+paper does not say which of the two it prints.
 """
 
 import csv

@@ -20,6 +20,15 @@ def make_run(root: Path, experiment: str, seed: int, entities: int, relations: i
     return fake_run(root, corpus, experiment, (entities, 200, 200), (relations, 200, 200), seed=seed, **named)
 
 
+def three_runs(root: Path) -> list[Path]:
+    """Two seeds of CMAN and one of the baseline."""
+    return [
+        make_run(root, "cman", 1, 180, 140),
+        make_run(root, "cman", 2, 184, 142),
+        make_run(root, "multihead-at", 1, 160, 150),
+    ]
+
+
 def written(runs: list[Path], folder: Path, published: Path = PUBLISHED) -> tuple[str, list[dict[str, str]]]:
     write_tables(runs, published, folder / "tables.tex", folder / "tables.csv")
     with (folder / "tables.csv").open(newline="") as stream:

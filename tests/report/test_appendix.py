@@ -7,11 +7,11 @@ import random
 import re
 import shutil
 import statistics
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from latex import compiled
 from perturbed_runs import perturbed, write_run
 from typer.testing import CliRunner
 
@@ -193,17 +193,7 @@ def test_latex_takes_the_appendix_alone_and_inside_a_document(runs, corpora, tmp
     runs.append(write_run(tmp_path / "runs", gold, gold, "cman", 1, corpus="drec"))
     tex, _, _ = written(runs, corpora, tmp_path)
     assert escape(hard["title"]) in tex
-    if document is not None:
-        text = rf"{document}\begin{{document}}Before. \input{{appendix}} After.\end{{document}}"
-        (tmp_path / "main.tex").write_text(text)
-    name = "appendix" if document is None else "main"
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"{name}.tex"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
-    log = (tmp_path / f"{name}.log").read_text(errors="replace")
-    assert result.returncode == 0, log[-2000:]
-    assert (tmp_path / f"{name}.pdf").stat().st_size > 0
-    assert "Overfull" not in log
-    assert "occurred inside" not in log
+    log = compiled(tmp_path, "appendix", document)
     assert "multiply" not in log
 
 

@@ -3,12 +3,12 @@
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
-from table_runs import PUBLISHED, make_run, written
+from latex import compiled
+from table_runs import PUBLISHED, make_run, three_runs, written
 
 from cman.errors import CmanError
 from cman.report.latex import escape
@@ -17,12 +17,7 @@ from cman.report.printed import fixed
 
 @pytest.fixture
 def runs(tmp_path: Path) -> list[Path]:
-    root = tmp_path / "runs"
-    return [
-        make_run(root, "cman", 1, 180, 140),
-        make_run(root, "cman", 2, 184, 142),
-        make_run(root, "multihead-at", 1, 160, 150),
-    ]
+    return three_runs(tmp_path / "runs")
 
 
 def line_of(tex: str, title: str) -> str:
@@ -272,14 +267,4 @@ def test_latex_takes_the_tables_alone_and_inside_a_document(runs, tmp_path, docu
     runs.append(make_run(tmp_path / "runs", "variant", 1, 100, 100, **hard))
     runs.append(make_run(tmp_path / "runs", "cman", 1, 100, 100, corpus="conll04-sample", sample=True, **hard))
     written(runs, tmp_path)
-    if document is not None:
-        text = rf"{document}\begin{{document}}Before. \input{{tables}} After.\end{{document}}"
-        (tmp_path / "main.tex").write_text(text)
-    name = "tables" if document is None else "main"
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"{name}.tex"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
-    log = (tmp_path / f"{name}.log").read_text(errors="replace")
-    assert result.returncode == 0, log[-2000:]
-    assert (tmp_path / f"{name}.pdf").stat().st_size > 0
-    assert "Overfull" not in log
-    assert "occurred inside" not in log
+    compiled(tmp_path, "tables", document)

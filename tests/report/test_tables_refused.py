@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from table_runs import PUBLISHED, make_run, written
+from table_runs import PUBLISHED, three_runs, written
 
 from cman.errors import CmanError
 from cman.report.published import read_published
@@ -15,12 +15,7 @@ from cman.report.published import read_published
 
 @pytest.fixture
 def runs(tmp_path: Path) -> list[Path]:
-    root = tmp_path / "runs"
-    return [
-        make_run(root, "cman", 1, 180, 140),
-        make_run(root, "cman", 2, 184, 142),
-        make_run(root, "multihead-at", 1, 160, 150),
-    ]
+    return three_runs(tmp_path / "runs")
 
 
 @pytest.mark.parametrize(

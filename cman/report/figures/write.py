@@ -24,7 +24,7 @@ def write_figures(folders: Sequence[Path], corpora: Path, output: Path, corpus: 
     """Write the figures of the runs of one corpus and return the paths.
 
     Args:
-        folders: run folders or records, of any corpora.
+        folders: run folders or records, at least one, of any corpora.
         corpora: the folder of prepared corpora, such as `results/corpora`.
         output: the folder of figures.
         corpus: which corpus; CoNLL04 or its sample by default, or else the first by name.
@@ -38,7 +38,7 @@ def write_figures(folders: Sequence[Path], corpora: Path, output: Path, corpus: 
     chosen = [run for run in runs if run.corpus == name]
     documents = {predicted.run.folder: predicted for predicted in read_predicted(chosen, corpora)}
     groups = group_runs(chosen)
-    title, sample = (chosen[0].corpus_title, chosen[0].sample) if chosen else ("No corpus", False)
+    title, sample = chosen[0].corpus_title, chosen[0].sample
     paths = []
     for data in (
         distance_figure(groups, documents),
@@ -49,7 +49,7 @@ def write_figures(folders: Sequence[Path], corpora: Path, output: Path, corpus: 
         if not data.series:
             log.info("%s: no run of its experiments; it says so", data.name)
         paths += [*draw(data, title, sample, output / data.name), *_numbers(data, name, sample, output)]
-    log.info("figures of %s: %s", name or "no corpus", output)
+    log.info("figures of %s: %s", name, output)
     return paths
 
 
@@ -60,7 +60,7 @@ def _chosen(runs: Sequence[Run], corpus: str | None) -> str:
             raise UsageError(f"--corpus: found {corpus!r}, wanted a corpus of the runs: {', '.join(found) or 'none'}")
         return corpus
     preferred = [name for name in (CORPUS, f"{CORPUS}-sample") if name in found]
-    return [*preferred, *found, ""][0]
+    return [*preferred, *found][0]
 
 
 def _numbers(data: FigureData, corpus: str, sample: bool, output: Path) -> list[Path]:
