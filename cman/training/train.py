@@ -31,7 +31,8 @@ def train_several(
 ) -> list[Path]:
     """Train one after another and return the run folders.
 
-    Python and torch start once, which takes seconds. Each run is the same as in a process of its own. Checkpoints are kept until all are done: killed and called again, finished runs load theirs.
+    Python and torch start once, which takes seconds. Each run is the same as in a process of its own. Checkpoints are
+    kept until all are done: killed and called again, finished runs load theirs.
 
     Raises:
         UsageError, CmanError: as `train`; every wrong name is told before the first training begins.
