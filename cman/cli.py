@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from cman import __version__
+from cman.cli_extract import extract
 from cman.cli_report import appendix, figures, record, tables
 from cman.cli_speed import speed
 from cman.errors import UsageError
@@ -275,6 +276,7 @@ app.add_typer(speed, name="speed")
 
 
 app.command()(record)
+app.command()(extract)
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ NO_PATH = "%s: absent, because it has no `path:`; it needs a signed agreement wi
 class Corpus(Group):
     """What every corpus may have."""
 
+    language: str = Field("en", description="of its text: a code of spaCy's, whose tokens a model of it reads in text")
     settings: Changes = Field({}, description="settings of this corpus, over those of the configuration")
     only: list[str] | None = Field(
         None, description="of the configuration's experiments, those that are run on this corpus; all by default"
@@ -107,6 +108,7 @@ class Drec(Corpus):
     """The real DREC corpus, which needs a signed agreement: a folder with train.tsv, dev.tsv and test.tsv."""
 
     format: Literal["drec"]
+    language: str = "nl"
     path: Path | None = Field(None, description="the folder; without it the corpus is absent and its table has dashes")
 
 
@@ -114,6 +116,7 @@ class DrecSample(Corpus):
     """A corpus made by a seeded grammar, written in DREC's raw format and read by the same reader."""
 
     format: Literal["drec-sample"]
+    language: str = "nl"
     sentences: SampleSizes = SampleSizes(train=120, dev=30, test=40)
     seed: int = 1
 

@@ -41,13 +41,14 @@ class TextTokenizer:
     def sentences(self, text: str) -> list[list[Span]]:
         """Return the character spans of each sentence's tokens; white space alone is no token.
 
-        Each span slices the text exactly. A text without any token has no sentence.
+        A blank line ends a sentence, too. Each span slices the text exactly. A text without any token has no sentence.
         """
         # The components are called by themselves: spaCy's limit of a million characters is for parsers and taggers.
         doc = self._sentencizer(self._tokenize(text))
         result: list[list[Span]] = [[]]
         for token in doc:
-            if token.is_sent_start and result[-1]:
+            blank_line = token.is_space and token.text.count("\n") > 1  # after a heading, which has no full stop
+            if (token.is_sent_start or blank_line) and result[-1]:
                 result.append([])
             if not token.is_space:
                 result[-1].append((token.idx, token.idx + len(token)))

@@ -36,6 +36,7 @@ class ModelFolder:
     encoder: Encoder | None  # None: the model reads no contextual features
     contextual: tuple[int, int] | None  # layers and size of those features
     trained_on: dict[str, Any]
+    language: str = "en"  # whose tokens the training documents have; see `cman.extract.tokenize`
 
     def save(self, folder: Path) -> None:
         """Write the folder; each file appears complete or not at all, config.json last."""
@@ -48,6 +49,7 @@ class ModelFolder:
             "encoder": None if self.encoder is None else self.encoder.model_dump(mode="json"),
             "contextual": self.contextual,
             "word_size": self.model.inputs.word.embedding_dim,
+            "language": self.language,
             "trained_on": self.trained_on,
         }
         write_json(folder / "config.json", config)
@@ -74,10 +76,11 @@ class ModelFolder:
             vectors = torch.zeros(len(vocabulary.words), config["word_size"]) if own else None
             model = build_model(settings, vocabulary, vectors, contextual)
             trained_on = config["trained_on"]
+            language = config.get("language", cls.language)  # folders of before this key
         except (AttributeError, KeyError, TypeError, IndexError, ValidationError) as error:
             raise CmanError(f"{folder}: is no complete model folder ({error!r})") from None
         try:
             load_model(model, str(folder / "model.safetensors"))
         except (OSError, RuntimeError, SafetensorError) as error:
             raise CmanError(f"{folder / 'model.safetensors'}: does not hold this model's weights ({error})") from None
-        return cls(model.eval(), vocabulary, settings, encoder, contextual, trained_on)
+        return cls(model.eval(), vocabulary, settings, encoder, contextual, trained_on, language)

@@ -86,7 +86,9 @@ def _train(cell: Cell, corpus: str, layout: Layout, device: str, threads: int, k
     contextual = None if data.cache is None else (data.cache.layers, data.cache.size)
     trained_on = {"corpus": corpus, "experiment": experiment, "split": split, "seed": seed}
     model = trained.module.model.cpu().eval()
-    ModelFolder(model, trained.vocabulary, settings, data.encoder, contextual, trained_on).save(run / "model")
+    language = configuration.corpus(corpus).language
+    folder = ModelFolder(model, trained.vocabulary, settings, data.encoder, contextual, trained_on, language)
+    folder.save(run / "model")
     write_text(run / "history.csv", _table(trained.history))
     facts = provenance(configuration, corpus, experiment, split, seed, settings, data, trained, device)
     write_json(run / "provenance.json", facts)

@@ -1,0 +1,91 @@
+"""Annotating sentences with a loaded model: batches of similar length, several at a time on a CPU.
+
+On a CPU each worker thread computes whole batches on one core. Two cores then do nearly twice the work of one, which
+PyTorch's own threads within an operation do not reach at this model's sizes, and the result does not depend on how many
+there are.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+from cman.corpora.document import Document
+from cman.features.batch import EncodedDocuments
+from cman.features.frozen import DocumentFeatures, FrozenEncoder, open_encoder
+from cman.layout import Layout
+from cman.model.decode import Dropped, decode_batch
+from cman.model.folder import ModelFolder
+
+TOKENS_A_BATCH = 1024  # padding included; larger batches fall out of a core's cache
+SENTENCES_A_BATCH = 64
+
+
+class Annotator:
+    """Finds entities and relations of sentences.
+
+    Args:
+        folder: the model; it is moved to `device`.
+        threads: cores to use on a CPU.
+    """
+
+    def __init__(self, folder: ModelFolder, device: torch.device, threads: int) -> None:
+        self.folder, self.device, self.threads = folder, device, threads
+        self.model = folder.model.to(device).eval()
+        self._encoder: FrozenEncoder | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        if device.type == "cpu":
+            # The number of threads within an operation is set for each thread that calls PyTorch.
+            self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+
+    def annotate(self, sentences: Sequence[Document]) -> list[Document]:
+        """Return the sentences with predicted entities and relations, in their order; ids must be unique."""
+        if not sentences:
+            return []
+        folder = self.folder
+        features = None if folder.encoder is None else DocumentFeatures(self._open_encoder(), sentences)
+        encoded = EncodedDocuments(sentences, folder.vocabulary, features, folder.settings.rel.anchor, annotated=False)
+        result: list[Document | None] = [None] * len(sentences)
+        batches = list(batches_by_length([len(sentence.tokens) for sentence in sentences]))
+        run = map if self._pool is None else self._pool.map
+        for indices, annotated in zip(batches, run(lambda each: self._batch(encoded, each), batches), strict=True):
+            for index, document in zip(indices, annotated, strict=True):
+                result[index] = document
+        return [document for document in result if document is not None]
+
+    def _batch(self, encoded: EncodedDocuments, indices: list[int]) -> list[Document]:
+        with torch.inference_mode():
+            batch = encoded.batch(indices).to(self.device)
+            prediction = self.model.predict(batch)
+            documents = [encoded.documents[index] for index in indices]
+            return decode_batch(
+                prediction,
+                documents,
+                batch.lengths,
+                self.folder.vocabulary,
+                self.model.reported_crf,
+                self.folder.settings.rel,
+                Dropped(),
+            )
+
+    def _open_encoder(self) -> FrozenEncoder:
+        """Return the encoder, which is loaded when the first text needs it: that takes seconds."""
+        if self._encoder is None:
+            assert self.folder.encoder is not None
+            name = self.folder.settings.contextual.encoder
+            torch.set_num_threads(self.threads)
+            self._encoder = open_encoder(self.folder.encoder, name, self.device, Layout())
+        return self._encoder
+
+
+def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield positions, short sentences first, in batches that padding does not make larger than the limits above."""
+    batch: list[int] = []
+    for position in sorted(range(len(lengths)), key=lambda position: (lengths[position], position)):
+        full = len(batch) == SENTENCES_A_BATCH or (len(batch) + 1) * lengths[position] > TOKENS_A_BATCH
+        if batch and full:
+            yield batch
+            batch = []
+        batch.append(position)
+    if batch:
+        yield batch

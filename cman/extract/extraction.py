@@ -1,0 +1,59 @@
+"""What is found in one text: entities by character offsets, relations between them, a confidence on each.
+
+    {"id": "1", "text": "Ada lives in London.",
+     "entities": [{"type": "Peop", "start": 0, "end": 3, "text": "Ada", "score": 0.99}, ...],
+     "relations": [{"type": "Live_In", "head": 0, "tail": 1, "score": 0.97}]}
+
+Offsets count characters (Unicode code points) and slice the given text exactly; `end` is exclusive. `head` and `tail`
+are positions in `entities`. An entity's score is the marginal probability of its span and type under the CRF, a
+relation's the sigmoid of its pair score: two different scales.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FoundEntity:
+    """A typed stretch of the text."""
+
+    type: str
+    start: int
+    end: int
+    text: str
+    score: float | None
+
+
+@dataclass(frozen=True)
+class FoundRelation:
+    """A typed, directed pair of entities."""
+
+    type: str
+    head: int
+    tail: int
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The entities and relations of one text."""
+
+    id: str
+    text: str
+    entities: tuple[FoundEntity, ...]
+    relations: tuple[FoundRelation, ...]
+    sentences: tuple[tuple[int, int], ...] = ()  # characters of each sentence
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what stands on one line of the output."""
+        return {
+            "id": self.id,
+            "text": self.text,
+            "entities": [vars(entity) for entity in self.entities],
+            "relations": [vars(relation) for relation in self.relations],
+        }
+
+    @property
+    def triples(self) -> list[tuple[str, str, str]]:
+        """Text of the head, type of the relation, text of the tail."""
+        return [(self.entities[link.head].text, link.type, self.entities[link.tail].text) for link in self.relations]

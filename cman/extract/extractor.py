@@ -1,0 +1,124 @@
+"""Entities and relations of text with a trained model: the Python door.
+
+from cman import Extractor
+extractor = Extractor.load("results/runs/conll04/cman/main/seed1/model")
+extractor("Ada Lovelace lives in London.").triples
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cman.device import available_device
+from cman.errors import CmanError, UsageError
+from cman.extract.annotate import Annotator
+from cman.extract.extraction import Extraction
+from cman.extract.sentences import Given, documents_of, extraction_of, is_rooted
+from cman.extract.tokenize import TextTokenizer
+from cman.kernels import KernelChoice, use_kernels
+from cman.model.folder import ModelFolder
+
+
+class Extractor:
+    """A trained model that reads text; not for several threads at once.
+
+    Args:
+        folder: the model.
+        device: `auto`, `cpu` or `cuda`.
+        threads: cores on a CPU; all that this process may use by default.
+        threshold: the least confidence of what is given back, from 0 to 1. By default every entity of the best tag
+            sequence and every relation above the threshold that the model was trained with (`rel.threshold`).
+        language: of the text, for sentences and tokens; by default the one that the model was trained with.
+
+    Raises:
+        UsageError: no such device or language, or a threshold outside of 0 to 1.
+    """
+
+    def __init__(
+        self,
+        folder: ModelFolder,
+        device: str = "auto",
+        threads: int | None = None,
+        threshold: float | None = None,
+        language: str | None = None,
+        kernels: KernelChoice = "auto",
+    ) -> None:
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise UsageError(f"threshold: found {threshold}, wanted a number from 0 to 1")
+        self.folder, self.threshold = _with_threshold(folder, threshold), threshold
+        self.tokenizer = TextTokenizer(language or folder.language)
+        use_kernels(kernels)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        self.annotator = Annotator(self.folder, torch.device(available_device(device)), threads or cores or 1)
+        self._rooted = is_rooted(folder.vocabulary.tags)
+
+    @classmethod
+    def load(cls, path: str | Path, **options: Any) -> "Extractor":
+        """Load a model folder; `options` are the arguments of the class.
+
+        Raises:
+            CmanError: the folder is incomplete or of another format; UsageError: see the class.
+        """
+        return cls(ModelFolder.load(Path(path)), **options)
+
+    def __call__(self, text: str) -> Extraction:
+        """Return the entities and relations of one text."""
+        return self.batch([text])[0]
+
+    def batch(self, texts: Iterable[str]) -> list[Extraction]:
+        """Return the entities and relations of several texts, which is faster than one after another.
+
+        Raises:
+            CmanError: a text cannot be read; the message has its number, from 1.
+        """
+        givens = [Given(str(number), text) for number, text in enumerate(texts, start=1)]
+        sentences = []
+        for given in givens:
+            try:
+                sentences.append(self.sentences(given))
+            except CmanError as error:
+                raise CmanError(f"text {given.id}: {error}") from None
+        return self.extractions(givens, sentences)
+
+    def sentences(self, given: Given) -> list[Any]:
+        """Return the sentences of a text as documents without annotation.
+
+        Raises:
+            CmanError: see `documents_of`.
+        """
+        return documents_of(given, self.tokenizer, self._rooted)
+
+    def extractions(self, givens: Sequence[Given], sentences: Sequence[Sequence[Any]]) -> list[Extraction]:
+        """Return what the sentences of texts, as `sentences` gave them, hold."""
+        # Ids of several texts may be equal; those of the sentences that are annotated together may not.
+        flat = [replace(each, id=str(place)) for place, each in enumerate(one for text in sentences for one in text)]
+        annotated = iter(self.annotator.annotate(flat))
+        return [
+            extraction_of(given, [next(annotated) for _ in text], self.threshold)
+            for given, text in zip(givens, sentences, strict=True)
+        ]
+
+    @property
+    def entity_types(self) -> tuple[str, ...]:
+        """The types that the model knows, the artificial root left out."""
+        tags = self.folder.vocabulary.tags
+        return tuple(tag[2:] for tag in tags if tag.startswith("B-") and not is_rooted([tag]))
+
+    @property
+    def relation_types(self) -> tuple[str, ...]:
+        """The relation labels that the model knows."""
+        return self.folder.vocabulary.relations
+
+
+def _with_threshold(folder: ModelFolder, threshold: float | None) -> ModelFolder:
+    """Return the model with another threshold of relations; scores of 0 and 1 themselves have no logit."""
+    if threshold is None:
+        return folder
+    settings = folder.settings
+    rel = settings.rel.model_copy(update={"threshold": min(max(threshold, 1e-6), 1 - 1e-6)})
+    folder.model.relations.settings = rel
+    return replace(folder, settings=settings.model_copy(update={"rel": rel}))

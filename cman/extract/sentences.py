@@ -1,0 +1,88 @@
+"""From a given text to documents of one sentence each, which a model reads, and back to offsets into the text.
+
+Where training documents have an artificial root as token 0 (DREC), each sentence gets one here, too; a relation with
+the root is given with an entity `<root>` of no characters at the sentence's start.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cman.corpora.document import ROOT, Document
+from cman.errors import CmanError
+from cman.extract.extraction import Extraction, FoundEntity, FoundRelation
+from cman.extract.tokenize import Span, TextTokenizer
+
+ROOT_TOKEN = "ROOT"
+LONGEST_TOKEN = 20_000  # characters; the character BiLSTM reads each one, so memory grows with it
+
+
+@dataclass(frozen=True)
+class Given:
+    """A text to be read, or tokens: then the text is the tokens with a space between them, one sentence."""
+
+    id: str
+    text: str
+    tokens: tuple[str, ...] | None = None
+
+
+def documents_of(given: Given, tokenizer: TextTokenizer, rooted: bool) -> list[Document]:
+    """Return a document a sentence, with the character offsets of its tokens.
+
+    Raises:
+        CmanError: a token is longer than `LONGEST_TOKEN`.
+    """
+    sentences = tokenizer.sentences(given.text) if given.tokens is None else [_joined(given.tokens)]
+    result = []
+    for number, spans in enumerate(sentences):
+        for start, end in spans:
+            if end - start > LONGEST_TOKEN:
+                raise CmanError(
+                    f"found a token of {end - start} characters at character {start}, wanted {LONGEST_TOKEN} at most"
+                )
+        tokens = tuple(given.text[start:end] for start, end in spans)
+        if rooted:
+            tokens, spans = (ROOT_TOKEN, *tokens), [(spans[0][0], spans[0][0]), *spans]
+        result.append(Document(f"{given.id}.{number}", tokens, text=given.text, offsets=tuple(spans)))
+    return result
+
+
+def extraction_of(given: Given, annotated: Sequence[Document], threshold: float | None) -> Extraction:
+    """Return what annotated sentences of a text hold, without what has a lower score than `threshold`."""
+    entities: list[FoundEntity] = []
+    relations: list[FoundRelation] = []
+    sentences = []
+    for document in annotated:
+        assert document.offsets is not None  # `documents_of` gave them
+        sentences.append((document.offsets[0][0], document.offsets[-1][1]))
+        in_relation = {end for link in document.relations for end in (link.head, link.tail)}
+        places: dict[int, int] = {}
+        for place, entity in enumerate(document.entities):
+            if entity.is_root and place not in in_relation:
+                continue
+            if entity.is_root:
+                start = end = document.offsets[0][0]
+                score = None
+            else:
+                start, end = document.offsets[entity.start][0], document.offsets[entity.end - 1][1]
+                score = entity.score
+            if threshold is None or score is None or score >= threshold:
+                places[place] = len(entities)
+                entities.append(FoundEntity(entity.type, start, end, given.text[start:end], score))
+        for link in document.relations:
+            sure = threshold is None or link.score is None or link.score >= threshold
+            if sure and link.head in places and link.tail in places:
+                relations.append(FoundRelation(link.type, places[link.head], places[link.tail], link.score))
+    return Extraction(given.id, given.text, tuple(entities), tuple(relations), tuple(sentences))
+
+
+def is_rooted(tags: Sequence[str]) -> bool:
+    """Tell whether a model's tag set has the artificial root."""
+    return f"B-{ROOT}" in tags
+
+
+def _joined(tokens: Sequence[str]) -> list[Span]:
+    spans, start = [], 0
+    for token in tokens:
+        spans.append((start, start + len(token)))
+        start += len(token) + 1
+    return spans

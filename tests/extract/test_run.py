@@ -1,0 +1,143 @@
+"""Files of texts: whole lines, failed documents, stopping and going on, other formats."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+from typer.testing import CliRunner
+from untrained import untrained
+
+from cman.cli import app
+
+RUNNER = CliRunner()
+SENTENCE = "Ada Lovelace lives in London and Charles Babbage in Cambridge ."
+
+
+def run(*arguments: object, code: int = 0, given: bytes | None = None) -> str:
+    result = RUNNER.invoke(app, ["extract", *map(str, arguments)], input=given)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return untrained(tmp_path_factory.mktemp("model"))
+
+
+def test_each_line_of_text_is_a_document_with_its_number(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_bytes(f"\ufeff{SENTENCE}\r\n\n{SENTENCE}".encode())
+    run("--model", model, "--input", tmp_path / "in.txt", "--output", tmp_path / "out.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [(line["id"], line["text"]) for line in lines] == [("1", SENTENCE), ("2", ""), ("3", SENTENCE)]
+    assert lines[0]["entities"] and lines[0]["entities"] == lines[2]["entities"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.txt", "out.jsonl"]
+
+
+def test_what_cannot_be_read_is_reported_with_its_id_and_the_rest_goes_on(model: Path, tmp_path: Path) -> None:
+    lines = [b'{"id": "a", "text": "Ada ."}', b'{"id": "b", "tokens": []}', b"{", b"\xff", b"[1]",
+             b'{"id": 7, "tokens": ["Ada", "x y"], "entities": []}', b'{"id": "c", "text": "\\ud800"}', b"",
+             b'{"id": "d", "text": "' + b"x" * 300 + b'"}', b'{"id": "e", "text": ""}']  # fmt: skip
+    (tmp_path / "in.jsonl").write_bytes(b"\n".join(lines))
+    out, errors = tmp_path / "out.jsonl", tmp_path / "out.jsonl.errors.jsonl"
+    message = run("--model", model, "--input", tmp_path / "in.jsonl", "--output", out, "--max-characters", 200, code=1)
+    assert [json.loads(line)["id"] for line in out.read_text().splitlines()] == ["a", "7", "e"]
+    failed = [json.loads(line) for line in errors.read_text().splitlines()]
+    places = [(each["line"], each["id"]) for each in failed]
+    assert places == [(2, "b"), (3, "3"), (4, "4"), (5, "5"), (7, "c"), (9, "d")]
+    assert "found a text of 300 characters, wanted 200 at most" in failed[-1]["error"]
+    assert "6 documents could not be processed" in message and str(errors) in message
+
+
+def test_a_line_longer_than_memory_should_hold_is_passed_over(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_bytes(b"y" * 3_000_000 + b"\nAda .\n")
+    run("--model", model, "--input", tmp_path / "in.txt", "--output", tmp_path / "o", "--max-characters", 10, code=1)
+    assert json.loads((tmp_path / "o").read_text())["text"] == "Ada ."
+    assert "found a line of 3000001 bytes" in (tmp_path / "o.errors.jsonl").read_text()
+
+
+def test_standard_input_and_output_are_the_default(model: Path) -> None:
+    lines = run("--model", model, given=f"{SENTENCE}\n".encode()).splitlines()
+    assert json.loads(next(line for line in lines if line.startswith("{")))["text"] == SENTENCE
+
+
+def test_csv_has_a_triple_a_row_and_parquet_what_jsonl_has(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text(f"{SENTENCE}\n\n")
+    for form in ("jsonl", "csv", "parquet"):
+        run("--model", model, "--input", tmp_path / "in.txt", "--output", tmp_path / f"out.{form}", "--format", form)
+    values = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pylist() == values
+    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    first, entities = values[0]["relations"][0], values[0]["entities"]
+    assert len(rows) == len(values[0]["relations"])
+    assert (rows[0]["head"], rows[0]["relation"]) == (entities[first["head"]]["text"], first["type"])
+    assert SENTENCE[int(rows[0]["tail_start"]) : int(rows[0]["tail_end"])] == rows[0]["tail"]
+
+
+@pytest.mark.slow
+def test_killed_half_way_and_resumed_it_ends_as_if_undisturbed(model: Path, tmp_path: Path) -> None:
+    given = tmp_path / "in.jsonl"
+    given.write_text("".join(
+        f'{{"id": "{number}", "text": "{SENTENCE * (1 + number % 3)} {number}"}}\n' if number % 700 else "broken\n"
+        for number in range(20_000)
+    ))  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "cman",
+        "extract",
+        "--model",
+        model,
+        "--input",
+        given,
+        "--threads",
+        "1",
+        "--output",
+    ]
+    whole, half = tmp_path / "whole.jsonl", tmp_path / "half.jsonl"
+    assert subprocess.run([*command, whole], capture_output=True).returncode == 1
+    process = subprocess.Popen([*command, half], stderr=subprocess.PIPE)
+    partial = tmp_path / "half.jsonl.partial"
+    while process.poll() is None and not (partial.exists() and partial.stat().st_size):
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    written = partial.read_bytes()
+    assert written.endswith(b"\n") and [json.loads(line) for line in written.splitlines()]
+    assert not half.exists() and len(written) < whole.stat().st_size
+    refused = subprocess.run([*command, half], capture_output=True, text=True)
+    assert refused.returncode == 2 and "wanted --resume" in refused.stderr
+    other = subprocess.run([*command, half, "--resume", "--threshold", "0.9"], capture_output=True, text=True)
+    assert other.returncode == 2 and "not the same run" in other.stderr
+    with partial.open("ab") as stream:
+        stream.write(b'{"id": "torn')
+    assert subprocess.run([*command, half, "--resume"], capture_output=True).returncode == 1
+    assert half.read_bytes() == whole.read_bytes()
+    errors = [path.with_name(f"{path.name}.errors.jsonl").read_bytes() for path in (half, whole)]
+    assert errors[0] == errors[1] and errors[0].count(b"\n") == 29
+    assert not partial.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--format", "xml"), "--format: found 'xml', wanted jsonl, csv, parquet"),
+        (("--format", "parquet"), "found standard output, wanted a file"),
+        (("--resume",), "--resume: found standard output, wanted a file"),
+        (("--language", "zz"), "language: found 'zz'"),
+        (("--input-format", "pdf"), "--input-format: found 'pdf'"),
+    ],
+)
+def test_what_makes_no_sense_is_wrong_use(model: Path, options: tuple[str, ...], message: str) -> None:
+    assert message in run("--model", model, *options, code=2, given=b"Ada\n")
+
+
+def test_an_input_that_is_missing_leaves_nothing_behind(model: Path, tmp_path: Path) -> None:
+    message = run("--model", model, "--input", tmp_path / "no.txt", "--output", tmp_path / "o", code=1)
+    assert "no.txt: found no file" in message and not list(tmp_path.iterdir())

@@ -1,0 +1,32 @@
+"""Sentences and tokens of raw text."""
+
+import pytest
+
+from cman.errors import UsageError
+from cman.extract.tokenize import TextTokenizer
+
+
+def words(text: str, language: str = "en") -> list[list[str]]:
+    return [[text[start:end] for start, end in one] for one in TextTokenizer(language).sentences(text)]
+
+
+def test_a_full_stop_ends_a_sentence_and_an_abbreviation_does_not() -> None:
+    assert words("Ada met Mr. Babbage. He smiled!") == [["Ada", "met", "Mr.", "Babbage", "."], ["He", "smiled", "!"]]
+
+
+def test_a_blank_line_ends_a_sentence_and_a_single_line_end_does_not() -> None:
+    assert words("A heading\n\nAda\nsleeps") == [["A", "heading"], ["Ada", "sleeps"]]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\r\n \u00a0\n\n"])
+def test_white_space_alone_has_no_sentence(text: str) -> None:
+    assert words(text) == []
+
+
+def test_a_text_beyond_the_limit_of_a_parser_is_read() -> None:
+    assert len(TextTokenizer("en").sentences("Ada sleeps. " * 100_000)) == 100_000
+
+
+def test_an_unknown_language_is_refused_by_name() -> None:
+    with pytest.raises(UsageError, match="language: found 'zz', wanted one that spaCy has"):
+        TextTokenizer("zz")
