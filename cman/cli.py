@@ -15,6 +15,7 @@ import typer
 
 from cman import __version__
 from cman.cli_report import appendix, figures, record, tables
+from cman.cli_serve import serve
 from cman.cli_speed import speed
 from cman.errors import UsageError
 from cman.layout import Layout
@@ -274,7 +275,8 @@ def kernels(
 app.add_typer(speed, name="speed")
 
 
-app.command()(record)
+for other in (record, serve):
+    app.command()(other)
 
 
 def main() -> None:
