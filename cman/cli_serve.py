@@ -44,7 +44,7 @@ def serve(
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("fastapi", "starlette", "uvicorn", "h11"):
             raise
-        raise UsageError(f"serve: found no {error.name}, wanted the extra `serve`: pip install cman[serve]") from None
+        raise UsageError(f"serve: found no {error.name}, wanted the extra `serve`: pip install 'cman[serve]'") from None
     with bound_socket(host, port) as listener:  # a port that is taken is told before the model is loaded
         from cman.extract import Extractor
 

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("playwright.sync_api")
 from fake_extractor import FakeExtraction
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from served import Served, served
 
 OPTIONS = [
@@ -50,7 +50,7 @@ def page(browser: Any, server: Served) -> Iterator[Any]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.goto(server.address)
-    page.wait_for_function("document.querySelector('#model').textContent !== ''")
+    expect(page.locator("#model")).not_to_be_empty()  # the policy of the page forbids to wait by an expression
     yield page
     assert [url for url in asked if not url.startswith((server.address, "blob:", "data:"))] == []
     assert [text for text in complaints if "status of 4" not in text] == []
@@ -89,7 +89,7 @@ def test_relations_are_arcs_with_a_name_and_a_list(page):
 def test_arcs_end_at_their_entities_and_stay_inside_when_lines_wrap(page, width):
     page.set_viewport_size({"width": width, "height": 800})
     extract(page, TEXT + " And then " + "so it went " * 10 + TEXT)
-    page.wait_for_function("document.querySelectorAll('#drawing path.arc').length > 5")
+    page.locator("#drawing path.arc").nth(5).wait_for(state="attached")
     problems = page.evaluate(
         """() => {
           const box = document.querySelector("#drawing").getBoundingClientRect();
@@ -151,7 +151,7 @@ def test_a_text_that_is_too_long_shows_the_servers_sentence_and_the_next_one_wor
     page.fill("#text", "a" * 300_000)  # longer than the server reads
     with page.expect_response("**/extract"):
         page.click("#extract")
-    page.wait_for_function("document.querySelector('#error').textContent.startsWith('body: found 300,')")
+    expect(page.locator("#error")).to_contain_text("body: found 300,")
     extract(page, TEXT)
     assert page.locator("#error").is_hidden()
 

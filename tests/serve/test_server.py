@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import socket
-from pathlib import Path
 
 import httpx
 import pytest
@@ -229,20 +228,3 @@ def test_a_host_that_is_none_is_a_wrong_use(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(UsageError, match=r"--host: found 'no\.such'"):
         bound_socket("no.such", 0)
-
-
-def test_without_the_extra_its_name_is_told(monkeypatch, caplog):
-    import sys
-
-    from typer.testing import CliRunner
-
-    from cman.cli import app
-
-    monkeypatch.setitem(sys.modules, "cman.serve.app", None)  # so the import fails as if a module were missing
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("fastapi", "uvicorn")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "cman.serve.app")
-    monkeypatch.setitem(sys.modules, "fastapi", None)
-    result = CliRunner().invoke(app, ["serve", "--model", str(Path("model"))])
-    assert result.exit_code == 2
-    assert "cman[serve]" in result.stderr
