@@ -16,6 +16,7 @@ import typer
 from cman import __version__
 from cman.cli_extract import extract
 from cman.cli_report import appendix, figures, record, tables
+from cman.cli_serve import serve
 from cman.cli_speed import speed
 from cman.errors import UsageError
 from cman.layout import Layout
@@ -234,6 +235,7 @@ def score(
     gold: Annotated[Path, typer.Option(help="Gold documents (JSONL).")],
     predictions: Annotated[Path, typer.Option(help="Predicted documents (JSONL), the same ones.")],
     output: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
+    card: Annotated[Path | None, typer.Option(help="Run folder whose model gets a card with these scores.")] = None,
 ) -> None:
     """Count what is right under strict, boundaries and relaxed matching.
 
@@ -247,6 +249,10 @@ def score(
         typer.echo(json.dumps(scores, indent=2))
     else:
         write_json(output, scores)
+    if card is not None:
+        from cman.model.card import write_card
+
+        write_card(card, scores)
     log.info("%s", summary(scores))
 
 
@@ -275,8 +281,8 @@ def kernels(
 app.add_typer(speed, name="speed")
 
 
-app.command()(record)
-app.command()(extract)
+for other in (record, extract, serve):
+    app.command()(other)
 
 
 def main() -> None:

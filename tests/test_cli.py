@@ -22,7 +22,7 @@ from cman.settings import Settings
 
 PIPELINE = [
     *("config", "fetch", "prepare", "embed", "train", "predict", "score", "tables", "appendix", "figures", "kernels"),
-    *("record", "speed"),
+    *("record", "extract", "serve", "speed"),
 ]
 HEAVY = ("torch", "transformers", "lightning", "pandas", "snakemake", "matplotlib")
 SAMPLE = {"format": "conll04-sample", "sentences": {"train": 12, "dev": 3, "test": 3}}

@@ -21,6 +21,7 @@ class Corpus(Group):
     """What every corpus may have."""
 
     language: str = Field("en", description="of its text: a code of spaCy's, whose tokens a model of it reads in text")
+    licence: str | None = Field(None, description="of the data, as their source states it; for the model card")
     settings: Changes = Field({}, description="settings of this corpus, over those of the configuration")
     only: list[str] | None = Field(
         None, description="of the configuration's experiments, those that are run on this corpus; all by default"
@@ -39,6 +40,7 @@ class Conll04(Corpus):
     """The real CoNLL04 corpus, in one of its two public packagings."""
 
     format: Literal["conll04"]
+    licence: str | None = "unstated by its authors; its packagings' repositories are under MIT or Apache-2.0"
     packaging: Literal["bekou", "spert"] = Field("bekou", description="910/243/288 or 922/231/288 sentences")
     paths: Paths = {}
 
@@ -91,6 +93,7 @@ class Ade(Folded):
     """The real ADE corpus out of its archive."""
 
     format: Literal["ade"]
+    licence: str | None = "no licence text; the README in its archive asks for a citation"
     folds: Literal["spert", "document"] = Field("spert", description="public folds, or folds that share no abstract")
     paths: Paths = {}
 
@@ -108,6 +111,7 @@ class Drec(Corpus):
     """The real DREC corpus, which needs a signed agreement: a folder with train.tsv, dev.tsv and test.tsv."""
 
     format: Literal["drec"]
+    licence: str | None = "needs a signed agreement with its authors"
     language: str = "nl"
     path: Path | None = Field(None, description="the folder; without it the corpus is absent and its table has dashes")
 

@@ -13,12 +13,13 @@ from typing import Any
 
 import torch
 
+from cman.corpora.document import Document
 from cman.device import available_device
 from cman.errors import CmanError, UsageError
 from cman.extract.annotate import Annotator
 from cman.extract.extraction import Extraction
-from cman.extract.sentences import Given, documents_of, extraction_of, is_rooted
-from cman.extract.tokenize import TextTokenizer
+from cman.extract.sentences import Given, documents_of, extraction_of, is_rooted, joined
+from cman.extract.tokenize import Span, TextTokenizer
 from cman.kernels import KernelChoice, use_kernels
 from cman.model.folder import ModelFolder
 
@@ -84,15 +85,20 @@ class Extractor:
                 raise CmanError(f"text {given.id}: {error}") from None
         return self.extractions(givens, sentences)
 
-    def sentences(self, given: Given) -> list[Any]:
+    def sentences(self, given: Given, spans: Sequence[Sequence[Span]] | None = None) -> list[Document]:
         """Return the sentences of a text as documents without annotation.
+
+        Args:
+            spans: characters of the tokens of each sentence, where they are already known.
 
         Raises:
             CmanError: see `documents_of`.
         """
-        return documents_of(given, self.tokenizer, self._rooted)
+        if spans is None:
+            spans = self.tokenizer.sentences(given.text) if given.tokens is None else [joined(given.tokens)]
+        return documents_of(given, spans, self._rooted)
 
-    def extractions(self, givens: Sequence[Given], sentences: Sequence[Sequence[Any]]) -> list[Extraction]:
+    def extractions(self, givens: Sequence[Given], sentences: Sequence[Sequence[Document]]) -> list[Extraction]:
         """Return what the sentences of texts, as `sentences` gave them, hold."""
         # Ids of several texts may be equal; those of the sentences that are annotated together may not.
         flat = [replace(each, id=str(place)) for place, each in enumerate(one for text in sentences for one in text)]
@@ -101,6 +107,10 @@ class Extractor:
             extraction_of(given, [next(annotated) for _ in text], self.threshold)
             for given, text in zip(givens, sentences, strict=True)
         ]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the model was trained on: corpus, experiment, division and seed."""
+        return dict(self.folder.trained_on)
 
     @property
     def entity_types(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cman.corpora.document import ROOT, Document
 from cman.errors import CmanError
 from cman.extract.extraction import Extraction, FoundEntity, FoundRelation
-from cman.extract.tokenize import Span, TextTokenizer
+from cman.extract.tokenize import Span
 
 ROOT_TOKEN = "ROOT"
 LONGEST_TOKEN = 20_000  # characters; the character BiLSTM reads each one, so memory grows with it
@@ -25,13 +25,12 @@ class Given:
     tokens: tuple[str, ...] | None = None
 
 
-def documents_of(given: Given, tokenizer: TextTokenizer, rooted: bool) -> list[Document]:
-    """Return a document a sentence, with the character offsets of its tokens.
+def documents_of(given: Given, sentences: Sequence[Sequence[Span]], rooted: bool) -> list[Document]:
+    """Return a document a sentence, with the character offsets of its tokens, of which `sentences` has the spans.
 
     Raises:
         CmanError: a token is longer than `LONGEST_TOKEN`.
     """
-    sentences = tokenizer.sentences(given.text) if given.tokens is None else [_joined(given.tokens)]
     result = []
     for number, spans in enumerate(sentences):
         for start, end in spans:
@@ -80,7 +79,8 @@ def is_rooted(tags: Sequence[str]) -> bool:
     return f"B-{ROOT}" in tags
 
 
-def _joined(tokens: Sequence[str]) -> list[Span]:
+def joined(tokens: Sequence[str]) -> list[Span]:
+    """Return the spans of tokens in a text that has a space between them."""
     spans, start = [], 0
     for token in tokens:
         spans.append((start, start + len(token)))

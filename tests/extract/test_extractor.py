@@ -14,7 +14,8 @@ from cman.extract.sentences import Given
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # one picture of five code points
 PIECES = ("Ada Lovelace", "London", "in", ".", "!", "\U0001f600", FAMILY, "e\u0301", "\r\n", "\n\n", "\t", " ",
-          "\u00a0", "x" * 2000, "http://a.example/b?c=d", "D.C.", "\u202e", "\ufeff", "\u4e2d", "'s", "(", "\x00")  # fmt: skip
+          "\u00a0", "x" * 2000, "http://a.example/b?c=d", "D.C.", "\u202e", "\ufeff", "\u4e2d", "'s", "(",
+          "\x00")  # fmt: skip
 TEXTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=12)), max_size=14).map("".join)
 
 

@@ -33,12 +33,15 @@ rule score:
     input:
         gold=f"{DOCUMENTS}/test.jsonl",
         predictions=f"{RUN}/predictions.jsonl",
+        trained=TRAINED,
         code=code("evaluation/counts.py", "evaluation/scores.py", "corpora/document.py"),
     output:
-        f"{RUN}/scores.json",
+        scores=f"{RUN}/scores.json",
+        card=f"{RUN}/model/README.md",
     log:
         "results/logs/score/{corpus}/{experiment}/{split}/seed{seed}.log",
     message:
         "score {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "cman score --gold {input.gold} --predictions {input.predictions} --output {output} --log {log}"
+        "cman score --gold {input.gold} --predictions {input.predictions} --output {output.scores}"
+        " --card $(dirname {output.scores}) --log {log}"

@@ -1,0 +1,63 @@
+"""`cman serve`: a trained model behind a web page on this machine."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cman.errors import UsageError
+from cman.verb import verb
+
+log = logging.getLogger("cman")
+
+
+@verb
+def serve(
+    model: Annotated[Path, typer.Option(help="Model folder.")],
+    host: Annotated[str, typer.Option(help="Address to listen at; by default this machine alone can reach it.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    browser: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page in a browser, if this is a terminal.")
+    ] = True,
+    max_characters: Annotated[int, typer.Option(min=1, help="Characters of one request.")] = 20_000,
+    max_waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait while one is computed.")] = 16,
+    timeout: Annotated[float, typer.Option(help="Seconds for a request to arrive, and for its result.")] = 30.0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all by default.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threshold: Annotated[float | None, typer.Option(help="Least confidence, 0 to 1; the model's by default.")] = None,
+) -> None:
+    """Open a web page that shows entities and relations of text, with a JSON endpoint beside it (/api).
+
+    Example: cman serve --model results/runs/conll04/cman/main/seed1/model
+    """
+    from cman.serve.limits import Limits
+
+    limits = Limits(max_characters=max_characters, max_waiting=max_waiting, timeout=timeout)
+    try:
+        from cman.serve.app import create_app
+        from cman.serve.server import address_of, allowed_hosts, bound_socket, is_loopback
+        from cman.serve.server import serve as serve_until_stopped
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("fastapi", "starlette", "uvicorn", "h11"):
+            raise
+        raise UsageError(f"serve: found no {error.name}, wanted the extra `serve`: pip install 'cman[serve]'") from None
+    with bound_socket(host, port) as listener:  # a port that is taken is told before the model is loaded
+        from cman.extract.extractor import Extractor
+
+        extractor = Extractor.load(model, device=device, threads=threads, threshold=threshold)
+        app = create_app(extractor, limits, allowed_hosts(host))
+        if not is_loopback(host):
+            log.warning("warning: --host %s: whoever reaches this machine can use the server, without a password", host)
+        address = address_of(listener)
+        typer.echo(f"{address} shows the page; Ctrl-C ends it.")
+        sys.stdout.flush()
+        listener.listen()  # from now on a browser waits instead of failing
+        if browser and sys.stdout.isatty():
+            import webbrowser
+
+            webbrowser.open(address)
+        serve_until_stopped(app, listener, limits)

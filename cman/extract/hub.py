@@ -1,0 +1,60 @@
+"""Models on a hub: `HubExtractor.from_pretrained("someone/model")`, and `push_to_hub` for one's own.
+
+What is pushed is the model folder as it stands, with its card. A model with a frozen encoder names the encoder and does
+not hold it.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import ModelHubMixin, snapshot_download
+
+from cman.errors import CmanError
+from cman.extract.extractor import Extractor
+from cman.model.folder import ModelFolder
+
+
+class HubExtractor(Extractor, ModelHubMixin):
+    """An `Extractor` that a hub can keep; arguments as for `Extractor`, and the folder that it was loaded from."""
+
+    def __init__(self, folder: ModelFolder, source: Path, **options: Any) -> None:
+        super().__init__(folder, **options)
+        self.source = source
+
+    @classmethod
+    def load(cls, path: str | Path, **options: Any) -> "HubExtractor":
+        """Load a model folder; see `Extractor.load`."""
+        return cls(ModelFolder.load(Path(path)), Path(path), **options)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        shutil.copytree(self.source, save_directory, dirs_exist_ok=True)
+
+    @classmethod
+    def _from_pretrained(
+        cls,
+        *,
+        model_id: str,
+        revision: str | None,
+        cache_dir: str | Path | None,
+        force_download: bool,
+        local_files_only: bool,
+        token: str | bool | None,
+        **options: Any,
+    ) -> "HubExtractor":
+        folder = Path(model_id)
+        if not folder.is_dir():
+            try:
+                folder = Path(
+                    snapshot_download(
+                        model_id,
+                        revision=revision,
+                        cache_dir=cache_dir,
+                        force_download=force_download,
+                        local_files_only=local_files_only,
+                        token=token,
+                    )
+                )
+            except (OSError, ValueError) as error:  # all that the hub's client raises
+                raise CmanError(f"{model_id}: is no folder, and no model of the hub could be had ({error})") from None
+        return cls.load(folder, **options)

@@ -1,0 +1,150 @@
+"""What every request passes before the application: host, number, length and time, told without reading on.
+
+A body is read here, at most `Limits.max_bytes` of it and for at most `Limits.timeout` seconds, and handed on in one
+piece. An answer that does not wait for the rest of a body first discards a little of what still comes, because a
+connection closed on unread bytes is reset, and a client that is still sending may never see the answer.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from cman.serve.asked import RefusedError
+from cman.serve.limits import Limits
+from cman.serve.worker import Worker
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+log = logging.getLogger("cman")
+
+DISCARDED_BYTES = 16 * 2**20
+DISCARDED_SECONDS = 2.0
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class Door:
+    """ASGI application around another.
+
+    Args:
+        app: the application.
+        worker: what runs the model for it, to be closed at the end.
+        limits: see there.
+        hosts: names under which the server may be addressed, lower case and without port; None for any. A page of
+            another site that lets its own name point to this machine is refused by that.
+    """
+
+    def __init__(self, app: App, worker: Worker, limits: Limits, hosts: frozenset[str] | None) -> None:
+        self.app, self.worker, self.limits, self.hosts = app, worker, limits, hosts
+        self._open = 0
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                fixed = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+                message["headers"] = [*message.get("headers", []), *fixed]
+            await send(message)
+
+        if self._open >= self.limits.max_open:
+            busy = RefusedError(503, "The server is busy; try again.", {"Retry-After": "1"})
+            await _refuse(busy, receive, with_headers)
+            return
+        self._open += 1
+        try:
+            try:
+                body = await self._read(scope, receive)
+            except RefusedError as refused:
+                await _refuse(refused, receive, with_headers)
+                return
+            if body is not None:
+                await self.app(scope, _given(body, receive), with_headers)
+        except Exception:
+            # An error of ours, which was answered already: one request failed, the server goes on.
+            log.exception("error: %s %s failed", scope["method"], ascii(scope["path"][:80]))
+        finally:
+            self._open -= 1
+
+    async def _read(self, scope: Message, receive: Receive) -> bytes | None:
+        """Return the body; None if the client went away."""
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        self._check_host(headers.get(b"host", b"").decode("latin-1"))
+        longest = self.limits.max_bytes
+        length = headers.get(b"content-length", b"0")
+        if int(length) > longest:  # the server has checked that it is a number
+            raise RefusedError(413, f"body: found {int(length):,} bytes, wanted at most {longest:,}")
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self.limits.timeout):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    body += message.get("body", b"")
+                    if len(body) > longest:
+                        raise RefusedError(413, f"body: found more than {longest:,} bytes, wanted at most that many")
+                    if not message.get("more_body", False):
+                        return bytes(body)
+        except TimeoutError:
+            seconds = f"{self.limits.timeout:g} s"
+            raise RefusedError(408, f"body: found no end within {seconds}, wanted all of it by then") from None
+
+    def _check_host(self, given: str) -> None:
+        if self.hosts is None:
+            return
+        # An IPv6 address stands in brackets, so the last colon begins a port only behind them.
+        name = given if given.endswith("]") else given.rpartition(":")[0] or given
+        if name.lower().rstrip(".") not in self.hosts:
+            wanted = ", ".join(sorted(self.hosts))
+            raise RefusedError(403, f"Host: found {given[:80]!a}, wanted one of {wanted}")
+
+
+def _given(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that has the whole body, then waits for the client to go away."""
+    left = [body]
+
+    async def replay() -> Message:
+        if left:
+            return {"type": "http.request", "body": left.pop(), "more_body": False}
+        while (message := await receive())["type"] != "http.disconnect":
+            pass
+        return message
+
+    return replay
+
+
+async def _refuse(refused: RefusedError, receive: Receive, send: Send) -> None:
+    """Answer, then discard what still comes for a moment, then let the connection be closed."""
+    text = json.dumps({"error": refused.sentence}).encode()
+    headers = {**refused.headers, "Content-Type": "application/json", "Content-Length": str(len(text))}
+    lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    lines.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": refused.status, "headers": lines})
+    await send({"type": "http.response.body", "body": text, "more_body": True})
+    discarded = 0
+    try:
+        async with asyncio.timeout(DISCARDED_SECONDS):
+            while discarded < DISCARDED_BYTES:
+                message = await receive()
+                discarded += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    break
+    except TimeoutError:
+        pass
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
