@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from cman import __version__
-from cman.cli_report import appendix, figures, record, tables
+from cman.cli_report import appendix, browser, figures, record, tables
 from cman.cli_speed import speed
 from cman.errors import UsageError
 from cman.layout import Layout
@@ -249,7 +249,7 @@ def score(
     log.info("%s", summary(scores))
 
 
-for report in (tables, appendix, figures):
+for report in (tables, appendix, figures, browser):
     app.command()(report)
 
 
