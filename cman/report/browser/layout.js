@@ -141,7 +141,8 @@ function placeArcs(lines, relations, entities, firstPieces, tokens, width) {
 function arcOf(relation, legs, label, tip, width) {
   const room = widthOf(label, SMALL) + 10;
   const low = Math.min(...legs), high = Math.max(...legs);
-  const middle = legs.length > 1 ? (low + high) / 2 : low + room / 2 + 4;
+  const beside = low + 4 + room <= width ? low + 4 + room / 2 : low - 4 - room / 2; // an end turns to where room is
+  const middle = legs.length > 1 ? (low + high) / 2 : beside;
   const centre = Math.max(room / 2, Math.min(width - room / 2, middle));
   return { relation, legs, label, tip, centre, room,
     from: Math.min(low, centre - room / 2), to: Math.max(high, centre + room / 2) };
