@@ -46,3 +46,4 @@ rule all:
         rules.tables.output,
         rules.figures.output if WITH_GOLD else [],
         rules.appendix.output if WITH_GOLD else [],
+        rules.browser.output if WITH_GOLD else [],

@@ -15,7 +15,7 @@ import typer
 
 from cman import __version__
 from cman.cli_extract import extract
-from cman.cli_report import appendix, figures, record, tables
+from cman.cli_report import appendix, browser, figures, record, tables
 from cman.cli_serve import serve
 from cman.cli_speed import speed
 from cman.errors import UsageError
@@ -256,7 +256,7 @@ def score(
     log.info("%s", summary(scores))
 
 
-for report in (tables, appendix, figures):
+for report in (tables, appendix, figures, browser):
     app.command()(report)
 
 

@@ -1,4 +1,4 @@
-"""The verbs that make something of scored runs: tables, appendix, figures, and the records of runs."""
+"""The verbs that make something of scored runs: tables, appendix, figures, browser, and the records of runs."""
 
 import logging
 from pathlib import Path
@@ -78,6 +78,21 @@ def figures(
     from cman.report.figures.write import write_figures
 
     write_figures(_given(runs), corpora, output, corpus)
+
+
+@verb
+def browser(
+    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders or records.")] = None,
+    corpora: Annotated[Path, typer.Option(help="Folder of prepared corpora.")] = Path("results/corpora"),
+    output: Annotated[Path, typer.Option(help="The page.")] = Path("results/browser.html"),
+) -> None:
+    """Make one page that shows gold and predicted annotations of every test sentence, with filters.
+
+    Example: cman browser results/record/conll04/*/main/seed*
+    """
+    from cman.report.browser.write import write_browser
+
+    write_browser(_given(runs), corpora, output)
 
 
 @verb

@@ -1,4 +1,4 @@
-"""Where relation errors come from: every missed gold relation and every spurious one in exactly one class.
+"""Where errors come from: every missed gold relation or entity and every spurious one in exactly one class.
 
 Strict matching, so that the classes add up to the false negatives and false positives of `scores.json`. Classes in
 order of precedence; for a missed relation "there" means predicted, for a spurious one annotated:
@@ -12,6 +12,12 @@ order of precedence; for a missed relation "there" means predicted, for a spurio
 
 A relation that is right itself never explains an error: of two gold labels of one pair, of which one was found, the
 other is a missed pair. DREC's artificial root is given with the text and so always there.
+
+Entities likewise, beside the entities there that are wrong themselves:
+
+    wrong type         the same span has another type
+    wrong boundary     another span, of whatever type, shares a token with it
+    missed, spurious   neither
 """
 
 from collections import Counter
@@ -22,6 +28,8 @@ from cman.corpora.document import Document, Entity
 COMMON = ("wrong boundary", "wrong type", "wrong label", "reversed direction")
 MISSED = ("missed entity", *COMMON, "missed pair")
 SPURIOUS = ("spurious entity", *COMMON, "spurious pair")
+MISSED_ENTITY = ("missed", "wrong boundary", "wrong type")
+SPURIOUS_ENTITY = ("spurious", "wrong boundary", "wrong type")
 RIGHT = 3  # an argument that is there with span and type
 
 Key = tuple[str, Entity, Entity]  # label, head and tail, without scores
@@ -31,19 +39,50 @@ def relation_errors(gold: Sequence[Document], found: Sequence[Document]) -> tupl
     """Return how many missed relations and how many spurious ones there are of each class, over paired documents."""
     missed, spurious = Counter[str](), Counter[str]()
     for right, predicted in zip(gold, found, strict=True):
-        wanted, given = _relations(right), _relations(predicted)
-        unmet, wrong = wanted - given, given - wanted
-        missed.update(_class(key, predicted, wrong, MISSED) for key in unmet)
-        spurious.update(_class(key, right, unmet, SPURIOUS) for key in wrong)
+        unmet, wrong = relation_classes(right, predicted)
+        missed.update(unmet.values())
+        spurious.update(wrong.values())
     return missed, spurious
 
 
+def relation_classes(gold: Document, found: Document) -> tuple[dict[Key, str], dict[Key, str]]:
+    """Return the class of each missed relation and of each spurious one of a sentence."""
+    wanted, given = _relations(gold), _relations(found)
+    unmet, wrong = wanted - given, given - wanted
+    return (
+        {key: _class(key, found, wrong, MISSED) for key in unmet},
+        {key: _class(key, gold, unmet, SPURIOUS) for key in wrong},
+    )
+
+
+def entity_classes(gold: Document, found: Document) -> tuple[dict[Entity, str], dict[Entity, str]]:
+    """Return the class of each missed entity and of each spurious one of a sentence; entities without their scores."""
+    wanted, given = _entities(gold), _entities(found)
+    unmet, wrong = wanted - given, given - wanted
+    return (
+        {entity: _entity_class(entity, wrong, MISSED_ENTITY) for entity in unmet},
+        {entity: _entity_class(entity, unmet, SPURIOUS_ENTITY) for entity in wrong},
+    )
+
+
+def _entities(document: Document) -> set[Entity]:
+    return {bare(entity) for entity in document.entities if not entity.is_root}
+
+
+def _entity_class(entity: Entity, there: set[Entity], names: Sequence[str]) -> str:
+    nothing, boundary, kind = names
+    if any((other.start, other.end) == (entity.start, entity.end) for other in there):
+        return kind
+    return boundary if any(other.start < entity.end and entity.start < other.end for other in there) else nothing
+
+
 def _relations(document: Document) -> set[Key]:
-    ends = [_bare(entity) for entity in document.entities]
+    ends = [bare(entity) for entity in document.entities]
     return {(relation.type, ends[relation.head], ends[relation.tail]) for relation in document.relations}
 
 
-def _bare(entity: Entity) -> Entity:
+def bare(entity: Entity) -> Entity:
+    """Return an entity without its score, as matching compares it."""
     return Entity(entity.type, entity.start, entity.end)
 
 

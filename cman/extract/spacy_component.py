@@ -5,8 +5,8 @@ language. Entities that were there already are replaced.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from spacy.language import Language

@@ -17,7 +17,7 @@ SMALL = {
     "label": {"emb": 4},
     "lstm": {"hidden": 8},
     "attn": {"heads": 2},
-    "rel": {"hidden": 8, "prior": None},
+    "rel": {"hidden": 8, "prior": 0.95},
 }
 DOCUMENT = Document(
     "1",

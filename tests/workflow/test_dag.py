@@ -50,7 +50,7 @@ def test_bare_snakemake_plans_the_whole_way_to_tables_figures_and_appendix(bare,
     )
     processes = training_processes(configured, configured.corpora)
     counts = {"predict": runs, "score": runs, "prepare": 2, "prepare_folds": 1, "fetch": 7}
-    counts |= dict.fromkeys(("tables", "figures", "appendix", "decoding_speed"), 1)
+    counts |= dict.fromkeys(("tables", "figures", "appendix", "browser", "decoding_speed"), 1)
     counts |= {f"train_{process.name}": 1 for process in processes}
     planned = untouched.counted(bare)
     assert {rule: planned.get(rule) for rule in counts} == counts

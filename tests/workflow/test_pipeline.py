@@ -34,7 +34,7 @@ EXPERIMENTS = ("cman", "small")
 RUNS = "results/runs/tiny/{}/main/seed1"
 CONFIGURATION = ("--configfile", "tiny.yaml")
 # Jobs after a training of one run whose prepared documents stay as they are.
-REPORTED = {"tables": 1, "figures": 1, "appendix": 1, "all": 1}
+REPORTED = {"tables": 1, "figures": 1, "appendix": 1, "browser": 1, "all": 1}
 AFTER_TRAIN = {"predict": 1, "score": 1, "decoding_speed": 1, **REPORTED}
 
 
@@ -182,6 +182,7 @@ def test_a_finished_workflow_has_nothing_to_do(finished):
         ("cman/report/tables.py", REPORTED),
         ("cman/report/figures/draw.py", {"figures": 1, "all": 1}),
         ("cman/report/appendix/question.py", {"appendix": 1, "all": 1}),
+        ("cman/report/browser/data.py", {"browser": 1, "all": 1}),
         ("cman/model/label_gate.py", {"train": 2, "predict": 2, "score": 2, "decoding_speed": 1, **REPORTED}),
         ("cman/model/predict.py", {"predict": 2, "score": 2, "decoding_speed": 1, **REPORTED}),
         ("cman/corpora/sources.py", None),

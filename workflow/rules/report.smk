@@ -1,11 +1,12 @@
-# What is made of scored runs: the paper's tables and figures, and the appendix with what the paper leaves out. Each has a
-# JSON sibling that names the runs behind every figure in it.
+# What is made of scored runs: the paper's tables and figures, and the appendix with what the paper leaves out, each with a
+# JSON sibling that names the runs behind every figure in it; and a page of all predictions.
 
 
 localrules:
     tables,
     figures,
     appendix,
+    browser,
 
 
 FORMATS = ["pdf", "png", "csv", "json"]  # and svg, which the report shows
@@ -114,3 +115,25 @@ rule appendix:
         "appendix"
     shell:
         "cman appendix {params.runs} --corpora results/corpora --output {output.tex} --log {log}"
+
+
+rule browser:
+    input:
+        runs=run_files(WITH_GOLD),
+        gold=gold_documents(WITH_GOLD),
+        code=code(
+            "experiments.py",
+            "report/*.py",
+            "report/browser/*",
+            "evaluation/*.py",
+        ),
+    output:
+        "results/browser.html",
+    log:
+        "results/logs/browser.log",
+    params:
+        runs=WITH_GOLD,
+    message:
+        "prediction browser"
+    shell:
+        "cman browser {params.runs} --corpora results/corpora --output {output} --log {log}"

@@ -1,0 +1,201 @@
+"""What the page knows: gold and predicted annotations of the test sentences, and what is wrong with each of them.
+
+Compact, because there may be a hundred runs: tokens and gold stand once for each division of a corpus, and an
+annotation is a few whole numbers in one flat list for a sentence:
+
+    gold        [type, start, end, ...], [type, head, tail, ...]
+    predicted   [type, start, end, score, kind, ...], [type, head, tail, score, kind, ...]
+
+and for each run the kinds of the gold annotations beside it, in the same order. `type` is a position in `entityTypes`
+or `relationTypes`, `head` and `tail` are positions in the sentence's entities, `score` is in thousandths or -1 for
+none, and `kind` is a position in `ENTITY_KINDS` or `RELATION_KINDS`. Duplicates stand once, as strict matching counts
+them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cman.corpora.document import Document, Entity
+from cman.errors import CmanError
+from cman.evaluation.errors import (
+    MISSED,
+    MISSED_ENTITY,
+    SPURIOUS,
+    SPURIOUS_ENTITY,
+    bare,
+    entity_classes,
+    relation_classes,
+)
+from cman.experiments import EXPERIMENTS
+from cman.report.predictions import Predicted, read_predicted
+from cman.report.results import Run
+
+GIVEN = "given"  # DREC's artificial root, which was not there to be found
+ENTITY_KINDS = ("right", *dict.fromkeys((MISSED_ENTITY[0], *SPURIOUS_ENTITY)), GIVEN)
+RELATION_KINDS = ("right", *dict.fromkeys((MISSED[0], *SPURIOUS[:-1], MISSED[-1], SPURIOUS[-1])))
+CORPORA = ("conll04", "ade", "drec")  # the paper's order; then others by name
+NO_SCORE = -1
+
+_Relation = tuple[str, Entity, Entity]
+
+
+def page_data(runs: Iterable[Run], corpora: Path) -> dict[str, Any]:
+    """Return all that the page shows, as it becomes JSON.
+
+    Args:
+        runs: of any corpora, experiments, divisions and seeds.
+        corpora: the folder of prepared corpora, such as `results/corpora`.
+
+    Raises:
+        CmanError: a run stands there twice; runs of one corpus disagree on its title or on its being a sample; a file
+            is missing or malformed; or predictions do not belong to the gold documents or to their scores.
+    """
+    ordered = sorted(runs, key=_place)
+    _check(ordered)
+    names = list(dict.fromkeys(run.corpus for run in ordered))
+    return {
+        "entityKinds": ENTITY_KINDS,
+        "relationKinds": RELATION_KINDS,
+        "corpora": [_corpus(read_predicted((run for run in ordered if run.corpus == name), corpora)) for name in names],
+    }
+
+
+def _place(run: Run) -> tuple[Any, ...]:
+    experiments = list(EXPERIMENTS)
+    known = experiments.index(run.experiment) if run.experiment in EXPERIMENTS else len(experiments)
+    corpus = CORPORA.index(run.corpus) if run.corpus in CORPORA else len(CORPORA)
+    return corpus, run.corpus, run.split, known, run.experiment, run.seed
+
+
+def _check(runs: Sequence[Run]) -> None:
+    seen: dict[tuple[str, str, str, int], Run] = {}
+    corpora: dict[str, Run] = {}
+    for run in runs:
+        earlier = seen.setdefault((run.corpus, run.experiment, run.split, run.seed), run)
+        if earlier is not run:
+            raise CmanError(
+                f"{earlier.folder} and {run.folder}: both are {run.corpus}/{run.experiment}, split {run.split}, seed "
+                f"{run.seed}; wanted each run once"
+            )
+        first = corpora.setdefault(run.corpus, run)
+        for name in ("corpus_title", "sample"):
+            if getattr(run, name) != getattr(first, name):
+                raise CmanError(
+                    f"{run.folder}: field {name}: found {getattr(run, name)!r}, wanted {getattr(first, name)!r} as in "
+                    f"{first.folder}; both are of {run.corpus}"
+                )
+
+
+def _corpus(predicted: Sequence[Predicted]) -> dict[str, Any]:
+    documents = [document for member in predicted for document in (*member.gold, *member.found)]
+    entity_types = sorted({entity.type for document in documents for entity in document.entities})
+    relation_types = sorted({relation.type for document in documents for relation in document.relations})
+    types = ({name: at for at, name in enumerate(names)} for names in (entity_types, relation_types))
+    coder = _Coder(*types)
+    splits: dict[str, list[Predicted]] = {}
+    for member in predicted:
+        splits.setdefault(member.run.split, []).append(member)
+    first = predicted[0].run
+    return {
+        "name": first.corpus,
+        "title": first.corpus_title,
+        "sample": first.sample,
+        "entityTypes": entity_types,
+        "relationTypes": relation_types,
+        "splits": [_split(name, members, coder) for name, members in splits.items()],
+    }
+
+
+def _split(name: str, members: Sequence[Predicted], coder: "_Coder") -> dict[str, Any]:
+    gold = members[0].gold  # every run of a division was checked against the same file
+    return {
+        "name": name,
+        "ids": [document.id for document in gold],
+        "tokens": [document.tokens for document in gold],
+        "gold": [coder.gold(document) for document in gold],
+        "runs": [
+            {
+                "experiment": member.run.experiment,
+                "title": member.run.title,
+                "seed": member.run.seed,
+                "inputs": member.run.inputs_title,
+                "protocol": member.run.protocol,
+                "found": [coder.found(right, given) for right, given in zip(member.gold, member.found, strict=True)],
+            }
+            for member in members
+        ],
+    }
+
+
+class _Coder:
+    """Turns annotations into whole numbers."""
+
+    def __init__(self, entity_types: Mapping[str, int], relation_types: Mapping[str, int]) -> None:
+        self.entity_types, self.relation_types = entity_types, relation_types
+
+    def gold(self, document: Document) -> list[list[int]]:
+        """Return the annotations of a gold document."""
+        entities, relations = _distinct(document)
+        places = {entity: place for place, entity in enumerate(entities)}
+        return [
+            [number for entity in entities for number in self._entity(entity)],
+            [number for relation in relations for number in self._relation(relation, places)],
+        ]
+
+    def found(self, gold: Document, found: Document) -> list[list[int]]:
+        """Return the predicted annotations with their kinds, and the kinds of the gold ones."""
+        unmet_entities, wrong_entities = entity_classes(gold, found)
+        unmet_relations, wrong_relations = relation_classes(gold, found)
+        entities, relations = _distinct(found)
+        places = {entity: place for place, entity in enumerate(entities)}
+        wanted_entities, wanted_relations = _distinct(gold)
+        return [
+            [
+                number
+                for entity, score in entities.items()
+                for number in (*self._entity(entity), _thousandths(score), _entity_kind(entity, wrong_entities))
+            ],
+            [
+                number
+                for relation, score in relations.items()
+                for number in (
+                    *self._relation(relation, places),
+                    _thousandths(score),
+                    _relation_kind(relation, wrong_relations),
+                )
+            ],
+            [_entity_kind(entity, unmet_entities) for entity in wanted_entities],
+            [_relation_kind(relation, unmet_relations) for relation in wanted_relations],
+        ]
+
+    def _entity(self, entity: Entity) -> tuple[int, int, int]:
+        return self.entity_types[entity.type], entity.start, entity.end
+
+    def _relation(self, relation: _Relation, places: Mapping[Entity, int]) -> tuple[int, int, int]:
+        kind, head, tail = relation
+        return self.relation_types[kind], places[head], places[tail]
+
+
+def _distinct(document: Document) -> tuple[dict[Entity, float | None], dict[_Relation, float | None]]:
+    """Return each entity and each relation once, in the order of the text, with the score of its first mention."""
+    entities: dict[Entity, float | None] = {}
+    relations: dict[_Relation, float | None] = {}
+    for entity in sorted(document.entities, key=lambda entity: (entity.start, -entity.end, entity.type)):
+        entities.setdefault(bare(entity), entity.score)
+    for relation in document.relations:
+        head, tail = (bare(document.entities[place]) for place in (relation.head, relation.tail))
+        relations.setdefault((relation.type, head, tail), relation.score)
+    return entities, relations
+
+
+def _entity_kind(entity: Entity, wrong: Mapping[Entity, str]) -> int:
+    return ENTITY_KINDS.index(GIVEN if entity.is_root else wrong.get(entity, "right"))
+
+
+def _relation_kind(relation: _Relation, wrong: Mapping[_Relation, str]) -> int:
+    return RELATION_KINDS.index(wrong.get(relation, "right"))
+
+
+def _thousandths(score: float | None) -> int:
+    return NO_SCORE if score is None else round(1000 * score)

@@ -1,0 +1,89 @@
+// Puts the parts together: a change of the state lists the sentences anew and writes the address.
+
+let state = firstState();
+let cached = { key: "", sentences: [] };
+
+function writeAddress() {
+  // Some surroundings, such as a page shown within another, have no address of their own to be changed.
+  try { history.replaceState(null, "", toFragment(state)); } catch (error) { if (error.name !== "SecurityError") throw error; }
+}
+
+const list = makeList((sentence) => { state.at = sentence.key; writeAddress(); });
+
+function update(changes = {}) {
+  state = withRuns({ ...state, ...changes });
+  const choices = state.right ? COMPARISONS : SINGLE_COMPARISONS;
+  if (!(state.compare in choices)) state.compare = "any";
+  performance.mark("filter-start");
+  const corpus = corpusOf(state), runs = runsOf(corpus, state.split);
+  const key = JSON.stringify([state.corpus, state.split, state.left, state.right]);
+  const chosen = [runs.get(state.left), state.right ? runs.get(state.right) : null];
+  if (cached.key !== key) cached = { key, sentences: sentencesOf(corpus, state.split, ...chosen) };
+  const filter = filterOf(state);
+  const { listed, tallies } = select(corpus, cached.sentences, filter);
+  performance.measure("filter", "filter-start");
+  showControls(state);
+  showScores(state, tallies);
+  showBoxes("kinds", "kinds", state, tallies, (task) => KINDS[task], tick);
+  showBoxes("types", "types", state, tallies, (task) => typesOf(corpus, task), tick);
+  byId("heading").textContent = `${corpus.title}${corpus.sample ? " (sample corpus)" : ""}: gold and predictions`;
+  byId("status").textContent = `${listed.length} of ${cached.sentences.length} sentences`;
+  document.body.dataset.listed = listed.length;
+  list.show({ corpus, listed, filter, titles: chosen.map((run) => run?.title), wanted: state.text.trim().toLowerCase(),
+    severalSplits: state.split === ALL_FOLDS });
+  const at = listed.findIndex((sentence) => sentence.key === state.at);
+  if (at >= 0) list.choose(at, false);
+  writeAddress();
+  performance.measure("update", "filter-start");
+}
+
+function tick(group, value, on) {
+  const chosen = new Set(state[group]);
+  if (on) chosen.add(value);
+  else chosen.delete(value);
+  update({ [group]: chosen });
+}
+
+function swap() {
+  const turned = { "left-right": "right-left", "right-left": "left-right", "left-finds": "right-finds", "right-finds": "left-finds" };
+  const side = { left: "right", right: "left" }[state.side] ?? state.side;
+  if (state.right) update({ left: state.right, right: state.left, compare: turned[state.compare] ?? state.compare, side });
+}
+
+function readAddress() {
+  const { state: read, unknown } = fromFragment(location.hash);
+  const notice = byId("notice");
+  notice.hidden = unknown.length === 0;
+  notice.textContent = unknown.length ? `This address names what is not on this page: ${unknown.join("; ")}.` : "";
+  state = read;
+  update();
+}
+
+for (const id of ["left", "right", "task", "compare", "side", "order"]) {
+  byId(id).addEventListener("change", (event) => update({ [id]: event.target.value }));
+}
+byId("corpus").addEventListener("change", (event) => {
+  const corpus = DATA.corpora.find((one) => one.name === event.target.value);
+  update({ corpus: corpus.name, split: divisionsOf(corpus)[0], types: new Set(), at: "" });
+});
+byId("split").addEventListener("change", (event) => update({ split: event.target.value, at: "" }));
+byId("text").addEventListener("input", (event) => update({ text: event.target.value }));
+byId("swap").addEventListener("click", swap);
+byId("reset").addEventListener("click", () => update({ ...DEFAULTS, kinds: new Set(), types: new Set() }));
+byId("controls").addEventListener("submit", (event) => event.preventDefault());
+window.addEventListener("hashchange", readAddress);
+
+const KEYS = {
+  ArrowDown: () => list.move(1), j: () => list.move(1), ArrowUp: () => list.move(-1), k: () => list.move(-1),
+  Home: () => list.first(), End: () => list.last(), x: swap, "/": () => { byId("panel").open = true; byId("text").select(); byId("text").focus(); },
+};
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape") { document.activeElement?.blur(); byId("list").focus(); return; }
+  if (event.target.closest("input:not([type=checkbox]), select")) return;
+  const act = KEYS[event.key];
+  if (act) { event.preventDefault(); act(); }
+});
+
+if (matchMedia("(max-width: 800px)").matches) byId("panel").open = false;
+readAddress();

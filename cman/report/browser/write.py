@@ -1,0 +1,85 @@
+"""Writes the prediction browser: a template with its style, its scripts and the data of the runs within it.
+
+The page asks for nothing else: its content security policy allows no address at all, and of scripts and styles the
+very ones that stand in it. Its bytes depend on the runs and the prepared corpora only.
+"""
+
+import base64
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from cman.errors import UsageError
+from cman.files import write_text
+from cman.report import style
+from cman.report.browser.data import page_data
+from cman.report.results import read_run
+
+log = logging.getLogger(__name__)
+
+HERE = Path(__file__).parent
+SCRIPTS = ("model", "filter", "layout", "draw", "card", "list", "state", "controls", "main")  # each knows those before
+COLOURS = {
+    "blue": style.BLUE,
+    "vermilion": style.VERMILION,
+    "purple": style.PURPLE,
+    "green": style.GREEN,
+    "orange": style.ORANGE,
+    "sky": style.SKY,
+}
+
+
+def write_browser(folders: Sequence[Path], corpora: Path, output: Path) -> None:
+    """Write the page of all runs.
+
+    Args:
+        folders: run folders or records, at least one, of any corpora.
+        corpora: the folder of prepared corpora, such as `results/corpora`.
+        output: the HTML file.
+
+    Raises:
+        UsageError: no run is given, or `output` is not named as a page.
+        CmanError: a run is malformed, stands there twice, is of another version of its corpus, or its predictions do
+            not give its scores.
+    """
+    if not folders:
+        raise UsageError("runs: found none, wanted at least one run folder")
+    if output.suffix != ".html":
+        raise UsageError(f"--output: found {output.name!r}, wanted a file whose name ends in .html")
+    page = render(page_data([read_run(folder) for folder in folders], corpora))
+    write_text(output, page)
+    log.info("%s: %d runs, %.1f MB", output, len(folders), len(page.encode()) / 1e6)
+
+
+def render(data: dict[str, Any]) -> str:
+    """Return the page for what `page_data` gives."""
+    colours = "".join(f"--{name}:{value};" for name, value in COLOURS.items())
+    sheet = f":root{{{colours}}}\n{(HERE / 'page.css').read_text(encoding='utf-8')}"
+    parts = "".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+    script = f'"use strict";\n(() => {{\n{parts}}})();\n'
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("page.html").render(
+        style=sheet, script=script, data=embedded(data), style_hash=_hash(sheet), script_hash=_hash(script)
+    )
+
+
+def embedded(data: Any) -> str:
+    """Return JSON that can stand within a `<script>`: no text of a corpus can end the element or begin another."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
