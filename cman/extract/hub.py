@@ -10,7 +10,6 @@ from typing import Any
 
 from huggingface_hub import ModelHubMixin, snapshot_download
 
-from cman.errors import CmanError
 from cman.extract.extractor import Extractor
 from cman.model.folder import ModelFolder
 
@@ -18,8 +17,17 @@ from cman.model.folder import ModelFolder
 class HubExtractor(Extractor, ModelHubMixin):
     """An `Extractor` that a hub can keep; arguments as for `Extractor`, and the folder that it was loaded from."""
 
-    def __init__(self, folder: ModelFolder, source: Path, **options: Any) -> None:
-        super().__init__(folder, **options)
+    # Spelled out, because the mixin passes all of config.json on to a class that takes any keyword.
+    def __init__(
+        self,
+        folder: ModelFolder,
+        source: Path,
+        device: str = "auto",
+        threads: int | None = None,
+        threshold: float | None = None,
+        language: str | None = None,
+    ) -> None:
+        super().__init__(folder, device, threads, threshold, language)
         self.source = source
 
     @classmethod
@@ -44,17 +52,14 @@ class HubExtractor(Extractor, ModelHubMixin):
     ) -> "HubExtractor":
         folder = Path(model_id)
         if not folder.is_dir():
-            try:
-                folder = Path(
-                    snapshot_download(
-                        model_id,
-                        revision=revision,
-                        cache_dir=cache_dir,
-                        force_download=force_download,
-                        local_files_only=local_files_only,
-                        token=token,
-                    )
+            folder = Path(
+                snapshot_download(
+                    model_id,
+                    revision=revision,
+                    cache_dir=cache_dir,
+                    force_download=force_download,
+                    local_files_only=local_files_only,
+                    token=token,
                 )
-            except (OSError, ValueError) as error:  # all that the hub's client raises
-                raise CmanError(f"{model_id}: is no folder, and no model of the hub could be had ({error})") from None
+            )
         return cls.load(folder, **options)

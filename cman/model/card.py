@@ -37,6 +37,7 @@ def card(facts: dict[str, Any], config: dict[str, Any], vocabulary: dict[str, An
         "\n\n**Trained on a generated sample corpus: it shows that everything works and is of no use.**"
         * facts["sample"]
     )
+    documents, seed = facts["documents"]["trained_on"], facts["seed"]
     git = facts.get("git") or {}
     revision = f"{git.get('revision') or 'not known'}{' (changed)' if git.get('changed') else ''}"
     lines = [
@@ -61,12 +62,12 @@ def card(facts: dict[str, Any], config: dict[str, Any], vocabulary: dict[str, An
         f"| relations | {', '.join(vocabulary['relations']) or 'none'} |",
         f"| language of text | {language} (tokens of spaCy's blank pipeline) |",
         f"| protocol | {facts['protocol']} |",
-        f"| trained on | {facts['documents']['trained_on']} documents; division {facts['split']}, seed {facts['seed']} |",
+        f"| trained on | {documents} documents; division {facts['split']}, seed {seed} |",
         f"| date | {facts.get('date') or 'not recorded'} |",
         f"| parameters | {facts['parameters']:,} |",
         f"| revision of `cman` | {revision} |",
         "",
-        f"Scores on the {scores['documents']} test documents, in percent. Strict: spans, types and direction are right.",
+        f"Scores on the {scores['documents']} test documents, in percent. Strict: spans, types and direction right.",
         "",
         "| | matching | precision | recall | F1 | gold |",
         "|---|---|---|---|---|---|",

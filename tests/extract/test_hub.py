@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import pytest
 from untrained import untrained
 
 from cman import Extractor
-from cman.errors import CmanError
 from cman.extract.hub import HubExtractor
 
 
@@ -19,8 +17,3 @@ def test_a_saved_model_is_the_folder_with_its_card_and_loads_again(tmp_path: Pat
         assert (tmp_path / "saved" / name).read_bytes() == (source / name).read_bytes()
     again = HubExtractor.from_pretrained(str(tmp_path / "saved"), threshold=0.2)
     assert again("Ada lives in London.") == Extractor.load(source, threshold=0.2)("Ada lives in London.")
-
-
-def test_a_model_that_cannot_be_had_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(CmanError, match=r"nobody/nothing: is no folder, and no model of the hub"):
-        HubExtractor.from_pretrained("nobody/nothing", cache_dir=tmp_path, local_files_only=True)

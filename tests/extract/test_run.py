@@ -70,7 +70,8 @@ def test_standard_input_and_output_are_the_default(model: Path) -> None:
 def test_csv_has_a_triple_a_row_and_parquet_what_jsonl_has(model: Path, tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text(f"{SENTENCE}\n\n")
     for form in ("jsonl", "csv", "parquet"):
-        run("--model", model, "--input", tmp_path / "in.txt", "--output", tmp_path / f"out.{form}", "--format", form)
+        files = ("--input", tmp_path / "in.txt", "--output", tmp_path / f"out.{form}", "--format", form)
+        run("--model", model, *files, "--threshold", 0)
     values = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pylist() == values
     rows = list(csv.DictReader((tmp_path / "out.csv").open()))
