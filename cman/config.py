@@ -124,6 +124,12 @@ class Configuration(Group):
         ):
             if name is not None and name not in known:
                 raise UsageError(_unknown(f"name at {key}", name, known))
+        name = settings.contextual.encoder
+        if settings.encoder.trainable and self.encoders[name].options is not None:
+            raise UsageError(
+                f"experiment {experiment}: encoder.trainable: found {name!r}, which is an ELMo and stays frozen, "
+                "wanted a transformer"
+            )
         return settings
 
     def narrowed(self, corpus: str, experiment: str | None = None, features: str | None = None) -> dict[str, Any]:

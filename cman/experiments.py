@@ -79,6 +79,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         "CMAN of 2020: one phase, no gate, no uncertainty",
         {"ner.phases": 1, "gate.kind": "none", "uw.enabled": False},
     ),
+    "cman-finetuned": Experiment("CMAN, encoder fine-tuned", {"encoder.trainable": True}),
     "cman-one-phase": Experiment("CMAN, one phase", {"ner.phases": 1}),
     "cman-predicted": Experiment("CMAN, predicted labels in training", {"label.source": "predicted"}),
     "cman-scheduled": Experiment("CMAN, half predicted labels in training", {"label.source": "scheduled"}),

@@ -48,11 +48,28 @@ class Char(Group):
 
 
 class Contextual(Group):
-    """Frozen contextual features in the place of the paper's ELMo (III-A1)."""
+    """Contextual features in the place of the paper's ELMo (III-A1); frozen unless `encoder.trainable`."""
 
     enabled: bool = True
     encoder: str = Field("minilm", description="name of an encoder under `encoders`")
     mix: Literal["scalar", "mean", "top"] = Field("scalar", description="how the encoder's layers become one vector")
+
+
+class FineTuning(Group):
+    """Training the contextual encoder along with the model, which the paper does not do: its ELMo is frozen."""
+
+    trainable: bool = Field(
+        False, description="train the transformer that `contextual.encoder` names; no cached features"
+    )
+    lr: Annotated[float, Field(gt=0.0)] = Field(
+        5e-5, description="its learning rate after warm-up, falling linearly to 0"
+    )
+    warmup: Share = Field(0.1, description="share of all steps in which its learning rate rises from 0")
+    weight_decay: Annotated[float, Field(ge=0.0)] = Field(0.01, description="decoupled, of its matrices alone")
+    checkpointing: bool = Field(False, description="compute its inner values again in the backward pass: less memory")
+    precision: Literal["auto", "float32", "bf16-mixed"] = Field(
+        "auto", description="of its training; auto: bf16-mixed on a GPU, float32 on a CPU. Predictions are float32"
+    )
 
 
 class Label(Group):
@@ -204,6 +221,7 @@ class Settings(Group):
     word: Word = Word()
     char: Char = Char()
     contextual: Contextual = Contextual()
+    encoder: FineTuning = FineTuning()
     label: Label = Label()
     lstm: Recurrent = Recurrent()
     attn: Attention = Attention()
@@ -226,4 +244,8 @@ class Settings(Group):
             raise ValueError(f"attn.heads is {self.attn.heads}, wanted a divisor of 2 x lstm.hidden = {width}")
         if self.architecture == "cman" and self.bla.enabled and not self.label.emb:
             raise ValueError("label.emb is 0, wanted at least 1: BLA reads label embeddings")
+        if self.encoder.trainable and not self.contextual.enabled:
+            raise ValueError(
+                "encoder.trainable is true and contextual.enabled false, wanted contextual inputs to train"
+            )
         return self

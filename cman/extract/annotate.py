@@ -43,8 +43,10 @@ class Annotator:
         if not sentences:
             return []
         folder = self.folder
-        features = None if folder.encoder is None else DocumentFeatures(self._open_encoder(), sentences)
-        encoded = EncodedDocuments(sentences, folder.vocabulary, features, folder.settings.rel.anchor, annotated=False)
+        frozen = folder.encoder is not None and folder.pieces is None
+        features = DocumentFeatures(self._open_encoder(), sentences) if frozen else None
+        anchor, pieces = folder.settings.rel.anchor, folder.pieces
+        encoded = EncodedDocuments(sentences, folder.vocabulary, features, anchor, annotated=False, pieces=pieces)
         result: list[Document | None] = [None] * len(sentences)
         batches = list(batches_by_length([len(sentence.tokens) for sentence in sentences]))
         run = map if self._pool is None else self._pool.map

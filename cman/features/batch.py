@@ -13,6 +13,7 @@ from torch import Tensor
 from cman.corpora.bio import tags_of
 from cman.corpora.document import Document
 from cman.features.cache import Features
+from cman.features.pieces import PieceTokenizer, Windows
 from cman.features.vocabulary import Vocabulary
 
 LENGTH_STEP = 4  # tokens
@@ -29,6 +30,7 @@ class Batch:
     contextual: Tensor | None  # (B, L, layers, size) float16
     tags: Tensor  # (B, L) tag ids, 0 in the padding
     relations: Tensor  # (n, 4): sentence, head's anchor, tail's anchor, label
+    windows: Windows | None = None  # pieces for an encoder that is part of the model
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
@@ -55,6 +57,7 @@ class EncodedDocuments:
     Args:
         anchor: the token that stands for an entity in a relation, `last` or `first` (`rel.anchor`).
         annotated: False leaves gold tags and relations out (text to be predicted may hold types the model lacks).
+        pieces: the tokenizer of an encoder that is part of the model; such a model reads no cached features.
 
     Raises:
         CmanError: entities overlap, or the cache lacks a document (see `FeatureCache.rows`).
@@ -67,11 +70,14 @@ class EncodedDocuments:
         cache: Features | None,
         anchor: str = "last",
         annotated: bool = True,
+        pieces: PieceTokenizer | None = None,
     ) -> None:
         self.documents = documents
         self.lengths = np.array([len(document.tokens) for document in documents])
         self._cache = cache
         self._rows = [cache.rows(document) for document in documents] if cache is not None else []
+        self._tokenizer = pieces
+        self._pieces = [pieces.pieces(document) for document in documents] if pieces is not None else []
         forms: dict[str, int] = {}
         for document in documents:
             for token in document.tokens:
@@ -131,7 +137,13 @@ class EncodedDocuments:
             contextual=self._contextual(indices, lengths, longest),
             tags=torch.from_numpy(tags),
             relations=torch.from_numpy(np.concatenate(relations)),
+            windows=self._windows(indices, longest),
         )
+
+    def _windows(self, indices: Sequence[int], longest: int) -> Windows | None:
+        if self._tokenizer is None:
+            return None
+        return self._tokenizer.windows([self._pieces[index] for index in indices], longest)
 
     def _contextual(self, indices: Sequence[int], lengths: np.ndarray, longest: int) -> Tensor | None:
         if self._cache is None:

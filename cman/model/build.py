@@ -4,6 +4,7 @@ from torch import Tensor
 
 from cman.features.vocabulary import Vocabulary
 from cman.model.cman import Cman
+from cman.model.finetuning import TrainableEncoder
 from cman.model.inputs import Inputs
 from cman.model.multihead import MultiHead
 from cman.settings import Settings
@@ -14,7 +15,8 @@ def build_model(
     vocabulary: Vocabulary,
     vectors: Tensor | None = None,
     contextual: tuple[int, int] | None = None,
+    encoder: TrainableEncoder | None = None,
 ) -> Cman | MultiHead:
     """Return a new model of the architecture that the settings name; arguments as for `Inputs`."""
-    inputs = Inputs(vocabulary, settings, vectors, contextual)
+    inputs = Inputs(vocabulary, settings, vectors, contextual, encoder)
     return (Cman if settings.architecture == "cman" else MultiHead)(inputs, vocabulary, settings)

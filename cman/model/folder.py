@@ -3,6 +3,7 @@
 model.safetensors   weights
 config.json         settings, where contextual features come from, and what the model was trained on
 vocabulary.json     words, characters, tags and relation labels by id
+encoder/            of a model with a fine-tuned encoder: that one's configuration and tokenizer
 """
 
 from dataclasses import dataclass
@@ -16,13 +17,16 @@ from safetensors.torch import load_model, save_model
 
 from cman.errors import CmanError
 from cman.features.configured import Encoder
+from cman.features.pieces import PieceTokenizer
 from cman.features.vocabulary import Vocabulary
 from cman.files import atomic_path, read_json, write_json
 from cman.model.build import build_model
 from cman.model.cman import Cman
+from cman.model.finetuning import TrainableEncoder
 from cman.model.multihead import MultiHead
 from cman.settings import Settings
 
+ENCODER = "encoder"
 FORMAT = 1  # of config.json; raised when an older reader would misread a newer folder
 
 
@@ -38,10 +42,18 @@ class ModelFolder:
     trained_on: dict[str, Any]
     language: str = "en"  # whose tokens the training documents have; see `cman.extract.tokenize`
 
+    @property
+    def pieces(self) -> PieceTokenizer | None:
+        """The tokenizer of a fine-tuned encoder, which batches need; None for a model that reads features, or none."""
+        encoder = self.model.inputs.encoder
+        return None if encoder is None else encoder.pieces
+
     def save(self, folder: Path) -> None:
         """Write the folder; each file appears complete or not at all, config.json last."""
         with atomic_path(folder / "model.safetensors") as temporary:
             save_model(self.model, str(temporary))
+        if self.model.inputs.encoder is not None:
+            self.model.inputs.encoder.save_files(folder / ENCODER)
         write_json(folder / "vocabulary.json", self.vocabulary.to_json())
         config = {
             "format": FORMAT,
@@ -74,7 +86,9 @@ class ModelFolder:
             # Pre-trained vectors are among the weights; zeros of their size keep their place until those are read.
             own = settings.word.vectors is not None
             vectors = torch.zeros(len(vocabulary.words), config["word_size"]) if own else None
-            model = build_model(settings, vocabulary, vectors, contextual)
+            place = folder / ENCODER
+            tuned = TrainableEncoder(place, str(place), settings.encoder, False) if settings.encoder.trainable else None
+            model = build_model(settings, vocabulary, vectors, contextual, tuned)
             trained_on = config["trained_on"]
             language = config.get("language", cls.language)  # folders of before this key
         except (AttributeError, KeyError, TypeError, IndexError, ValidationError) as error:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from cman.features.batch import Batch
 from cman.features.vocabulary import Vocabulary
+from cman.model.finetuning import TrainableEncoder
 from cman.model.recurrent import Recurrent
 from cman.settings import Recurrent as RecurrentSettings
 from cman.settings import Settings
@@ -25,6 +26,7 @@ class Inputs(nn.Module):
     Args:
         vectors: (words, dim) pre-trained vectors in the order of the vocabulary, or None for random ones.
         contextual: (layers, size) of the contextual features, or None without them.
+        encoder: computes the contextual features of each batch, in the place of cached ones, and is trained.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Inputs(nn.Module):
         settings: Settings,
         vectors: Tensor | None = None,
         contextual: tuple[int, int] | None = None,
+        encoder: TrainableEncoder | None = None,
     ) -> None:
         super().__init__()
         dim = settings.word.dim if vectors is None else vectors.shape[1]
@@ -47,6 +50,10 @@ class Inputs(nn.Module):
         self.unknown_rate = settings.word.unknown_rate
         self.chars = CharBiLSTM(len(vocabulary.chars), settings) if settings.char.enabled else None
         self.static_size = dim + (2 * settings.char.hidden if self.chars is not None else 0)
+        self.encoder = encoder
+        if encoder is not None:
+            contextual = (encoder.layers, encoder.size)
+        self.contextual = contextual
         self.mix = LayerMix(contextual[0], settings.contextual.mix) if contextual is not None else None
         self.size = self.static_size + (contextual[1] if contextual is not None else 0)
 
@@ -59,10 +66,18 @@ class Inputs(nn.Module):
         if self.chars is not None:
             parts.append(self.chars(batch.chars)[batch.forms])
         if self.mix is not None:
-            if batch.contextual is None:
-                raise ValueError("the model needs contextual features and the batch has none")
-            parts.append(self.mix(batch.contextual))
+            parts.append(self.mix(self._layers(batch)))
         return torch.cat(parts, 2)
+
+    def _layers(self, batch: Batch) -> Tensor:
+        if self.encoder is not None:
+            if batch.windows is None:
+                raise ValueError("the model needs the pieces of its encoder and the batch has none")
+            layers: Tensor = self.encoder(batch.windows, tuple(batch.words.shape))
+            return layers
+        if batch.contextual is None:
+            raise ValueError("the model needs contextual features and the batch has none")
+        return batch.contextual
 
 
 class CharBiLSTM(nn.Module):
@@ -102,7 +117,7 @@ class LayerMix(nn.Module):
             self.weights = nn.Parameter(torch.zeros(layers))
             self.gamma = nn.Parameter(torch.ones(()))
 
-    def forward(self, layers: Tensor) -> Tensor:  # (B, L, layers, size) float16 -> (B, L, size) float32
+    def forward(self, layers: Tensor) -> Tensor:  # (B, L, layers, size) -> (B, L, size) float32
         if self.kind == "top":
             return layers[:, :, -1].float()
         if self.kind == "mean":

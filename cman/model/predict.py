@@ -42,7 +42,9 @@ def predict(
         CmanError: the cache or the encoder gives other features than the model was trained on.
     """
     features = cache
-    if folder.encoder is None:
+    if folder.pieces is not None and cache is not None:
+        raise CmanError("features: found cached ones, wanted none: the model's own encoder is fine-tuned")
+    if folder.encoder is None or folder.pieces is not None:
         features = None
     elif cache is None:
         encoder = open_encoder(folder.encoder, folder.settings.contextual.encoder, device, Layout())
@@ -53,7 +55,8 @@ def predict(
             f"contextual features: found {found} (layers, size), the model was trained on {folder.contextual}"
         )
     model = folder.model.to(device).eval()
-    encoded = EncodedDocuments(documents, folder.vocabulary, features, folder.settings.rel.anchor, annotated=False)
+    anchor = folder.settings.rel.anchor
+    encoded = EncodedDocuments(documents, folder.vocabulary, features, anchor, annotated=False, pieces=folder.pieces)
     result: list[Document | None] = [None] * len(documents)
     dropped = Dropped()
     with torch.inference_mode():

@@ -194,9 +194,11 @@ def _training(settings: Mapping[str, Any]) -> str:
         return ""
     epochs = "" if training["protocol"] == "retrain" else f"{training['epochs']} epochs, "
     adversarial = ", adversarial" if settings["at"]["enabled"] else ""
+    encoder = settings.get("encoder") or {"trainable": False}  # runs without the key were made before there was one
+    tuned = f", encoder trained at {encoder['lr']:g}" if encoder["trainable"] else ""
     return (
         f"{epochs}batches of {training['batch_size']}, learning rate {training['lr']:g} ({training['schedule']}), "
-        f"dropout {dropout['inputs']:g} and {dropout['recurrent']:g}{adversarial}"
+        f"dropout {dropout['inputs']:g} and {dropout['recurrent']:g}{adversarial}{tuned}"
     )
 
 

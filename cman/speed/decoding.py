@@ -156,6 +156,8 @@ def _contenders(
     made: Any = partial(Contender, model, documents=documents, device=device, batch_size=options.batch_size)
     if folder.encoder is None:
         return [made("none", cache=None, encoder=None)]
+    if folder.pieces is not None:  # its encoder is part of it
+        return [made("computed", cache=None, encoder=None)]
     name = folder.settings.contextual.encoder
     cache = FeatureCache(features / model.corpus / name)
     encoder = open_encoder(folder.encoder, name, device, Layout())

@@ -1,4 +1,4 @@
-"""What a training reads: documents, cached features and word vectors, with the training subset of Figure 7."""
+"""What a training reads: documents, features or an encoder, word vectors, with the training subset of Figure 7."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,10 @@ from cman.config import Configuration
 from cman.corpora.document import Document, read_documents
 from cman.features.cache import FeatureCache
 from cman.features.configured import Encoder
+from cman.features.model_directory import file_names, model_directory
 from cman.features.vocabulary import Vocabulary
 from cman.features.word_vectors import read_corpus_vectors
+from cman.files import sha256
 from cman.layout import Layout
 from cman.settings import Settings
 
@@ -28,7 +30,11 @@ class TrainingData:
     cache: FeatureCache | None
     encoder: Encoder | None
     vectors: tuple[list[str], np.ndarray] | None
-    files: list[Path]
+    files: dict[str, Path]  # by the name that provenance gives them
+
+    def hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of each of these files."""
+        return {name: sha256(path) for name, path in self.files.items()}
 
     @classmethod
     def read(
@@ -47,7 +53,14 @@ class TrainingData:
             files.append(folder / "test.jsonl")
             every_token += read_documents(files[-1])
         cache = encoder = vectors = None
-        if settings.contextual.enabled:
+        opened: dict[str, Path] = {}
+        if settings.encoder.trainable:
+            encoder = configuration.encoders[settings.contextual.encoder]
+            place = model_directory(encoder, settings.contextual.encoder)
+            # By where the configuration says they are: a package or the hub's cache stands elsewhere on each machine.
+            named = encoder.package or encoder.name or encoder.path
+            opened = {f"{named}/{name}": place / name for name in file_names(place)}
+        elif settings.contextual.enabled:
             place = layout.features(corpus, settings.contextual.encoder)
             cache, encoder = FeatureCache(place), configuration.encoders[settings.contextual.encoder]
             files += [place / "features.npy", place / "index.json"]
@@ -63,7 +76,7 @@ class TrainingData:
             cache=cache,
             encoder=encoder,
             vectors=vectors,
-            files=files,
+            files={str(path): path for path in files} | opened,
         )
 
     def vocabulary(self, documents: Sequence[Document], settings: Settings) -> tuple[Vocabulary, Tensor | None]:

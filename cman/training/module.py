@@ -22,6 +22,7 @@ from cman.model.losses import JointLoss
 from cman.model.multihead import MultiHead
 from cman.settings import Settings
 from cman.training.batches import TrainingBatches
+from cman.training.schedule import parameter_groups, warmed_up
 
 
 class JointTraining(lightning.LightningModule):
@@ -53,8 +54,8 @@ class JointTraining(lightning.LightningModule):
         self.dev_scores: dict[str, float] = {}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        return torch.optim.Adam(trained, lr=self.settings.training.lr, eps=1e-8, fused=True)
+        groups = parameter_groups(self, self.model.inputs.encoder, self.settings.encoder)
+        return torch.optim.Adam(groups, lr=self.settings.training.lr, eps=1e-8, fused=True)
 
     def transfer_batch_to_device(self, batch, device, dataloader_idx):  # type: ignore[no-untyped-def]
         if isinstance(batch, tuple):
@@ -102,10 +103,13 @@ class JointTraining(lightning.LightningModule):
         return x.grad
 
     def _set_learning_rate(self, batch_idx: int) -> None:
-        training = self.settings.training
-        if training.schedule == "linear":
-            done = (self.current_epoch + batch_idx / len(self.batches)) / training.epochs
-            for group in self._optimiser.param_groups:
+        training, encoder = self.settings.training, self.settings.encoder
+        step, steps = self.current_epoch * len(self.batches) + batch_idx, training.epochs * len(self.batches)
+        done = (self.current_epoch + batch_idx / len(self.batches)) / training.epochs
+        for group in self._optimiser.param_groups:
+            if group["of_encoder"]:
+                group["lr"] = encoder.lr * warmed_up(step, steps, encoder.warmup)
+            elif training.schedule == "linear":
                 group["lr"] = training.lr * (1.0 - done)
 
     def mean_losses(self) -> dict[str, float]:

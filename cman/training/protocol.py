@@ -25,8 +25,9 @@ from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments, EvaluationBatches
 from cman.features.vocabulary import Vocabulary
-from cman.files import read_json, sha256, write_json
+from cman.files import read_json, write_json
 from cman.model.build import build_model
+from cman.model.finetuning import TrainableEncoder
 from cman.settings import Settings
 from cman.training.batches import TrainingBatches
 from cman.training.data import TrainingData, subset
@@ -89,20 +90,30 @@ class Run:
         vocabulary, vectors = self.data.vocabulary(documents, self.settings)
         cache = self.data.cache
         contextual = None if cache is None else (cache.layers, cache.size)
-        model = build_model(self.settings, vocabulary, vectors, contextual)
+        encoder = self._encoder()
+        pieces = None if encoder is None else encoder.pieces
+        model = build_model(self.settings, vocabulary, vectors, contextual, encoder)
         if stage == 0:
             size = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
             log.info("%d trained parameters, %d documents", size, len(documents))
         anchor, training = self.settings.rel.anchor, self.settings.training
-        encoded = EncodedDocuments(documents, vocabulary, cache, anchor)
+        encoded = EncodedDocuments(documents, vocabulary, cache, anchor, pieces=pieces)
         batches = TrainingBatches(encoded, training.batch_size, self.seed, training.shuffle)
         module = JointTraining(model, self.settings, vocabulary, batches, self.seed, stage, dev)
         checkpoint = self.checkpoints / f"{('select', 'retrain')[stage]}.ckpt"
         keep_best = self._best_weights if dev and training.protocol == "train" else None
         progress = Progress(checkpoint, training.patience if dev else None, keep_best)
-        evaluation = EvaluationBatches(EncodedDocuments(dev, vocabulary, cache, annotated=False)) if dev else None
+        held_out = EncodedDocuments(dev, vocabulary, cache, annotated=False, pieces=pieces) if dev else None
+        evaluation = None if held_out is None else EvaluationBatches(held_out)
         _fit(module, progress, batches, evaluation, epochs, self.device)
         return module, progress, vocabulary
+
+    def _encoder(self) -> TrainableEncoder | None:
+        """Return the encoder to be trained, with its pre-trained weights; None where features are frozen."""
+        if not self.settings.encoder.trainable:
+            return None
+        assert self.data.encoder is not None
+        return TrainableEncoder.open(self.data.encoder, self.settings.contextual.encoder, self.settings.encoder)
 
     def _result(
         self,
@@ -135,7 +146,7 @@ class Run:
                 code.update(path.read_bytes())
         return {
             "settings": json.loads(self.settings.model_dump_json()),
-            "inputs": {str(path): sha256(path) for path in self.data.files},
+            "inputs": self.data.hashes(),
             "code": code.hexdigest(),
             "seed": self.seed,
             "device": self.device,

@@ -14,7 +14,6 @@ import torch
 
 from cman.config import Configuration
 from cman.corpora.kinds import SAMPLES, AnyCorpus, Folded
-from cman.files import sha256
 from cman.kernels import backend
 from cman.settings import Settings
 from cman.training.data import TrainingData
@@ -86,7 +85,7 @@ def provenance(
         "git": _git(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "inputs": {str(path): sha256(path) for path in data.files},
+        "inputs": data.hashes(),
         "settings": settings.model_dump(mode="json"),
     }
 
@@ -123,7 +122,8 @@ def inputs_title(configuration: Configuration, settings: Settings) -> str:
         parts.append("characters")
     if settings.contextual.enabled:
         encoder = configuration.encoders[settings.contextual.encoder]
-        parts.append(f"{encoder.title or settings.contextual.encoder} (frozen)")
+        state = "fine-tuned" if settings.encoder.trainable else "frozen"
+        parts.append(f"{encoder.title or settings.contextual.encoder} ({state})")
     return ", ".join(parts)
 
 

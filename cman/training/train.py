@@ -83,10 +83,9 @@ def _train(cell: Cell, corpus: str, layout: Layout, device: str, threads: int, k
     trained = Run(settings, data, seed, checkpoints, device).train()
 
     run = layout.run(corpus, experiment, split, seed)
-    contextual = None if data.cache is None else (data.cache.layers, data.cache.size)
     trained_on = {"corpus": corpus, "experiment": experiment, "split": split, "seed": seed}
     model = trained.module.model.cpu().eval()
-    language = configuration.corpus(corpus).language
+    contextual, language = model.inputs.contextual, configuration.corpus(corpus).language
     folder = ModelFolder(model, trained.vocabulary, settings, data.encoder, contextual, trained_on, language)
     folder.save(run / "model")
     write_text(run / "history.csv", _table(trained.history))

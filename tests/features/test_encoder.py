@@ -35,14 +35,14 @@ def encoder() -> ContextualEncoder:
 @pytest.fixture
 def narrow(encoder):
     """The encoder with a window of its choice, which is put back."""
-    window = encoder.window
+    window = encoder.pieces.window
 
     def narrowed(size: int) -> ContextualEncoder:
-        encoder.window = size
+        encoder.pieces.window = size
         return encoder
 
     yield narrowed
-    encoder.window = window
+    encoder.pieces.window = window
 
 
 def features(encoder: ContextualEncoder, *documents: Document) -> list[np.ndarray]:
@@ -84,11 +84,11 @@ def test_a_sentence_of_more_pieces_than_the_package_truncates_at_is_read_whole(e
 
 def direct_without_truncation(encoder: ContextualEncoder, document: Document) -> np.ndarray:
     """One window by hand, piece by piece: independent of how a tokenizer call pads and truncates."""
-    pieces = [encoder.tokenizer(token, add_special_tokens=False)["input_ids"] for token in document.tokens]
+    pieces = [encoder.pieces.tokenizer(token, add_special_tokens=False)["input_ids"] for token in document.tokens]
     ids = [
-        encoder.tokenizer.cls_token_id,
+        encoder.pieces.tokenizer.cls_token_id,
         *(piece for each in pieces for piece in each),
-        encoder.tokenizer.sep_token_id,
+        encoder.pieces.tokenizer.sep_token_id,
     ]
     assert 128 < len(ids) <= 512
     with torch.no_grad():
@@ -146,10 +146,10 @@ def test_a_piece_is_taken_from_the_window_in_which_it_stands_farthest_from_an_ed
         "sea",
     )
     document = Document("cut", words * 5)
-    ids = encoder.tokenizer(" ".join(document.tokens), add_special_tokens=False)["input_ids"]
+    ids = encoder.pieces.tokenizer(" ".join(document.tokens), add_special_tokens=False)["input_ids"]
     assert len(ids) == len(document.tokens) == 70, "one piece a token"
     found = features(encoder, document)[0]
-    cls, sep = encoder.tokenizer.cls_token_id, encoder.tokenizer.sep_token_id
+    cls, sep = encoder.pieces.tokenizer.cls_token_id, encoder.pieces.tokenizer.sep_token_id
     seen: list[list[tuple[float, np.ndarray]]] = [[] for _ in ids]  # (distance to the nearer edge, features)
     start = 0
     while True:

@@ -12,24 +12,7 @@ from cman.errors import CmanError
 from cman.features.configured import Encoder
 from cman.features.encoder import ContextualEncoder
 from cman.features.model_directory import model_directory
-
-WORDS = ["ada", "came", "from", "paris", "##is", "a", "b", "c", "##a", "##b", "##c", "."]
-SIZES = {"hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 8}
-
-
-def word_pieces(folder: Path) -> None:
-    """A WordPiece tokenizer: one piece at least for a word, unknown beyond 100 characters."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    vocabulary = {piece: place for place, piece in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]"
-    ).save_pretrained(folder)
+from tests.features.tiny_bert import SIZES, bert, word_pieces
 
 
 def byte_pieces(folder: Path, unknown: str | None = "<unk>", framed: bool = True) -> None:
@@ -44,13 +27,6 @@ def byte_pieces(folder: Path, unknown: str | None = "<unk>", framed: bool = True
     if framed:
         tokenizer.post_processor = processors.BertProcessing(("</s>", 2), ("<s>", 0))
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token=unknown, pad_token="<pad>").save_pretrained(folder)
-
-
-def bert(folder: Path) -> None:
-    from transformers import BertConfig, BertModel
-
-    word_pieces(folder)
-    BertModel(BertConfig(vocab_size=16, max_position_embeddings=12, **SIZES)).save_pretrained(folder)
 
 
 def roberta(folder: Path) -> None:
@@ -125,7 +101,7 @@ def test_every_family_gives_each_token_a_vector_in_each_layer(family, folders):
 
 @pytest.mark.parametrize(("family", "window"), [("bert", 10), ("roberta", 10), ("gpt2", 12)])
 def test_a_window_leaves_room_for_special_pieces_and_positions_that_are_none(family, window, folders):
-    assert encoder(folders / family).window == window
+    assert encoder(folders / family).pieces.window == window
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "gpt2"])
@@ -138,7 +114,7 @@ def test_features_beside_a_longer_sentence_are_those_of_a_sentence_alone(family,
 def test_a_word_of_more_pieces_than_the_window_is_the_mean_of_all_of_them(folders):
     opened = encoder(folders / "roberta")
     word = "abcdefghij" * 7
-    assert len(opened.tokenizer(word, add_special_tokens=False)["input_ids"]) == 70 > opened.window
+    assert len(opened.pieces.tokenizer(word, add_special_tokens=False)["input_ids"]) == 70 > opened.pieces.window
     (alone,) = features(opened, Document("w", (word,)))
     # The same pieces as tokens of their own are read in the same windows.
     (pieces,) = features(opened, Document("p", tuple(word)))
@@ -161,9 +137,9 @@ def test_a_word_that_the_tokenizer_itself_gives_up_is_the_unknown_piece(folders)
 )
 def test_a_token_without_a_piece_is_read_as_the_unknown_piece_in_its_place(family, odd, folders):
     opened = encoder(folders / family)
-    assert not opened.tokenizer(odd, add_special_tokens=False)["input_ids"]
-    ids, owners = opened._pieces(Document("odd", ("a", odd, "b")))
-    assert owners.tolist() == [0, 1, 2] and ids[1] == opened.tokenizer.unk_token_id
+    assert not opened.pieces.tokenizer(odd, add_special_tokens=False)["input_ids"]
+    ids, owners = opened.pieces.pieces(Document("odd", ("a", odd, "b")))
+    assert owners.tolist() == [0, 1, 2] and ids[1] == opened.pieces.tokenizer.unk_token_id
     (found,) = features(opened, Document("odd", ("a", odd, "b")))
     assert found.shape == (3, 3, 8) and np.abs(found[1]).max() > 0
 

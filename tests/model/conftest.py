@@ -71,11 +71,11 @@ def vocabulary(corpus: list[Document]) -> Vocabulary:
 
 @pytest.fixture(scope="session")
 def encode(corpus: list[Document], vocabulary: Vocabulary) -> Callable[..., EncodedDocuments]:
-    """(contextual, anchor) -> the corpus as ids."""
+    """(contextual, anchor, pieces) -> the corpus as ids."""
 
-    def encoded(contextual: bool = True, anchor: str = "last") -> EncodedDocuments:
+    def encoded(contextual: bool = True, anchor: str = "last", pieces: Any = None) -> EncodedDocuments:
         cache: Any = RandomFeatures(corpus) if contextual else None
-        return EncodedDocuments(corpus, vocabulary, cache, anchor)
+        return EncodedDocuments(corpus, vocabulary, cache, anchor, pieces=pieces)
 
     return encoded
 

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,10 @@ from cman.features.vocabulary import Vocabulary
 from cman.model.adversarial import perturbation
 from cman.model.build import build_model
 from cman.model.decode import Dropped, decode_batch
+from cman.model.finetuning import TrainableEncoder
 from cman.model.losses import JointLoss
 from cman.settings import Settings
+from tests.features.tiny_bert import bert
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -71,6 +74,7 @@ EXPERIMENT_CHANGES = {
     "cman-separate": r"second_bsa\..*",
     **{f"cman@{share}": None for share in SHARES},
     "cman-ijcai": r"second_crf\..*|interaction\.bla\d\.gate\..*",
+    "cman-finetuned": r"inputs\.encoder\..*",
     "cman-one-phase": r"second_crf\..*",
     "cman-predicted": None,
     "cman-scheduled": None,
@@ -79,11 +83,19 @@ LOSSES = {"cman-no-uncertainty": 0, "cman-ijcai": 0, "cman-one-phase": 2}
 
 
 @pytest.fixture(scope="module")
-def full_size(vocabulary: Vocabulary) -> Callable[[str], tuple[Any, Settings]]:
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bert")
+    bert(folder, hidden_size=6)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def full_size(vocabulary: Vocabulary, tiny_encoder: Path) -> Callable[[str], tuple[Any, Settings]]:
     def made(experiment: str) -> tuple[Any, Settings]:
         settings = changed(Settings(), [(EXPERIMENTS[experiment].changes, experiment)])
         contextual = (3, 6) if settings.contextual.enabled else None
-        return build_model(settings, vocabulary, None, contextual), settings
+        tuned = TrainableEncoder(tiny_encoder, "tiny", settings.encoder) if settings.encoder.trainable else None
+        return build_model(settings, vocabulary, None, contextual, tuned), settings
 
     return made
 
@@ -91,7 +103,8 @@ def full_size(vocabulary: Vocabulary) -> Callable[[str], tuple[Any, Settings]]:
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_trains_a_few_steps_and_predicts(experiment, full_size, encode):
     model, settings = full_size(experiment)
-    few = encode(contextual=settings.contextual.enabled).batch([0, 3, 4])
+    pieces = None if model.inputs.encoder is None else model.inputs.encoder.pieces
+    few = encode(contextual=settings.contextual.enabled, pieces=pieces).batch([0, 3, 4])
     totals = [step(model, settings, few) for _ in range(3)]
     assert all(math.isfinite(total) for total in totals) and totals[-1] < totals[0]
     with torch.no_grad():

@@ -17,6 +17,8 @@ from cman.experiments import EXPERIMENTS
 from cman.training.cells import training_processes
 
 PUBLISHED = "config/published.yaml"
+# No ELMo can be fine-tuned, and the sample's few minutes have no room for it.
+TUNED = {"cman-finetuned"}
 
 
 def last_words(printed: str) -> str:
@@ -58,13 +60,13 @@ def test_bare_snakemake_plans_the_whole_way_to_tables_figures_and_appendix(bare,
 
 
 def test_the_default_configuration_runs_every_experiment(untouched):
-    assert set(read_configuration(untouched / "config/default.yaml").experiments) == set(EXPERIMENTS)
+    assert set(read_configuration(untouched / "config/default.yaml").experiments) == set(EXPERIMENTS) - TUNED
 
 
 def test_the_papers_configuration_plans_every_training_as_a_job_of_its_own(untouched):
     planned = untouched.planned("--configfile", "config/paper.yaml")
     assert planned["train"] == planned["predict"] == planned["score"] > 300
-    assert set(read_configuration(untouched / "config/paper.yaml").experiments) == set(EXPERIMENTS)
+    assert set(read_configuration(untouched / "config/paper.yaml").experiments) == set(EXPERIMENTS) - TUNED
 
 
 def test_a_dry_run_makes_nothing_but_snakemakes_own_folder(bare, untouched):

@@ -106,6 +106,8 @@ def training_files(corpus, experiment, split):
         files += expand_features(
             corpus, settings.word.vectors, "vectors.npy", "words.json"
         )
+    if settings.encoder.trainable:
+        return files + features_inputs(settings.contextual.encoder)
     return files + contextual_files(corpus, experiment)
 
 
@@ -121,11 +123,13 @@ def training_inputs(wildcards):
 
 
 def contextual_files(corpus, experiment):
-    """Return the cached contextual features of a corpus; none for an experiment without."""
-    contextual = configuration.settings_of(corpus, experiment).contextual
-    if not contextual.enabled:
+    """Return the cached contextual features of a corpus; none for an experiment without or with a trained encoder."""
+    settings = configuration.settings_of(corpus, experiment)
+    if not settings.contextual.enabled or settings.encoder.trainable:
         return []
-    return expand_features(corpus, contextual.encoder, "features.npy", "index.json")
+    return expand_features(
+        corpus, settings.contextual.encoder, "features.npy", "index.json"
+    )
 
 
 def contextual_features(wildcards):

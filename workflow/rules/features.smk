@@ -44,6 +44,8 @@ rule embed:
         ),
         code=code(
             "features/encoder.py",
+            "features/pieces.py",
+            "features/transformer.py",
             "features/elmo*.py",
             "features/frozen.py",
             "features/embed.py",
