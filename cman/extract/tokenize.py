@@ -1,0 +1,54 @@
+"""Sentences and tokens of raw text by a blank spaCy pipeline: rules of a language alone, no model, no download.
+
+The very same tokenisation reads annotated text (brat) into documents and new text into a trained model, which keeps its
+language in the model folder.
+"""
+
+from typing import Any
+
+from cman.errors import UsageError
+
+Span = tuple[int, int]  # characters of the text, end exclusive
+
+NO_SPACY = "reading text needs spaCy: install it with pip install 'cman[text]'"
+
+
+class TextTokenizer:
+    """Splits text into sentences of tokens.
+
+    Args:
+        language: ISO code of one of spaCy's languages, such as `en` or `nl`; `xx` is for any.
+
+    Raises:
+        UsageError: spaCy is not installed, or does not know the language or cannot load it.
+    """
+
+    def __init__(self, language: str = "en") -> None:
+        try:
+            import spacy
+        except ImportError:
+            raise UsageError(NO_SPACY) from None
+        try:
+            nlp: Any = spacy.blank(language)
+        except ImportError as error:  # unknown language, or one whose segmenter is a package of its own
+            reason = str(error).strip().partition("\n")[0]
+            raise UsageError(
+                f"language: found {language!r}, wanted one that spaCy has, such as en, de or nl ({reason})"
+            ) from None
+        self.language = language
+        self._tokenize, self._sentencizer = nlp.tokenizer, nlp.add_pipe("sentencizer")
+
+    def sentences(self, text: str) -> list[list[Span]]:
+        """Return the character spans of each sentence's tokens; white space alone is no token.
+
+        Each span slices the text exactly. A text without any token has no sentence.
+        """
+        # The components are called by themselves: spaCy's limit of a million characters is for parsers and taggers.
+        doc = self._sentencizer(self._tokenize(text))
+        result: list[list[Span]] = [[]]
+        for token in doc:
+            if token.is_sent_start and result[-1]:
+                result.append([])
+            if not token.is_space:
+                result[-1].append((token.idx, token.idx + len(token)))
+        return [sentence for sentence in result if sentence]
