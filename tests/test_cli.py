@@ -21,7 +21,20 @@ from cman.corpora.kinds import Conll04Sample
 from cman.settings import Settings
 
 PIPELINE = [
-    *("config", "fetch", "prepare", "embed", "train", "predict", "score", "tables", "appendix", "figures", "kernels"),
+    *(
+        "config",
+        "fetch",
+        "prepare",
+        "convert",
+        "embed",
+        "train",
+        "predict",
+        "score",
+        "tables",
+        "appendix",
+        "figures",
+        "kernels",
+    ),
     *("record", "speed"),
 ]
 HEAVY = ("torch", "transformers", "lightning", "pandas", "snakemake", "matplotlib")
