@@ -43,7 +43,7 @@ def print_check(name: str, corpus: Any, layout: Layout) -> None:
     """
     from cman.corpora.check import check
 
-    rows, notes = check(name, corpus, layout)
+    rows, notes, reason = check(name, corpus, layout)
     from rich.console import Console
     from rich.table import Table
 
@@ -60,4 +60,6 @@ def print_check(name: str, corpus: Any, layout: Layout) -> None:
             typer.echo("\t".join(row))
     for note in notes:
         typer.echo(note)
+    if reason is not None:
+        raise reason
     typer.echo(f"{name}: can be trained")

@@ -16,11 +16,11 @@ from cman.layout import Layout
 SHOWN = 3  # places that a line names
 
 
-def check(name: str, corpus: AnyCorpus, layout: Layout) -> tuple[list[list[str]], list[str]]:
-    """Return a table of counts, its first row the head, and sentences about what stands out.
+def check(name: str, corpus: AnyCorpus, layout: Layout) -> tuple[list[list[str]], list[str], CmanError | None]:
+    """Return a table of counts, its first row the head, sentences about what stands out, and why it cannot be trained.
 
     Raises:
-        CmanError: a file is missing or malformed, or no model could be trained on the corpus as configured.
+        CmanError: a file is missing or malformed.
     """
     notes: list[str] = []
     if is_absent(corpus):
@@ -31,8 +31,12 @@ def check(name: str, corpus: AnyCorpus, layout: Layout) -> tuple[list[list[str]]
         )
     splits = read_corpus(corpus, layout.raw(name), notes)
     notes += observations(splits, statistics(splits, [])["repeated_sentences"])
-    check_types(name, for_training(name, corpus, splits, notes))
-    return table(splits), notes
+    reason = None
+    try:
+        check_types(name, for_training(name, corpus, splits, notes))
+    except CmanError as error:
+        reason = error
+    return table(splits), notes, reason
 
 
 def table(splits: Mapping[str, Sequence[Document]]) -> list[list[str]]:

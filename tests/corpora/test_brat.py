@@ -40,6 +40,10 @@ def folder(tmp_path):
         (tmp_path / split).mkdir()
         (tmp_path / split / "a.txt").write_text(TEXT)
         (tmp_path / split / "a.ann").write_text(ANNOTATIONS)
+        (tmp_path / split / "b.txt").write_text("Eva Orm lives in Ulm.")
+        (tmp_path / split / "b.ann").write_text(
+            "T1\tPeop 0 7\tEva Orm\nT2\tLoc 17 20\tUlm\nR1\tLive_In Arg1:T1 Arg2:T2\n"
+        )
     return tmp_path
 
 
@@ -53,7 +57,7 @@ def read(folder, policy="hull"):
 
 
 def test_spans_become_tokens_and_everything_out_of_the_ordinary_is_counted(folder):
-    (first, second), warnings = read(folder)
+    (first, second, _), warnings = read(folder)
     assert (first.id, first.text) == ("a-1", "Ada and Bo Vale live in Orm.")
     assert [first.text[start:end] for start, end in first.offsets] == list(first.tokens)
     assert first.entities == (Entity("Peop", 0, 4), Entity("Peop", 2, 4), Entity("Loc", 6, 7))
@@ -73,7 +77,7 @@ def test_spans_become_tokens_and_everything_out_of_the_ordinary_is_counted(folde
 
 
 def test_discontinuous_spans_are_dropped_or_refused_as_configured(folder):
-    (first, _), warnings = read(folder, "drop")
+    (first, *_), warnings = read(folder, "drop")
     assert first.entities == (Entity("Peop", 2, 4), Entity("Loc", 6, 7))
     assert "1 discontinuous entities, left out" in warnings
     with pytest.raises(CmanError, match=r"a\.ann: line 1: field span: found 2 parts, wanted one"):
@@ -83,7 +87,7 @@ def test_discontinuous_spans_are_dropped_or_refused_as_configured(folder):
 def test_a_sentence_does_not_end_inside_an_entity(folder):
     (folder / "train/a.txt").write_text("See Fig. 2 of Vol. B now.")
     (folder / "train/a.ann").write_text("T1\tPart 0 21\tSee Fig. 2 of Vol. B\n")
-    (only,), warnings = read(folder)
+    (only, _), warnings = read(folder)
     assert only.text == "See Fig. 2 of Vol. B now." and len(only.entities) == 1
     apart = len(TextTokenizer("en").sentences(only.text)) > 1
     assert ("sentences were joined" in warnings) == apart
@@ -97,7 +101,7 @@ def test_a_sentence_does_not_end_inside_an_entity(folder):
         ("T1\tPeop 0 3\tBo", "field text: found 'Bo', wanted 'Ada'"),
         ("R1\tLive_In Arg1:T1 Arg2:T2", "field argument: found 'T1'"),
         ("R1\tLive_In T1 T2", "field relation: found 'Live_In T1 T2'"),
-        ("Ada", "wanted a line that begins with"),
+        ("Xda", "wanted a line that begins with"),
         ("T1\tPeop 3 4\t ", "found blanks alone"),
     ],
 )
@@ -122,12 +126,14 @@ def test_training_reads_no_overlap_and_test_keeps_it(folder):
         split: sum(len(each.entities) for each in read_documents(folder / f"results/corpora/b/main/{split}.jsonl"))
         for split in ("train", "dev", "test")
     }
-    assert counts == {"train": 5, "dev": 5, "test": 7}
+    assert counts == {"train": 7, "dev": 7, "test": 9}
 
 
 def test_the_workflow_is_told_of_every_file(folder):
     assert given_files(corpus_of(folder)) == [
-        str(folder / split / name) for split in ("train", "dev", "test") for name in ("a.ann", "a.txt")
+        str(folder / split / name)
+        for split in ("train", "dev", "test")
+        for name in ("a.ann", "a.txt", "b.ann", "b.txt")
     ]
 
 
@@ -139,11 +145,21 @@ def test_check_explains_the_corpus_and_writes_nothing(folder):
     result = CliRunner().invoke(app, [*arguments, "--results", str(folder / "results")])
     assert result.exit_code == 0, result.output
     for said in (
-        "entities\t7\t7\t7",
+        "entities\t9\t9\t9",
         "train: 2 sentences with overlapping entities, which one BIO tag a token cannot encode (a-1, a-2)",
-        "train and test: 2 sentences of the second stand in the first",
-        "overlap: keep_longest: train goes without 2 of 7 entities, 1 of 3 relations",
+        "train and test: 3 sentences of the second stand in the first",
+        "overlap: keep_longest: train goes without 2 of 9 entities, 2 of 4 relations",
         "b: can be trained",
     ):
         assert said in result.output
     assert sorted(folder.rglob("*")) == before
+
+
+def test_check_explains_a_corpus_that_cannot_be_trained_and_fails(folder):
+    (folder / "train/b.ann").write_text("")  # the policy takes the other relation of this type away
+    paths = ", ".join(f"{split}: {folder / split}" for split in ("train", "dev", "test"))
+    (folder / "c.yaml").write_text(f"corpora: {{b: {{format: brat, paths: {{{paths}}}}}}}\n")
+    result = CliRunner().invoke(app, ["prepare", "--check", "--config", str(folder / "c.yaml"), "--corpus", "b"])
+    assert result.exit_code == 1
+    assert "train goes without" in result.output and "found the type 'Live_In'" in result.output
+    assert "can be trained" not in result.output
