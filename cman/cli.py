@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from cman import __version__
+from cman.cli_corpora import convert, print_check
 from cman.cli_extract import extract
 from cman.cli_report import appendix, browser, figures, record, tables
 from cman.cli_serve import serve
@@ -136,14 +137,25 @@ def fetch(
 
 @app.command()
 @verb
-def prepare(config: ConfigOption, corpus: CorpusOption, results: ResultsOption = Path("results")) -> None:
+def prepare(
+    config: ConfigOption,
+    corpus: CorpusOption,
+    check: Annotated[bool, typer.Option("--check", help="Only read and report; write nothing.")] = False,
+    results: ResultsOption = Path("results"),
+) -> None:
     """Turn raw files into documents and statistics, checking every line.
 
     Example: cman prepare --config config/conll04.yaml --corpus conll04
     """
+    if check:
+        print_check(corpus, _configuration(config).corpus(corpus), Layout(results))
+        return
     from cman.corpora.prepare import prepare
 
     prepare(corpus, _configuration(config).corpus(corpus), Layout(results))
+
+
+app.command()(convert)
 
 
 @app.command()

@@ -21,8 +21,8 @@ from cman.corpora.kinds import Conll04Sample
 from cman.settings import Settings
 
 PIPELINE = [
-    *("config", "fetch", "prepare", "embed", "train", "predict", "score", "tables", "appendix", "figures", "browser"),
-    *("kernels", "record", "extract", "serve", "speed"),
+    *("config", "fetch", "prepare", "convert", "embed", "train", "predict", "score", "tables"),
+    *("appendix", "figures", "browser", "kernels", "record", "extract", "serve", "speed"),
 ]
 HEAVY = ("torch", "transformers", "lightning", "pandas", "snakemake", "matplotlib")
 SAMPLE = {"format": "conll04-sample", "sentences": {"train": 12, "dev": 3, "test": 3}}

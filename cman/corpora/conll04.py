@@ -8,6 +8,7 @@ Both hold the same 1,441 sentences; they tokenise 332 of them differently and di
 """
 
 from pathlib import Path
+from typing import Any
 
 from cman.corpora.columns import read_columns
 from cman.corpora.document import Document, parse_document
@@ -33,11 +34,25 @@ def read_spert(path: Path, split: str) -> list[Document]:
     value = read_json(path)
     if not isinstance(value, dict) or not isinstance(value.get(split), list) or not value[split]:
         raise CmanError(f"{path}: field {split}: found no documents, wanted a list of them under the key {split!r}")
+    return spert_documents(value[split], f"{path}: {split}")
+
+
+def spert_documents(items: list[Any], where_from: str, numbered: bool = True) -> list[Document]:
+    """Return the documents of one list in SpERT's layout.
+
+    Args:
+        where_from: the list's place for error messages.
+        numbered: every document must have an `orig_id`; otherwise its position in the list takes the place.
+
+    Raises:
+        CmanError: the first malformed document.
+    """
     documents: dict[str, Document] = {}
-    for position, item in enumerate(value[split]):
-        where = f"{path}: {split}[{position}]"
-        number = item.pop("orig_id", None) if isinstance(item, dict) else None
-        if not isinstance(number, int | str) or "id" in item:
+    for position, given in enumerate(items):
+        where = f"{where_from}[{position}]"
+        item = dict(given) if isinstance(given, dict) else given
+        number = item.pop("orig_id", None if numbered else position) if isinstance(item, dict) else None
+        if not isinstance(number, int | str) or isinstance(number, bool) or "id" in item:
             raise CmanError(f"{where}: field orig_id: found {number!r}, wanted the number of the document, and no 'id'")
         document = parse_document({"id": str(number), **item}, where)
         if document.id in documents:

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from cman.corpora.brat_lines import Discontinuous
 from cman.corpora.folds import COUNT, NAMES
 from cman.corpora.overlap import Policy
+from cman.layout import SPLITS
 from cman.settings import Group
 
 Changes = dict[str, Any]
@@ -37,12 +39,26 @@ class Corpus(Group):
 
 
 class Conll04(Corpus):
-    """The real CoNLL04 corpus, in one of its two public packagings."""
+    """The real CoNLL04 corpus, in one of its two public packagings; or one's own files in its five columns.
+
+    `paths` by the names `train`, `dev` and `test` are one's own files, which have no checksum and are never fetched.
+    """
 
     format: Literal["conll04"]
     licence: str | None = "unstated by its authors; its packagings' repositories are under MIT or Apache-2.0"
     packaging: Literal["bekou", "spert"] = Field("bekou", description="910/243/288 or 922/231/288 sentences")
     paths: Paths = {}
+
+    @property
+    def is_own(self) -> bool:
+        """Whether these are the user's own files and not the public corpus."""
+        return set(self.paths) == set(SPLITS)
+
+    @model_validator(mode="after")
+    def _own_files_are_columns(self) -> "Conll04":
+        if self.is_own and self.packaging != "bekou":
+            raise ValueError(f"packaging: found {self.packaging!r}, wanted format: spert for files of one's own in it")
+        return self
 
 
 class SampleSizes(Group):
@@ -125,21 +141,43 @@ class DrecSample(Corpus):
     seed: int = 1
 
 
-class Jsonl(Corpus):
+class SplitPaths(Group):
+    """Where the three splits of one's own corpus stand."""
+
+    train: Path
+    dev: Path
+    test: Path
+
+
+class Own(Corpus):
+    """What corpora of one's own have in common."""
+
+    paths: SplitPaths
+    overlap: Policy = Field(
+        "keep_longest", description="of entities, before training; scores are against the full annotation"
+    )
+
+
+class Jsonl(Own):
     """Any corpus in the document format, one file a split."""
 
-    class Paths(Group):
-        """The three files."""
-
-        train: Path
-        dev: Path
-        test: Path
-
     format: Literal["jsonl"]
-    paths: Paths
 
 
-AnyCorpus = Conll04 | Conll04Sample | Ade | AdeSample | Drec | DrecSample | Jsonl
+class Spert(Own):
+    """Any corpus in SpERT's JSON, a list a split; or the same file three times, with a list for each split."""
+
+    format: Literal["spert"]
+
+
+class Brat(Own):
+    """Any corpus annotated with brat, a folder of .txt and .ann files a split."""
+
+    format: Literal["brat"]
+    discontinuous: Discontinuous = Field("hull", description="one span around all parts, or left out, or an error")
+
+
+AnyCorpus = Conll04 | Conll04Sample | Ade | AdeSample | Drec | DrecSample | Jsonl | Spert | Brat
 SAMPLES = (Conll04Sample, AdeSample, DrecSample)
 
 
@@ -156,6 +194,11 @@ def divisions_run(corpus: AnyCorpus) -> tuple[str, ...]:
 def is_absent(corpus: AnyCorpus) -> bool:
     """Tell whether a corpus cannot be had because nobody said where it is."""
     return isinstance(corpus, Drec) and corpus.path is None
+
+
+def is_own(corpus: AnyCorpus) -> bool:
+    """Tell whether a corpus is the user's own and none of the paper's."""
+    return isinstance(corpus, Own) or (isinstance(corpus, Conll04) and corpus.is_own)
 
 
 def for_files(corpus: AnyCorpus) -> AnyCorpus:

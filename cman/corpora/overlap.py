@@ -43,11 +43,15 @@ def reduced(document: Document, policy: Policy) -> Document | None:
 
 def keep_longest(document: Document) -> Document:
     """Keep the longest of overlapping entities, the first of equally long ones."""
-    kept: list[Entity] = []
-    for entity in sorted(document.entities, key=lambda entity: (entity.start - entity.end, entity.start)):
-        if not any(overlap(entity, other) for other in kept):
-            kept.append(entity)
-    return _restricted(document, {place for place, entity in enumerate(document.entities) if entity in kept})
+    kept: dict[int, Entity] = {}
+    for place, entity in sorted(enumerate(document.entities), key=lambda item: (_size(item[1]), item[1].start)):
+        if not any(overlap(entity, other) for other in kept.values()):
+            kept[place] = entity
+    return _restricted(document, set(kept))
+
+
+def _size(entity: Entity) -> int:
+    return entity.start - entity.end  # the longest first
 
 
 def _drop_sentence(document: Document) -> Document | None:

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from cman.corpora.ade import AdeSentence
 from cman.corpora.document import Document, write_documents
 from cman.corpora.folds import NAMES, divide, grouped_folds, spert_folds
-from cman.corpora.kinds import MAIN, NO_PATH, AnyCorpus, Folded, is_absent
-from cman.corpora.overlap import without_overlap
+from cman.corpora.kinds import MAIN, NO_PATH, AnyCorpus, Folded, Own, is_absent
+from cman.corpora.overlap import has_overlap, without_overlap
 from cman.corpora.raw import read_corpus, read_sentences
 from cman.corpora.statistics import fold_statistics, statistics
 from cman.errors import CmanError
@@ -38,12 +38,42 @@ def prepare(name: str, corpus: AnyCorpus, layout: Layout) -> None:
 def _prepare_main(name: str, corpus: AnyCorpus, layout: Layout) -> None:
     warnings: list[str] = []
     splits = read_corpus(corpus, layout.raw(name), warnings)
-    check_types(name, splits)
-    _write(name, MAIN, splits, layout)
+    trained = for_training(name, corpus, splits, warnings)
+    check_types(name, trained)
+    _write(name, MAIN, trained, layout)
     for warning in warnings:
         log.warning("%s", warning)
     write_json(layout.statistics(name), statistics(splits, warnings))
     log.info("%s: %s", name, ", ".join(f"{len(documents)} {split}" for split, documents in splits.items()))
+
+
+def for_training(
+    name: str, corpus: AnyCorpus, splits: Mapping[str, Sequence[Document]], warnings: list[str]
+) -> dict[str, list[Document]]:
+    """Return the splits as they are written: train and dev of one's own corpus under its overlap policy.
+
+    What the policy takes away is added to `warnings`; test keeps all that was annotated.
+
+    Raises:
+        CmanError: the policy leaves no sentence of a split.
+    """
+    result = {split: list(documents) for split, documents in splits.items()}
+    if not isinstance(corpus, Own):
+        return result
+    for split in ("train", "dev"):
+        if not any(has_overlap(document) for document in splits[split]):
+            continue
+        left = [found for document in splits[split] if (found := without_overlap(document, corpus.overlap))]
+        if not left:
+            raise CmanError(f"{name}: {split}: overlap: {corpus.overlap} leaves no sentence, wanted at least one")
+        counts = [(len(splits[split]) - len(left), len(splits[split]), "sentences")]
+        for kind in ("entities", "relations"):
+            before, after = (sum(len(getattr(each, kind)) for each in part) for part in (splits[split], left))
+            counts.append((before - after, before, kind))
+        lost = ", ".join(f"{gone} of {every} {kind}" for gone, every, kind in counts if gone)
+        warnings.append(f"overlap: {corpus.overlap}: {split} goes without {lost}; test keeps all that was annotated")
+        result[split] = left
+    return result
 
 
 def _prepare_folds(name: str, corpus: Folded, layout: Layout) -> None:

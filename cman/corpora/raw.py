@@ -6,15 +6,30 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cman.corpora.ade import AdeSentence, read_ade
+from cman.corpora.brat import brat_files, read_brat
 from cman.corpora.conll04 import read_bekou, read_spert
 from cman.corpora.document import Document, read_documents
 from cman.corpora.drec import read_drec
-from cman.corpora.kinds import Ade, AdeSample, AnyCorpus, Conll04, Conll04Sample, Drec, DrecSample, Folded, Jsonl
+from cman.corpora.kinds import (
+    Ade,
+    AdeSample,
+    AnyCorpus,
+    Brat,
+    Conll04,
+    Conll04Sample,
+    Drec,
+    DrecSample,
+    Folded,
+    Jsonl,
+    Spert,
+)
 from cman.corpora.sample import write_sample
 from cman.corpora.sample_ade import write_ade_sample
 from cman.corpora.sample_drec import write_drec_sample
 from cman.corpora.sources import ADE, CONLL04_BEKOU, CONLL04_SPERT, Source, fetch
+from cman.corpora.spert import read_own_spert
 from cman.errors import UsageError
+from cman.extract.tokenize import TextTokenizer
 from cman.layout import SPLITS
 
 log = logging.getLogger(__name__)
@@ -26,6 +41,8 @@ SAMPLE_ARCHIVE = "ade-sample.zip"
 def raw_files(corpus: AnyCorpus) -> list[str]:
     """Return the names of a corpus's raw files, below its raw folder; none for a corpus that is given by path."""
     match corpus:
+        case Conll04() if corpus.is_own:
+            return []
         case Conll04() | Ade():
             return [source.name for source in _sources(corpus).values()]
         case Conll04Sample():
@@ -41,8 +58,14 @@ def raw_files(corpus: AnyCorpus) -> list[str]:
 def given_files(corpus: AnyCorpus) -> list[str]:
     """Return the files of a corpus that is given by path."""
     match corpus:
-        case Jsonl():
-            return [str(getattr(corpus.paths, split)) for split in SPLITS]
+        case Conll04() if corpus.is_own:
+            return [str(corpus.paths[split]) for split in SPLITS]
+        case Jsonl() | Spert():
+            return list(dict.fromkeys(str(getattr(corpus.paths, split)) for split in SPLITS))
+        case Brat():
+            folders = [getattr(corpus.paths, split) for split in SPLITS]
+            # A folder without files is itself named, so that whoever waits for it is told that it is missing.
+            return [str(path) for folder in folders for path in brat_files(folder) or [folder]]
         case Drec() if corpus.path is not None:
             return [str(corpus.path / f"{split}.tsv") for split in SPLITS]
         case _:
@@ -89,6 +112,8 @@ def read_corpus(corpus: AnyCorpus, raw: Path, warnings: list[str]) -> dict[str, 
         CmanError: a file is missing or malformed.
     """
     match corpus:
+        case Conll04() if corpus.is_own:
+            return {split: read_bekou(corpus.paths[split], warnings) for split in SPLITS}
         case Conll04() if corpus.packaging == "spert":
             return {split: read_spert(raw / CONLL04_SPERT[0].name, split) for split in SPLITS}
         case Conll04():
@@ -101,6 +126,14 @@ def read_corpus(corpus: AnyCorpus, raw: Path, warnings: list[str]) -> dict[str, 
             return {Path(path).stem: read_drec(Path(path), warnings) for path in given_files(corpus)}
         case Jsonl():
             return {split: read_documents(getattr(corpus.paths, split)) for split in SPLITS}
+        case Spert():
+            return {split: read_own_spert(getattr(corpus.paths, split), split) for split in SPLITS}
+        case Brat():
+            tokenizer = TextTokenizer(corpus.language)
+            folders = {split: getattr(corpus.paths, split) for split in SPLITS}
+            return {
+                split: read_brat(folder, tokenizer, corpus.discontinuous, warnings) for split, folder in folders.items()
+            }
     raise AssertionError(f"{corpus.format} has folds")
 
 

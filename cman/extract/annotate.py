@@ -7,15 +7,22 @@ there are.
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 
 from cman.corpora.document import Document
+from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments
 from cman.features.frozen import DocumentFeatures, FrozenEncoder, open_encoder
 from cman.layout import Layout
 from cman.model.decode import Dropped, decode_batch
 from cman.model.folder import ModelFolder
+from cman.settings import FineTuning
+
+if TYPE_CHECKING:
+    from cman.model.finetuning import TrainableEncoder
 
 TOKENS_A_BATCH = 1024  # padding included; larger batches fall out of a core's cache
 SENTENCES_A_BATCH = 64
@@ -32,7 +39,8 @@ class Annotator:
     def __init__(self, folder: ModelFolder, device: torch.device, threads: int) -> None:
         self.folder, self.device, self.threads = folder, device, threads
         self.model = folder.model.to(device).eval()
-        self._encoder: FrozenEncoder | None = None
+        self._elmo: FrozenEncoder | None = None
+        self._transformer: TrainableEncoder | None = None
         self._pool: ThreadPoolExecutor | None = None
         if device.type == "cpu":
             # The number of threads within an operation is set for each thread that calls PyTorch.
@@ -43,9 +51,10 @@ class Annotator:
         if not sentences:
             return []
         folder = self.folder
-        frozen = folder.encoder is not None and folder.pieces is None
-        features = DocumentFeatures(self._open_encoder(), sentences) if frozen else None
-        anchor, pieces = folder.settings.rel.anchor, folder.pieces
+        self._open_encoder()
+        features = None if self._elmo is None else DocumentFeatures(self._elmo, sentences)
+        pieces = folder.pieces if self._transformer is None else self._transformer.pieces
+        anchor = folder.settings.rel.anchor
         encoded = EncodedDocuments(sentences, folder.vocabulary, features, anchor, annotated=False, pieces=pieces)
         result: list[Document | None] = [None] * len(sentences)
         batches = list(batches_by_length([len(sentence.tokens) for sentence in sentences]))
@@ -58,6 +67,11 @@ class Annotator:
     def _batch(self, encoded: EncodedDocuments, indices: list[int]) -> list[Document]:
         with torch.inference_mode():
             batch = encoded.batch(indices).to(self.device)
+            if self._transformer is not None:
+                assert batch.windows is not None
+                # Rounded as the cached features that the model was trained with are.
+                layers = self._transformer(batch.windows, (batch.words.shape[0], batch.words.shape[1])).half()
+                batch = replace(batch, contextual=layers, windows=None)
             prediction = self.model.predict(batch)
             documents = [encoded.documents[index] for index in indices]
             return decode_batch(
@@ -70,14 +84,25 @@ class Annotator:
                 Dropped(),
             )
 
-    def _open_encoder(self) -> FrozenEncoder:
-        """Return the encoder, which is loaded when the first text needs it: that takes seconds."""
-        if self._encoder is None:
-            assert self.folder.encoder is not None
-            name = self.folder.settings.contextual.encoder
-            torch.set_num_threads(self.threads)
-            self._encoder = open_encoder(self.folder.encoder, name, self.device, Layout())
-        return self._encoder
+    def _open_encoder(self) -> None:
+        """Load a frozen encoder when the first text needs it: that takes seconds."""
+        folder = self.folder
+        if folder.encoder is None or folder.pieces is not None or self._transformer or self._elmo:
+            return
+        name = folder.settings.contextual.encoder
+        torch.set_num_threads(self.threads)
+        if folder.encoder.options is not None:
+            self._elmo = open_encoder(folder.encoder, name, self.device, Layout())
+            return
+        from cman.model.finetuning import TrainableEncoder  # transformers takes seconds to load
+
+        # Computed batch by batch beside the model, not beforehand for all sentences: every core is busy to the end.
+        self._transformer = TrainableEncoder.open(folder.encoder, name, FineTuning()).to(self.device).eval()
+        if (self._transformer.layers, self._transformer.size) != folder.contextual:
+            found = (self._transformer.layers, self._transformer.size)
+            raise CmanError(
+                f"encoders.{name}: found {found} (layers, size), the model was trained on {folder.contextual}"
+            )
 
 
 def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:

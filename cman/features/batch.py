@@ -82,11 +82,11 @@ class EncodedDocuments:
         for document in documents:
             for token in document.tokens:
                 forms.setdefault(token, len(forms))
+        # One after another, not padded: a single form of ten thousand characters would make a table of gigabytes.
         spelled = [vocabulary.char_id_list(form) for form in forms]
         self._form_lengths = np.array([len(ids) for ids in spelled])
-        self._chars = np.zeros((len(forms), int(self._form_lengths.max())), dtype=np.int64)
-        for row, ids in enumerate(spelled):
-            self._chars[row, : len(ids)] = ids
+        self._form_starts = np.cumsum(self._form_lengths) - self._form_lengths
+        self._chars = np.array([id for ids in spelled for id in ids], dtype=np.int64)
         word_of_form = np.array([vocabulary.word_id(form) for form in forms])
         self._encoded = [self._encode(document, vocabulary, forms, word_of_form, anchor, annotated)
                          for document in documents]  # fmt: skip
@@ -133,7 +133,7 @@ class EncodedDocuments:
             lengths=torch.from_numpy(lengths),
             words=torch.from_numpy(words),
             forms=torch.from_numpy(forms),
-            chars=torch.from_numpy(self._chars[used, : int(self._form_lengths[used].max())]),
+            chars=torch.from_numpy(self._spelled(used)),
             contextual=self._contextual(indices, lengths, longest),
             tags=torch.from_numpy(tags),
             relations=torch.from_numpy(np.concatenate(relations)),
@@ -144,6 +144,15 @@ class EncodedDocuments:
         if self._tokenizer is None:
             return None
         return self._tokenizer.windows([self._pieces[index] for index in indices], longest)
+
+    def _spelled(self, forms: np.ndarray) -> np.ndarray:
+        """Return the character ids of forms, (forms, characters of the longest), 0 in the padding."""
+        lengths = self._form_lengths[forms]
+        padded = np.zeros((len(forms), int(lengths.max())), dtype=np.int64)
+        ends = np.cumsum(lengths)
+        places = np.repeat(self._form_starts[forms] - (ends - lengths), lengths) + np.arange(ends[-1])
+        padded[np.arange(padded.shape[1]) < lengths[:, None]] = self._chars[places]
+        return padded
 
     def _contextual(self, indices: Sequence[int], lengths: np.ndarray, longest: int) -> Tensor | None:
         if self._cache is None:

@@ -14,7 +14,9 @@ from cman.model.recurrent import Recurrent
 from cman.settings import Recurrent as RecurrentSettings
 from cman.settings import Settings
 
-GROUP_ENDS = (6,)  # characters; longer forms are the other group. More groups cost more calls than they save padding
+# Characters; more groups cost more calls than they save padding. Few forms are in the last one, but a single one of
+# thousands of characters must not make the others as long.
+GROUP_ENDS = (6, 64)
 
 FORM_STEP = 32  # forms
 CHAR_STEP = 2  # characters
@@ -100,7 +102,8 @@ class CharBiLSTM(nn.Module):
 
     def _read(self, chars: Tensor, lengths: Tensor) -> Tensor:
         # Rounded up to few different shapes, because a CPU's fused LSTM is compiled for each.
-        rows, longest = -len(lengths) % FORM_STEP, -(-int(lengths.max()) // CHAR_STEP) * CHAR_STEP
+        rows = -len(lengths) % FORM_STEP if chars.shape[1] <= GROUP_ENDS[-1] or len(lengths) > FORM_STEP else 0
+        longest = -(-int(lengths.max()) // CHAR_STEP) * CHAR_STEP
         padded = nn.functional.pad(chars[:, :longest], (0, max(0, longest - chars.shape[1]), 0, rows))
         states = self.recurrent(self.lookup(padded), nn.functional.pad(lengths, (0, rows), value=1))
         forwards = states[torch.arange(len(lengths), device=chars.device), lengths - 1, : self.hidden]

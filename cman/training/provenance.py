@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from cman.config import Configuration
-from cman.corpora.kinds import SAMPLES, AnyCorpus, Folded
+from cman.corpora.kinds import SAMPLES, AnyCorpus, Folded, is_own
 from cman.kernels import backend
 from cman.settings import Settings
 from cman.training.data import TrainingData
@@ -60,8 +60,8 @@ def provenance(
     kind = configuration.corpus(corpus)
     return {
         "corpus": corpus,
-        "corpus_title": TITLES.get(kind.format, corpus),
-        "packaging": getattr(kind, "packaging", None),
+        "corpus_title": corpus if is_own(kind) else TITLES.get(kind.format, corpus),
+        "packaging": None if is_own(kind) else getattr(kind, "packaging", None),
         "division": division_title(kind),
         "sample": isinstance(kind, SAMPLES),
         "experiment": experiment,

@@ -12,6 +12,7 @@ PARTS = ["train", "dev", "test"]
 PREPARATION = code(
     "corpora/*.py",
     "corpora/*.txt",
+    "extract/tokenize.py",
     without=["corpora/sample*.py", "corpora/sources.py"],
 )
 

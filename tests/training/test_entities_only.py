@@ -1,0 +1,41 @@
+"""A corpus without any relation is prepared, trained, predicted and scored."""
+
+import pytest
+import torch
+
+from cman.config import parse_configuration
+from cman.corpora.document import Document, Entity, write_documents
+from cman.corpora.prepare import prepare
+from cman.evaluation.scores import score_files
+from cman.layout import Layout
+from cman.model.predict import predict_file
+from cman.training.train import train
+
+SMALL = {
+    "contextual.enabled": False, "word.dim": 8, "char.emb": 8, "char.hidden": 4, "label.emb": 4, "lstm.hidden": 8,
+    "attn.heads": 2, "rel.hidden": 8, "training.epochs": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [{}, {"rel.null_class": True}, {"rel.params": "per_relation"}], ids=str)
+@pytest.mark.parametrize("experiment", ["cman", "multihead"])
+@pytest.mark.parametrize("protocol", ["fixed", "retrain"])
+def test_entities_alone_go_the_whole_way(tmp_path, experiment, changes, protocol):
+    paths = {}
+    for split in ("train", "dev", "test"):
+        documents = [Document(f"{split}{n}", ("Ada", "sleeps"), (Entity("Peop", 0, 1),)) for n in range(6)]
+        documents.append(Document(f"{split}9", ("nobody", "sleeps")))
+        paths[split] = str(tmp_path / f"{split}.jsonl")
+        write_documents(tmp_path / f"{split}.jsonl", documents)
+    value = {
+        "corpora": {"own": {"format": "jsonl", "paths": paths}},
+        "experiments": [experiment],
+        "settings": SMALL | changes | {"training.protocol": protocol},
+    }
+    configuration, layout = parse_configuration(value, "a test"), Layout(tmp_path / "results")
+    prepare("own", configuration.corpus("own"), layout)
+    run = train(configuration, "own", experiment, "main", 1, layout, "cpu", torch.get_num_threads())
+    predict_file(run / "model", tmp_path / "test.jsonl", tmp_path / "out.jsonl", None, "cpu", None)
+    scores = score_files(tmp_path / "test.jsonl", tmp_path / "out.jsonl")
+    assert scores["entities"]["strict"]["all"]["gold"] == 6
+    assert scores["relations"]["strict"]["all"] == {"true_positive": 0, "predicted": 0, "gold": 0}
