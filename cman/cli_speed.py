@@ -65,3 +65,21 @@ def speed_decoding(
 
     check_runs(runs)
     speed_of_decoding(runs, corpora, features, Options(batch_size, seconds, threads, limit), output)
+
+
+@speed.command("extraction")
+@verb
+def speed_extraction(
+    model: Annotated[Path, typer.Option(help="Model folder.")],
+    input: Annotated[Path, typer.Option(help="Texts, one a line, or .jsonl; all of them are in memory.")],
+    threads: Annotated[int, typer.Option(min=1, help="Cores to use.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="Turns of each contender; the median counts.")] = 5,
+    output: Annotated[Path, typer.Option(help="CSV.")] = Path("results/speed/extraction.csv"),
+) -> None:
+    """Time extraction from text, and its contextual encoder alone in the same rounds.
+
+    Example: cman speed extraction --model results/runs/conll04/cman/main/seed1/model --input text.txt
+    """
+    from cman.speed.extraction import speed_of_extraction
+
+    speed_of_extraction(model, input, threads, output, rounds)

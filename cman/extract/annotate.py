@@ -5,10 +5,11 @@ PyTorch's own threads within an operation do not reach at this model's sizes, an
 there are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
@@ -23,6 +24,9 @@ from cman.settings import FineTuning
 
 if TYPE_CHECKING:
     from cman.model.finetuning import TrainableEncoder
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 TOKENS_A_BATCH = 1024  # padding included; larger batches fall out of a core's cache
 SENTENCES_A_BATCH = 64
@@ -40,7 +44,7 @@ class Annotator:
         self.folder, self.device, self.threads = folder, device, threads
         self.model = folder.model.to(device).eval()
         self._elmo: FrozenEncoder | None = None
-        self._transformer: TrainableEncoder | None = None
+        self.transformer: TrainableEncoder | None = None
         self._pool: ThreadPoolExecutor | None = None
         if device.type == "cpu":
             # The number of threads within an operation is set for each thread that calls PyTorch.
@@ -53,24 +57,27 @@ class Annotator:
         folder = self.folder
         self._open_encoder()
         features = None if self._elmo is None else DocumentFeatures(self._elmo, sentences)
-        pieces = folder.pieces if self._transformer is None else self._transformer.pieces
+        pieces = folder.pieces if self.transformer is None else self.transformer.pieces
         anchor = folder.settings.rel.anchor
         encoded = EncodedDocuments(sentences, folder.vocabulary, features, anchor, annotated=False, pieces=pieces)
         result: list[Document | None] = [None] * len(sentences)
         batches = list(batches_by_length([len(sentence.tokens) for sentence in sentences]))
-        run = map if self._pool is None else self._pool.map
-        for indices, annotated in zip(batches, run(lambda each: self._batch(encoded, each), batches), strict=True):
+        for indices, annotated in zip(batches, self.each(partial(self._batch, encoded), batches), strict=True):
             for index, document in zip(indices, annotated, strict=True):
                 result[index] = document
         return [document for document in result if document is not None]
 
+    def each(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        """Return what a function gives for each item, on the worker threads where there are some."""
+        return list(map(function, items) if self._pool is None else self._pool.map(function, items))
+
     def _batch(self, encoded: EncodedDocuments, indices: list[int]) -> list[Document]:
         with torch.inference_mode():
             batch = encoded.batch(indices).to(self.device)
-            if self._transformer is not None:
+            if self.transformer is not None:
                 assert batch.windows is not None
                 # Rounded as the cached features that the model was trained with are.
-                layers = self._transformer(batch.windows, (batch.words.shape[0], batch.words.shape[1])).half()
+                layers = self.transformer(batch.windows, (batch.words.shape[0], batch.words.shape[1])).half()
                 batch = replace(batch, contextual=layers, windows=None)
             prediction = self.model.predict(batch)
             documents = [encoded.documents[index] for index in indices]
@@ -87,7 +94,7 @@ class Annotator:
     def _open_encoder(self) -> None:
         """Load a frozen encoder when the first text needs it: that takes seconds."""
         folder = self.folder
-        if folder.encoder is None or folder.pieces is not None or self._transformer or self._elmo:
+        if folder.encoder is None or folder.pieces is not None or self.transformer or self._elmo:
             return
         name = folder.settings.contextual.encoder
         torch.set_num_threads(self.threads)
@@ -97,9 +104,9 @@ class Annotator:
         from cman.model.finetuning import TrainableEncoder  # transformers takes seconds to load
 
         # Computed batch by batch beside the model, not beforehand for all sentences: every core is busy to the end.
-        self._transformer = TrainableEncoder.open(folder.encoder, name, FineTuning()).to(self.device).eval()
-        if (self._transformer.layers, self._transformer.size) != folder.contextual:
-            found = (self._transformer.layers, self._transformer.size)
+        self.transformer = TrainableEncoder.open(folder.encoder, name, FineTuning()).to(self.device).eval()
+        if (self.transformer.layers, self.transformer.size) != folder.contextual:
+            found = (self.transformer.layers, self.transformer.size)
             raise CmanError(
                 f"encoders.{name}: found {found} (layers, size), the model was trained on {folder.contextual}"
             )

@@ -1,0 +1,95 @@
+"""The rate of extraction from text, beside the rate of its contextual encoder alone, in turns within one process.
+
+The encoder alone runs on the same sentences, as pieces made beforehand, twice: in the batches and on the worker threads
+of extraction, one core a batch, and as PyTorch by itself would use the cores, all of them within each operation. No
+pieces, no features and no CMAN are in its time; all of extraction, sentences and tokens included, is in the other's.
+"""
+
+import csv
+import io
+import logging
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from cman.errors import CmanError
+from cman.extract.annotate import batches_by_length
+from cman.extract.extractor import Extractor
+from cman.extract.reading import records
+from cman.extract.run import LONGEST_TEXT
+from cman.features.batch import EncodedDocuments
+from cman.features.pieces import Windows
+from cman.files import write_text
+from cman.model.finetuning import TrainableEncoder
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 5
+
+
+def speed_of_extraction(model: Path, source: Path, threads: int, output: Path, rounds: int = ROUNDS) -> None:
+    """Time a model on a file of texts, one a line, and write a CSV; see `cman speed extraction`.
+
+    Raises:
+        CmanError: the model or the file cannot be read.
+    """
+    with source.open("rb") as stream:
+        given = list(records(stream, "jsonl" if source.suffix == ".jsonl" else "text", LONGEST_TEXT))
+    texts = [record.given.text for record in given if record.given is not None]
+    if len(texts) < len(given) or not any(texts):
+        raise CmanError(f"{source}: found a line that cannot be read, or no text; wanted a text a line")
+    extractor = Extractor.load(model, device="cpu", threads=threads)
+    sentences = sum(len(found.sentences) for found in extractor.batch(texts))  # warms everything up, too
+    contenders = {"extraction": lambda: extractor.batch(texts), **_encoder_alone(extractor, texts, threads)}
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            started = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - started)
+    stream_of_rows = io.StringIO()
+    writer = csv.writer(stream_of_rows, lineterminator="\n")
+    writer.writerow(["contender", "threads", "sentences", "rounds", "seconds", "sentences_a_second", "share_of_it"])
+    whole = statistics.median(seconds["extraction"])
+    for name, values in seconds.items():
+        median = statistics.median(values)
+        row = [name, threads, sentences, rounds, f"{median:.4f}", f"{sentences / median:.1f}", f"{median / whole:.3f}"]
+        writer.writerow(row)
+        log.info(
+            "%s: %.0f sentences/s; extraction has %.0f %% of that rate", name, sentences / median, 100 * median / whole
+        )
+    write_text(output, stream_of_rows.getvalue())
+
+
+def _encoder_alone(extractor: Extractor, texts: list[str], threads: int) -> dict[str, Callable[[], object]]:
+    annotator = extractor.annotator
+    model = annotator.folder.model
+    encoder = annotator.transformer or model.inputs.encoder
+    if not isinstance(encoder, TrainableEncoder):
+        return {}
+    from cman.extract.sentences import Given
+
+    every = [one for text in texts for one in extractor.sentences(Given("", text))]
+    numbered = [replace(one, id=str(place)) for place, one in enumerate(every)]
+    vocabulary, pieces = annotator.folder.vocabulary, encoder.pieces
+    encoded = EncodedDocuments(numbered, vocabulary, None, annotated=False, pieces=pieces)
+    batches = [encoded.batch(each).windows for each in batches_by_length([len(one.tokens) for one in numbered])]
+    windows = [each for each in batches if each is not None]
+
+    def alone(each: Windows) -> None:
+        with torch.inference_mode():
+            encoder.model(input_ids=each.ids, attention_mask=each.mask)
+
+    def within_operations() -> None:
+        torch.set_num_threads(threads)
+        for each in windows:
+            alone(each)
+
+    return {
+        "encoder alone, a core a batch": lambda: annotator.each(alone, windows),
+        "encoder alone, all cores within an operation": within_operations,
+    }
