@@ -142,6 +142,10 @@ class Ner(Group):
         2, description="1: no second CRF, so that the labels reach the relations alone (the 2020 conference version)"
     )
     report: Literal["second", "first"] = Field("second", description="with one phase, that one")
+    given: bool = Field(
+        False,
+        description="entities are given with the documents, in training and prediction; only relations are learned",
+    )
 
 
 class Rel(Group):

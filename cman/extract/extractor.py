@@ -50,6 +50,9 @@ class Extractor:
     ) -> None:
         if threshold is not None and not 0 <= threshold <= 1:
             raise UsageError(f"threshold: found {threshold}, wanted a number from 0 to 1")
+        if folder.settings.ner.given:
+            raise UsageError("model: found one that is given entities (ner.given), wanted one that finds them in text; "
+                             "`cman predict` reads documents with entities")  # fmt: skip
         self.folder, self.threshold = _with_threshold(folder, threshold), threshold
         self.tokenizer = TextTokenizer(language or folder.language)
         use_kernels(kernels)

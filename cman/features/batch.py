@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cman.corpora.bio import tags_of
 from cman.corpora.document import Document
+from cman.errors import CmanError
 from cman.features.cache import Features
 from cman.features.pieces import PieceTokenizer, Windows
 from cman.features.vocabulary import Vocabulary
@@ -57,10 +58,12 @@ class EncodedDocuments:
     Args:
         anchor: the token that stands for an entity in a relation, `last` or `first` (`rel.anchor`).
         annotated: False leaves gold tags and relations out (text to be predicted may hold types the model lacks).
+        given: with `annotated` False, the entities still are there, as input of a model that finds relations alone
+            (`ner.given`).
         pieces: the tokenizer of an encoder that is part of the model; such a model reads no cached features.
 
     Raises:
-        CmanError: entities overlap, or the cache lacks a document (see `FeatureCache.rows`).
+        CmanError: entities overlap, have a type that the vocabulary lacks, or the cache lacks a document (see `FeatureCache.rows`).
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class EncodedDocuments:
         anchor: str = "last",
         annotated: bool = True,
         pieces: PieceTokenizer | None = None,
+        given: bool = False,
     ) -> None:
         self.documents = documents
         self.lengths = np.array([len(document.tokens) for document in documents])
@@ -88,7 +92,7 @@ class EncodedDocuments:
         self._form_starts = np.cumsum(self._form_lengths) - self._form_lengths
         self._chars = np.array([id for ids in spelled for id in ids], dtype=np.int64)
         word_of_form = np.array([vocabulary.word_id(form) for form in forms])
-        self._encoded = [self._encode(document, vocabulary, forms, word_of_form, anchor, annotated)
+        self._encoded = [self._encode(document, vocabulary, forms, word_of_form, anchor, annotated, given)
                          for document in documents]  # fmt: skip
 
     def __len__(self) -> int:
@@ -102,13 +106,20 @@ class EncodedDocuments:
         word_of_form: np.ndarray,
         anchor: str,
         annotated: bool,
+        given: bool,
     ) -> _Encoded:
         rows = np.array([forms[token] for token in document.tokens])
         tags = np.zeros(len(rows), dtype=np.int64)
         relations = np.zeros((0, 3), dtype=np.int64)
-        if annotated:
+        if annotated or given:
             spelled = tags_of(document.entities, len(rows), f"document {document.id}")
+            unknown = sorted({tag[2:] for tag in spelled if tag not in vocabulary.tag_ids})
+            if unknown:
+                raise CmanError(
+                    f"document {document.id}: field entities: found {unknown[0]!r}, wanted a type of training"
+                )
             tags = np.array([vocabulary.tag_ids[tag] for tag in spelled])
+        if annotated:
             places = [entity.end - 1 if anchor == "last" else entity.start for entity in document.entities]
             links = {(places[link.head], places[link.tail], vocabulary.relation_ids[link.type])
                      for link in document.relations}  # fmt: skip

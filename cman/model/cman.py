@@ -46,6 +46,8 @@ class Cman(nn.Module):
     @property
     def loss_names(self) -> tuple[str, ...]:
         """Which losses there are, in their order."""
+        if self.settings.ner.given:
+            return ("rel",)
         return ("first", "rel") if self.second_crf is None else ("first", "second", "rel")
 
     @property
@@ -56,6 +58,8 @@ class Cman(nn.Module):
     def losses(self, x: Tensor, batch: Batch) -> Losses:
         """Return the losses of equations 18 to 20, each summed over a sentence and averaged over the batch."""
         first, _, fused, _ = self._two_phases(x, batch)
+        if self.settings.ner.given:
+            return {"rel": self.relations.loss(fused, batch).mean()}
         losses = {"first": self.first_crf.nll(first, batch.tags, batch.lengths).mean()}
         if self.second_crf is not None:
             second = self.second_crf.potentials(fused)
@@ -66,6 +70,10 @@ class Cman(nn.Module):
     def predict(self, batch: Batch) -> Prediction:
         """Decode both phases and the relations between the reported entities' tokens."""
         first, labels, fused, first_tags = self._two_phases(self.inputs(batch), batch)
+        if self.settings.ner.given:
+            assert first_tags is not None
+            links = self.relations.links(fused, batch.lengths, self.candidates(first_tags))
+            return Prediction(first_tags, labels, None, first, links)
         tags = second_tags = potentials = None
         if self.second_crf is not None:
             potentials = self.second_crf.potentials(fused)
@@ -83,8 +91,11 @@ class Cman(nn.Module):
         x = self.input_dropout(x)
         self_aware = _run(self.bsa, x, batch.lengths, mask)
         first = self.first_crf.potentials(self_aware)
-        first_tags = self.first_crf.decode(first, batch.lengths) if self.labels.needs_prediction else None
-        labels = self.labels(batch.tags, first_tags)
+        if self.settings.ner.given:
+            labels, first_tags = batch.tags, batch.tags.masked_fill(~mask, -1)
+        else:
+            first_tags = self.first_crf.decode(first, batch.lengths) if self.labels.needs_prediction else None
+            labels = self.labels(batch.tags, first_tags)
         if self.second_bsa is not None:
             self_aware = _run(self.second_bsa, x, batch.lengths, mask)
         if self.interaction is None:

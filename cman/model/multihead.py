@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cman.features.batch import Batch
 from cman.features.vocabulary import Vocabulary
+from cman.model.attention import token_mask
 from cman.model.candidates import Candidates
 from cman.model.crf import Crf, Potentials
 from cman.model.inputs import Inputs
@@ -23,11 +24,10 @@ from cman.settings import Settings
 class MultiHead(nn.Module):
     """The baseline; its only CRF counts as the second phase's, so that losses and reports have the same names."""
 
-    loss_names = ("second", "rel")
-
     def __init__(self, inputs: Inputs, vocabulary: Vocabulary, settings: Settings) -> None:
         super().__init__()
         width = 2 * settings.lstm.hidden
+        self.given = settings.ner.given
         self.inputs = inputs
         self.input_dropout = nn.Dropout(settings.dropout.inputs)
         sizes = [inputs.size] + [width] * (settings.lstm.layers - 1)
@@ -40,6 +40,11 @@ class MultiHead(nn.Module):
         self.relations = MultiHeadRelations(width + settings.label.emb, len(vocabulary.relations), settings.rel)
 
     @property
+    def loss_names(self) -> tuple[str, ...]:
+        """Which losses there are, in their order."""
+        return ("rel",) if self.given else ("second", "rel")
+
+    @property
     def reported_crf(self) -> Crf:
         """The CRF whose entities are reported."""
         return self.crf
@@ -47,10 +52,8 @@ class MultiHead(nn.Module):
     def losses(self, x: Tensor, batch: Batch) -> Losses:
         """Return the losses, each summed over a sentence and averaged over the batch."""
         potentials, _, features, _ = self._features(x, batch)
-        return {
-            "second": self.crf.nll(potentials, batch.tags, batch.lengths).mean(),
-            "rel": self.relations.loss(features, batch).mean(),
-        }
+        losses = {} if self.given else {"second": self.crf.nll(potentials, batch.tags, batch.lengths).mean()}
+        return losses | {"rel": self.relations.loss(features, batch).mean()}
 
     def predict(self, batch: Batch) -> Prediction:
         """Decode the entities and the relations between their tokens."""
@@ -65,7 +68,10 @@ class MultiHead(nn.Module):
         for layer in self.stack:
             x = self.dropout(layer(x, batch.lengths))
         potentials = self.crf.potentials(x)
-        tags = self.crf.decode(potentials, batch.lengths) if self.labels.needs_prediction else None
-        labels = self.labels(batch.tags, tags)
+        if self.given:
+            labels, tags = batch.tags, batch.tags.masked_fill(~token_mask(batch.lengths, x.shape[1]), -1)
+        else:
+            tags = self.crf.decode(potentials, batch.lengths) if self.labels.needs_prediction else None
+            labels = self.labels(batch.tags, tags)
         features = x if self.embedding is None else torch.cat([x, self.embedding(labels)], 2)
         return potentials, labels, features, tags

@@ -56,7 +56,10 @@ def predict(
         )
     model = folder.model.to(device).eval()
     anchor = folder.settings.rel.anchor
-    encoded = EncodedDocuments(documents, folder.vocabulary, features, anchor, annotated=False, pieces=folder.pieces)
+    given = folder.settings.ner.given
+    encoded = EncodedDocuments(
+        documents, folder.vocabulary, features, anchor, annotated=False, pieces=folder.pieces, given=given
+    )
     result: list[Document | None] = [None] * len(documents)
     dropped = Dropped()
     with torch.inference_mode():
@@ -74,6 +77,7 @@ def predict(
                 model.reported_crf,
                 folder.settings.rel,
                 dropped,
+                with_scores=not given,
             )
             for index, document in zip(indices, decoded, strict=True):
                 result[index] = document
