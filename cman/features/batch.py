@@ -63,7 +63,8 @@ class EncodedDocuments:
         pieces: the tokenizer of an encoder that is part of the model; such a model reads no cached features.
 
     Raises:
-        CmanError: entities overlap, have a type that the vocabulary lacks, or the cache lacks a document (see `FeatureCache.rows`).
+        CmanError: entities overlap or have a type that the vocabulary lacks, or the cache lacks a document (see
+            `FeatureCache.rows`).
     """
 
     def __init__(

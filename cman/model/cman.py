@@ -91,6 +91,7 @@ class Cman(nn.Module):
         x = self.input_dropout(x)
         self_aware = _run(self.bsa, x, batch.lengths, mask)
         first = self.first_crf.potentials(self_aware)
+        first_tags: Tensor | None
         if self.settings.ner.given:
             labels, first_tags = batch.tags, batch.tags.masked_fill(~mask, -1)
         else:

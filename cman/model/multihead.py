@@ -68,6 +68,7 @@ class MultiHead(nn.Module):
         for layer in self.stack:
             x = self.dropout(layer(x, batch.lengths))
         potentials = self.crf.potentials(x)
+        tags: Tensor | None
         if self.given:
             labels, tags = batch.tags, batch.tags.masked_fill(~token_mask(batch.lengths, x.shape[1]), -1)
         else:

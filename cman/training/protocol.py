@@ -103,11 +103,11 @@ class Run:
         checkpoint = self.checkpoints / f"{('select', 'retrain')[stage]}.ckpt"
         keep_best = self._best_weights if dev and training.protocol == "train" else None
         progress = Progress(checkpoint, training.patience if dev else None, keep_best)
-        given = self.settings.ner.given
-        held_out = (
-            EncodedDocuments(dev, vocabulary, cache, annotated=False, pieces=pieces, given=given) if dev else None
-        )
-        evaluation = None if held_out is None else EvaluationBatches(held_out)
+        evaluation = None
+        if dev:
+            given = self.settings.ner.given
+            held_out = EncodedDocuments(dev, vocabulary, cache, annotated=False, pieces=pieces, given=given)
+            evaluation = EvaluationBatches(held_out)
         _fit(module, progress, batches, evaluation, epochs, self.device)
         return module, progress, vocabulary
 
