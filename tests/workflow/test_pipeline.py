@@ -85,6 +85,7 @@ def test_a_run_folder_holds_what_it_promises_and_nothing_else(finished, experime
     assert found == [
         "history.csv",
         "label_copies.json",
+        "model/README.md",
         "model/config.json",
         "model/model.safetensors",
         "model/vocabulary.json",
