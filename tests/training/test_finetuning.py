@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from killing import killed_at
 from safetensors.torch import load_file
 
 from cman.config import parse_configuration
@@ -11,10 +12,6 @@ from cman.errors import UsageError
 from cman.training.schedule import warmed_up
 from cman.training.train import train
 from tests.features.tiny_bert import bert
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing in the code may catch it."""
 
 
 @pytest.fixture
@@ -88,22 +85,10 @@ def test_training_changes_the_encoder(tuned, layout, tmp_path):
 
 
 @pytest.mark.parametrize("steps", [2, 5, 11])
-def test_a_killed_run_ends_with_the_same_model(tuned, layout, monkeypatch, steps):
-    from cman.training.module import JointTraining
-
+def test_a_killed_run_ends_with_the_same_model(tuned, layout, steps):
     expected = weights(run(tuned(), layout))
-    original, taken = JointTraining.training_step, []
-
-    def interrupted(self, batch, batch_idx):
-        taken.append(batch_idx)
-        if len(taken) == steps:
-            raise Killed
-        return original(self, batch, batch_idx)
-
-    monkeypatch.setattr(JointTraining, "training_step", interrupted)
-    with pytest.raises(Killed):
+    with killed_at(steps):
         run(tuned(), layout)
-    monkeypatch.setattr(JointTraining, "training_step", original)
     found = weights(run(tuned(), layout))
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)

@@ -9,14 +9,11 @@ import time
 
 import pytest
 import torch
+from killing import killed_at
 from safetensors.torch import load_file
 
 from cman.files import write_json
 from cman.training.train import train
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing in the code may catch it."""
 
 
 def weights(folder):
@@ -32,46 +29,22 @@ def run(configuration, layout, seed=1):
 
 
 @pytest.mark.parametrize("steps", [1, 4, 5, 9, 12, 14])
-def test_a_run_interrupted_at_any_step_ends_with_the_same_model(configure, layout, monkeypatch, steps):
+def test_a_run_interrupted_at_any_step_ends_with_the_same_model(configure, layout, steps):
     # 24 documents are 3 batches an epoch, 3 epochs of selection; the steps hit both stages and epochs' borders.
-    from cman.training.module import JointTraining
-
     undisturbed = run(configure(), layout)
     expected, story = weights(undisturbed), (undisturbed / "history.csv").read_text()
 
-    original, taken = JointTraining.training_step, []
-
-    def interrupted(self, batch, batch_idx):
-        taken.append(batch_idx)
-        if len(taken) == steps:
-            raise Killed
-        return original(self, batch, batch_idx)
-
-    monkeypatch.setattr(JointTraining, "training_step", interrupted)
-    with pytest.raises(Killed):
+    with killed_at(steps):
         run(configure(), layout)
-    monkeypatch.setattr(JointTraining, "training_step", original)
     resumed = run(configure(), layout)
     assert same(weights(resumed), expected)
     assert (resumed / "history.csv").read_text() == story
 
 
-def test_a_checkpoint_of_other_settings_is_not_continued(configure, layout, monkeypatch, caplog):
-    from cman.training.module import JointTraining
-
+def test_a_checkpoint_of_other_settings_is_not_continued(configure, layout, caplog):
     expected = weights(run(configure(**{"training.lr": 0.001}), layout))
-    original, taken = JointTraining.training_step, []
-
-    def interrupted(self, batch, batch_idx):
-        taken.append(batch_idx)
-        if len(taken) == 5:
-            raise Killed
-        return original(self, batch, batch_idx)
-
-    monkeypatch.setattr(JointTraining, "training_step", interrupted)
-    with pytest.raises(Killed):
+    with killed_at(5):
         run(configure(), layout)
-    monkeypatch.setattr(JointTraining, "training_step", original)
     with caplog.at_level("INFO", logger="cman"):
         assert same(weights(run(configure(**{"training.lr": 0.001}), layout)), expected)
     assert "starting from the first epoch" in caplog.text
