@@ -44,7 +44,7 @@ def extract(
     """Extract from a file or standard input; arguments as for `cman extract`.
 
     Args:
-        load: gives the extractor; called after the files are known to be right.
+        load: gives the extractor; called when the input is known to be there, before anything is written.
         options: what, beside the model and the files, decides the result; a run with others is not resumed.
 
     Raises:
@@ -59,8 +59,9 @@ def extract(
         else:
             errors = errors or target.with_name(f"{target.name}.errors.jsonl")
             run = {"model": sha256(model / "model.safetensors"), "input": str(source), "size": size, "form": form}
+            extractor = load()  # a wrong model or language leaves no unfinished files behind
             partial = Partial(target, errors, {**run, **(options or {})}, resume)
-            _to_partial(load(), stream, size, form, longest, partial)
+            _to_partial(extractor, stream, size, form, longest, partial)
             _finish(partial, target, output)
             failed, where = partial.state.failed, f"{errors} says which and why"
     if failed:

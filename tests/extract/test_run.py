@@ -142,3 +142,9 @@ def test_what_makes_no_sense_is_wrong_use(model: Path, options: tuple[str, ...],
 def test_an_input_that_is_missing_leaves_nothing_behind(model: Path, tmp_path: Path) -> None:
     message = run("--model", model, "--input", tmp_path / "no.txt", "--output", tmp_path / "o", code=1)
     assert "no.txt: found no file" in message and not list(tmp_path.iterdir())
+
+
+def test_a_language_that_is_wrong_leaves_nothing_behind(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("Ada\n")
+    run("--model", model, "--input", tmp_path / "in.txt", "--output", tmp_path / "o", "--language", "zz", code=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
