@@ -1,5 +1,5 @@
 """`python -m cman`, the same as `cman`."""
 
-from cman.cli import main
+from cman.cli.app import main
 
 main()

@@ -14,11 +14,11 @@ import typer
 from typer.testing import CliRunner
 
 from cman import __version__
-from cman.cli import app
-from cman.config import parse_configuration
+from cman.cli.app import app
+from cman.config.configuration import parse_configuration
+from cman.config.corpora import Conll04Sample
+from cman.config.settings import Settings
 from cman.corpora.document import Document, Entity, Relation, write_documents
-from cman.corpora.kinds import Conll04Sample
-from cman.settings import Settings
 
 PIPELINE = [
     *("config", "fetch", "prepare", "convert", "embed", "train", "predict", "score", "tables"),
@@ -258,7 +258,7 @@ def process(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
 LOADED = """
 import json, sys
 from typer.testing import CliRunner
-from cman.cli import app
+from cman.cli.app import app
 result = CliRunner().invoke(app, json.loads(sys.argv[1]))
 print(json.dumps([result.exit_code, sorted({name.partition(".")[0] for name in sys.modules})]))
 """

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cman.cli import app
+from cman.cli.app import app
 from cman.corpora.document import Document, write_documents
 
 SAMPLE = {"format": "conll04-sample", "sentences": {"train": 12, "dev": 3, "test": 3}}

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from cman.config import Configuration, changed, flattened, parse_configuration, read_configuration
+from cman.config.configuration import Configuration, changed, flattened, parse_configuration, read_configuration
+from cman.config.experiments import EXPERIMENTS
+from cman.config.settings import Settings
 from cman.errors import CmanError, UsageError
-from cman.experiments import EXPERIMENTS
-from cman.settings import Settings
 
 SAMPLE = {"s": {"format": "conll04-sample"}}
 

@@ -11,7 +11,7 @@ import pytest
 import typer
 from snakemake.cli import get_argument_parser
 
-from cman.cli import app
+from cman.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

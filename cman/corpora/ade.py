@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cman.corpora.archive import member_lines
 from cman.corpora.document import Document, Entity, Relation
 from cman.corpora.tokens import tokenise
 from cman.errors import CmanError
+from cman.fetch.zip import member_lines
 
 MEMBER = "DRUG-AE.rel"
 FIELDS = ("PubMed id", "sentence", "effect", "effect begin", "effect end", "drug", "drug begin", "drug end")
@@ -55,7 +55,7 @@ def read_ade(path: Path) -> list[AdeSentence]:
     """Read the corpus out of its archive.
 
     Raises:
-        CmanError: the archive is refused (see `cman.corpora.archive`), or the first malformed line, with its number,
+        CmanError: the archive is refused (see `cman.fetch.zip`), or the first malformed line, with its number,
             field, what was found and what was wanted.
     """
     return read_relations(member_lines(path, MEMBER), f"{path}: {MEMBER}")

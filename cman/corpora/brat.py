@@ -14,8 +14,8 @@ from pathlib import Path
 
 from cman.corpora.brat_lines import Annotations, Discontinuous, Span, read_annotations
 from cman.corpora.document import Document, Entity, Relation
+from cman.corpora.tokenize import TextTokenizer
 from cman.errors import CmanError
-from cman.extract.tokenize import TextTokenizer
 from cman.files import read_text
 
 SHOWN = 3  # places that a warning names

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cman.config.corpora import NO_PATH, AnyCorpus, Folded, is_absent
 from cman.corpora.document import Document
-from cman.corpora.kinds import NO_PATH, AnyCorpus, Folded, is_absent
 from cman.corpora.overlap import has_overlap
 from cman.corpora.prepare import check_types, for_training
 from cman.corpora.raw import read_corpus

@@ -61,7 +61,7 @@ def _read(source: str, path: Path, split: str | None, language: str, warnings: l
         return read_columns(path, warnings)
     if source == "drec":
         return read_drec(path, warnings)
-    from cman.extract.tokenize import TextTokenizer
+    from cman.corpora.tokenize import TextTokenizer
 
     return read_brat(path, TextTokenizer(language), "hull", warnings)
 

@@ -7,10 +7,10 @@ annotated. Beside them, `main` has every document once, as annotated: features a
 import logging
 from collections.abc import Mapping, Sequence
 
+from cman.config.corpora import MAIN, NO_PATH, AnyCorpus, Folded, Own, is_absent
 from cman.corpora.ade import AdeSentence
 from cman.corpora.document import Document, write_documents
 from cman.corpora.folds import NAMES, divide, grouped_folds, spert_folds
-from cman.corpora.kinds import MAIN, NO_PATH, AnyCorpus, Folded, Own, is_absent
 from cman.corpora.overlap import has_overlap, without_overlap
 from cman.corpora.raw import read_corpus, read_sentences
 from cman.corpora.statistics import fold_statistics, statistics

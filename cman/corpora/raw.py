@@ -5,12 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from cman.corpora.ade import AdeSentence, read_ade
-from cman.corpora.brat import brat_files, read_brat
-from cman.corpora.conll04 import read_bekou, read_spert
-from cman.corpora.document import Document, read_documents
-from cman.corpora.drec import read_drec
-from cman.corpora.kinds import (
+from cman.config.corpora import (
     Ade,
     AdeSample,
     AnyCorpus,
@@ -23,13 +18,18 @@ from cman.corpora.kinds import (
     Jsonl,
     Spert,
 )
-from cman.corpora.sample import write_sample
-from cman.corpora.sample_ade import write_ade_sample
-from cman.corpora.sample_drec import write_drec_sample
-from cman.corpora.sources import ADE, CONLL04_BEKOU, CONLL04_SPERT, Source, fetch
+from cman.corpora.ade import AdeSentence, read_ade
+from cman.corpora.brat import brat_files, read_brat
+from cman.corpora.conll04 import read_bekou, read_spert
+from cman.corpora.document import Document, read_documents
+from cman.corpora.drec import read_drec
+from cman.corpora.samples.ade import write_ade_sample
+from cman.corpora.samples.conll04 import write_sample
+from cman.corpora.samples.drec import write_drec_sample
 from cman.corpora.spert import read_own_spert
+from cman.corpora.tokenize import TextTokenizer
 from cman.errors import UsageError
-from cman.extract.tokenize import TextTokenizer
+from cman.fetch.sources import ADE, CONLL04_BEKOU, CONLL04_SPERT, Source, fetch
 from cman.layout import SPLITS
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def obtain(corpus: AnyCorpus, name: str, target: Path, mirror: Path | None = Non
     """Fetch or generate one raw file; `mirror` defaults to the folder that CMAN_MIRROR names.
 
     Raises:
-        UsageError: the corpus has no such file; CmanError: see `cman.corpora.sources.fetch`.
+        UsageError: the corpus has no such file; CmanError: see `cman.fetch.sources.fetch`.
     """
     if not raw_files(corpus):
         raise UsageError(f"found the raw file {name!r}, wanted none: this corpus is given by path and not fetched")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
+from cman.config.settings import FineTuning
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments
@@ -20,7 +21,6 @@ from cman.features.frozen import DocumentFeatures, FrozenEncoder, open_encoder
 from cman.layout import Layout
 from cman.model.decode import Dropped, decode_batch
 from cman.model.folder import ModelFolder
-from cman.settings import FineTuning
 
 if TYPE_CHECKING:
     from cman.model.finetuning import TrainableEncoder

@@ -14,13 +14,13 @@ from typing import Any
 import torch
 
 from cman.corpora.document import Document
-from cman.device import available_device
+from cman.corpora.tokenize import Span, TextTokenizer
 from cman.errors import CmanError, UsageError
 from cman.extract.annotate import Annotator
 from cman.extract.extraction import Extraction
 from cman.extract.sentences import Given, documents_of, extraction_of, is_rooted, joined
-from cman.extract.tokenize import Span, TextTokenizer
 from cman.kernels import KernelChoice, use_kernels
+from cman.machine import available_device
 from cman.model.folder import ModelFolder
 
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cman.corpora.document import ROOT, Document
+from cman.corpora.tokenize import Span
 from cman.errors import CmanError
 from cman.extract.extraction import Extraction, FoundEntity, FoundRelation
-from cman.extract.tokenize import Span
 
 ROOT_TOKEN = "ROOT"
 LONGEST_TOKEN = 20_000  # characters; the character BiLSTM reads each one, so memory grows with it

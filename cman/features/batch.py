@@ -14,7 +14,7 @@ from cman.corpora.bio import tags_of
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.cache import Features
-from cman.features.pieces import PieceTokenizer, Windows
+from cman.features.transformer.pieces import PieceTokenizer, Windows
 from cman.features.vocabulary import Vocabulary
 
 LENGTH_STEP = 4  # tokens

@@ -3,10 +3,10 @@
 import logging
 from pathlib import Path
 
-from cman.config import Configuration
+from cman.config.configuration import Configuration
 from cman.corpora.document import Document, read_documents
-from cman.features.downloads import InputFile, input_files, verified
-from cman.features.word_vectors import are_current, write_corpus_vectors
+from cman.features.vectors.words import are_current, write_corpus_vectors
+from cman.fetch.inputs import InputFile, input_files, verified
 from cman.layout import SPLITS, Layout
 
 log = logging.getLogger(__name__)
@@ -39,8 +39,8 @@ def embed(
     # torch takes seconds to load, which word vectors do not need.
     import torch
 
-    from cman.device import available_device
     from cman.features.frozen import is_current, open_encoder, write_cache
+    from cman.machine import available_device
 
     if threads is not None:
         torch.set_num_threads(threads)

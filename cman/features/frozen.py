@@ -12,10 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from cman.config.inputs import Encoder
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.cache import FeatureCache, corpus_hash, token_hash
-from cman.features.configured import Encoder
 from cman.files import atomic_path, write_json
 from cman.layout import Layout
 
@@ -43,10 +43,10 @@ def open_encoder(encoder: Encoder, name: str, device: torch.device, layout: Layo
     """
     # Imported here: each kind has libraries of its own, which take seconds to load.
     if encoder.options is not None:
-        from cman.features.elmo_encoder import ElmoEncoder
+        from cman.features.elmo.encoder import ElmoEncoder
 
         return ElmoEncoder(encoder, name, device, layout)
-    from cman.features.encoder import ContextualEncoder
+    from cman.features.transformer.encoder import ContextualEncoder
 
     return ContextualEncoder(encoder, name, device)
 

@@ -7,7 +7,7 @@ size, as in the code of Bekoulis et al. (2018). The perturbation is a constant: 
 import torch
 from torch import Tensor
 
-from cman.settings import Adversarial
+from cman.config.settings import Adversarial
 
 
 def perturbation(gradient: Tensor, static_size: int, settings: Adversarial) -> Tensor:

@@ -7,9 +7,9 @@ contribution the label gate (equations 10 and 11) controls. Equation 7 prints La
 import torch
 from torch import Tensor, nn
 
+from cman.config.settings import Attention, Settings
 from cman.model.label_gate import LabelGate
 from cman.model.recurrent import Recurrent
-from cman.settings import Attention, Settings
 
 
 class MultiHeadAttention(nn.Module):

@@ -2,12 +2,12 @@
 
 from torch import Tensor
 
+from cman.config.settings import Settings
 from cman.features.vocabulary import Vocabulary
 from cman.model.cman import Cman
 from cman.model.finetuning import TrainableEncoder
 from cman.model.inputs import Inputs
 from cman.model.multihead import MultiHead
-from cman.settings import Settings
 
 
 def build_model(

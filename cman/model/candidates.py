@@ -7,7 +7,7 @@ any_token` every token of an entity is a candidate; with `last_token` only the o
 import torch
 from torch import Tensor
 
-from cman.settings import Rel
+from cman.config.settings import Rel
 
 
 class Candidates:

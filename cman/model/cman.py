@@ -11,6 +11,7 @@ L are label embeddings: of gold labels in training, of the first phase's labels 
 import torch
 from torch import Tensor, nn
 
+from cman.config.settings import Settings
 from cman.features.batch import Batch
 from cman.features.vocabulary import Vocabulary
 from cman.model.attention import BLA, BSA, LabelEncoder, token_mask
@@ -22,7 +23,6 @@ from cman.model.labels import LabelSource
 from cman.model.output import Losses, Prediction
 from cman.model.recurrent import Recurrent
 from cman.model.relations import MultiHeadRelations
-from cman.settings import Settings
 
 
 class Cman(nn.Module):

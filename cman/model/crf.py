@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from cman.config.settings import Crf as CrfSettings
 from cman.corpora.bio import OUTSIDE
 from cman.corpora.document import ROOT
 from cman.kernels import crf_decode, crf_nll, crf_span_marginals
-from cman.settings import Crf as CrfSettings
 
 
 class Potentials(NamedTuple):

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cman.config.settings import Rel
 from cman.corpora.bio import entities_of
 from cman.corpora.document import Document, Entity, Relation
 from cman.features.vocabulary import Vocabulary
 from cman.model.crf import Crf
 from cman.model.output import Links, Prediction
-from cman.settings import Rel
 
 SCORE_DIGITS = 6  # of a written confidence: more would only be noise of the summation order
 

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cman.features.configured import Encoder
-from cman.features.encoder import PIECES_A_BATCH
-from cman.features.model_directory import model_directory
-from cman.features.pieces import Windows
-from cman.features.transformer import open_transformer
+from cman.config.inputs import Encoder
+from cman.config.settings import FineTuning
+from cman.features.transformer.encoder import PIECES_A_BATCH
+from cman.features.transformer.opened import open_transformer
+from cman.features.transformer.pieces import Windows
+from cman.fetch.models import model_directory
 from cman.files import atomic_path
-from cman.settings import FineTuning
 
 
 class TrainableEncoder(nn.Module):

@@ -15,16 +15,16 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 
+from cman.config.inputs import Encoder
+from cman.config.settings import Settings
 from cman.errors import CmanError
-from cman.features.configured import Encoder
-from cman.features.pieces import PieceTokenizer
+from cman.features.transformer.pieces import PieceTokenizer
 from cman.features.vocabulary import Vocabulary
 from cman.files import atomic_path, read_json, write_json
 from cman.model.build import build_model
 from cman.model.cman import Cman
 from cman.model.finetuning import TrainableEncoder
 from cman.model.multihead import MultiHead
-from cman.settings import Settings
 
 ENCODER = "encoder"
 FORMAT = 1  # of config.json; raised when an older reader would misread a newer folder
@@ -40,7 +40,7 @@ class ModelFolder:
     encoder: Encoder | None  # None: the model reads no contextual features
     contextual: tuple[int, int] | None  # layers and size of those features
     trained_on: dict[str, Any]
-    language: str = "en"  # whose tokens the training documents have; see `cman.extract.tokenize`
+    language: str = "en"  # whose tokens the training documents have; see `cman.corpora.tokenize`
 
     @property
     def pieces(self) -> PieceTokenizer | None:

@@ -7,12 +7,12 @@ words of a batch recur and a group is padded only to its own longest word.
 import torch
 from torch import Tensor, nn
 
+from cman.config.settings import Recurrent as RecurrentSettings
+from cman.config.settings import Settings
 from cman.features.batch import Batch
 from cman.features.vocabulary import Vocabulary
 from cman.model.finetuning import TrainableEncoder
 from cman.model.recurrent import Recurrent
-from cman.settings import Recurrent as RecurrentSettings
-from cman.settings import Settings
 
 # Characters; more groups cost more calls than they save padding. Few forms are in the last one, but a single one of
 # thousands of characters must not make the others as long.

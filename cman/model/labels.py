@@ -8,7 +8,7 @@ copying its input, so the other sources exist to measure what that costs: `predi
 import torch
 from torch import Tensor, nn
 
-from cman.settings import Label
+from cman.config.settings import Label
 
 
 class LabelSource(nn.Module):

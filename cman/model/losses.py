@@ -10,8 +10,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from cman.config.settings import Settings
 from cman.model.output import Losses
-from cman.settings import Settings
 
 
 class JointLoss(nn.Module):

@@ -8,6 +8,7 @@ Labels are gold in training and the CRF's own at inference. Dropout stands on th
 import torch
 from torch import Tensor, nn
 
+from cman.config.settings import Settings
 from cman.features.batch import Batch
 from cman.features.vocabulary import Vocabulary
 from cman.model.attention import token_mask
@@ -18,7 +19,6 @@ from cman.model.labels import LabelSource
 from cman.model.output import Losses, Prediction
 from cman.model.recurrent import Recurrent
 from cman.model.relations import MultiHeadRelations
-from cman.settings import Settings
 
 
 class MultiHead(nn.Module):

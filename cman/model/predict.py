@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 
 from cman.corpora.document import Document, read_documents, write_documents
-from cman.device import available_device
 from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments, EvaluationBatches
 from cman.features.cache import FeatureCache, Features
@@ -15,6 +14,7 @@ from cman.features.frozen import DocumentFeatures, open_encoder
 from cman.files import write_json
 from cman.kernels import KernelChoice, backend, use_kernels
 from cman.layout import Layout
+from cman.machine import available_device
 from cman.model.copying import LabelCopies
 from cman.model.decode import Dropped, decode_batch
 from cman.model.folder import ModelFolder

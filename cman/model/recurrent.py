@@ -8,7 +8,7 @@ backward direction is a forward LSTM over each sentence reversed within its own 
 import torch
 from torch import Tensor, nn
 
-from cman.settings import Recurrent as RecurrentSettings
+from cman.config.settings import Recurrent as RecurrentSettings
 
 
 class Reversal:

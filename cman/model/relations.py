@@ -13,10 +13,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from cman.config.settings import Rel
 from cman.features.batch import Batch
 from cman.kernels import pair_bce, pair_scores, pair_select
 from cman.model.output import Links
-from cman.settings import Rel
 
 
 class MultiHeadRelations(nn.Module):

@@ -7,7 +7,7 @@ that were added to a table here, and a user's own.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cman.experiments import EXPERIMENTS
+from cman.config.experiments import EXPERIMENTS
 from cman.report.published import PublishedRow, PublishedTable
 from cman.report.results import Group
 

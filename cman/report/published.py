@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from cman.config.experiments import EXPERIMENTS
 from cman.errors import CmanError
-from cman.experiments import EXPERIMENTS
 from cman.files import read_text
 from cman.report.results import field as take
 

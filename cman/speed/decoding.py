@@ -19,13 +19,13 @@ from typing import Any
 import torch
 
 from cman.corpora.document import Document, read_documents
-from cman.device import available_device
 from cman.errors import CmanError
 from cman.features.cache import FeatureCache
 from cman.features.frozen import DocumentFeatures, FrozenEncoder, open_encoder
 from cman.files import read_json
 from cman.kernels import KernelChoice, library, use_kernels
 from cman.layout import Layout
+from cman.machine import available_device
 from cman.model.folder import ModelFolder
 from cman.model.predict import predict
 from cman.report.results import field

@@ -22,7 +22,7 @@ from cman.extract.extractor import Extractor
 from cman.extract.reading import records
 from cman.extract.run import LONGEST_TEXT
 from cman.features.batch import EncodedDocuments
-from cman.features.pieces import Windows
+from cman.features.transformer.pieces import Windows
 from cman.files import write_text
 from cman.model.finetuning import TrainableEncoder
 

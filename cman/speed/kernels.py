@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from cman.device import available_device
 from cman.kernels import backend, reference
+from cman.machine import available_device
 from cman.report.style import FORMATS
 from cman.speed.compiling import Compiler, compiled_reference, fresh_cache
 from cman.speed.contenders import COMPILED, OURS, contenders, release

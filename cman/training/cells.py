@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cman.config import Configuration
-from cman.corpora.kinds import divisions, divisions_run
+from cman.config.configuration import Configuration
+from cman.config.corpora import divisions, divisions_run
 from cman.errors import UsageError
 
 

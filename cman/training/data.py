@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cman.config import Configuration
+from cman.config.configuration import Configuration
+from cman.config.inputs import Encoder
+from cman.config.settings import Settings
 from cman.corpora.document import Document, read_documents
 from cman.features.cache import FeatureCache
-from cman.features.configured import Encoder
-from cman.features.model_directory import file_names, model_directory
+from cman.features.vectors.words import read_corpus_vectors
 from cman.features.vocabulary import Vocabulary
-from cman.features.word_vectors import read_corpus_vectors
+from cman.fetch.models import file_names, model_directory
 from cman.files import sha256
 from cman.layout import Layout
-from cman.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
+from cman.config.settings import Settings
 from cman.corpora.document import Document
 from cman.evaluation.counts import strict_counts
 from cman.features.batch import Batch
@@ -20,7 +21,6 @@ from cman.model.copying import LabelCopies
 from cman.model.decode import Dropped, decode_batch
 from cman.model.losses import JointLoss
 from cman.model.multihead import MultiHead
-from cman.settings import Settings
 from cman.training.batches import TrainingBatches
 from cman.training.schedule import parameter_groups, warmed_up
 

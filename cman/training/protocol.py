@@ -21,6 +21,7 @@ from typing import Any
 import lightning
 import torch
 
+from cman.config.settings import Settings
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments, EvaluationBatches
@@ -28,7 +29,6 @@ from cman.features.vocabulary import Vocabulary
 from cman.files import read_json, write_json
 from cman.model.build import build_model
 from cman.model.finetuning import TrainableEncoder
-from cman.settings import Settings
 from cman.training.batches import TrainingBatches
 from cman.training.data import TrainingData, subset
 from cman.training.module import JointTraining
@@ -36,7 +36,7 @@ from cman.training.progress import Progress
 
 log = logging.getLogger(__name__)
 
-CODE = ("corpora/bio.py", "corpora/document.py", "features", "kernels", "model", "training", "settings.py",
+CODE = ("corpora/bio.py", "corpora/document.py", "features", "kernels", "model", "training", "config/settings.py",
         "evaluation/counts.py")  # fmt: skip
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from cman.config import Configuration
-from cman.corpora.kinds import SAMPLES, AnyCorpus, Folded, is_own
+from cman.config.configuration import Configuration
+from cman.config.corpora import SAMPLES, AnyCorpus, Folded, is_own
+from cman.config.settings import Settings
 from cman.kernels import backend
-from cman.settings import Settings
 from cman.training.data import TrainingData
 from cman.training.protocol import Trained
 

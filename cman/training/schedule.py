@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from cman.settings import FineTuning
+from cman.config.settings import FineTuning
 
 
 def warmed_up(step: int, steps: int, warmup: float) -> float:

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from cman.config import Configuration
-from cman.device import available_device
+from cman.config.configuration import Configuration
 from cman.files import write_json, write_text
 from cman.kernels import KernelChoice, backend, use_kernels
 from cman.layout import Layout
+from cman.machine import available_device
 from cman.model.folder import ModelFolder
 from cman.training.cells import Cell, check_division
 from cman.training.data import TrainingData

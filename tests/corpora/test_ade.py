@@ -11,8 +11,8 @@ from cman.corpora.ade import AdeSentence, read_ade, read_relations
 from cman.corpora.document import Entity, Relation
 from cman.corpora.folds import COUNT, spert_folds
 from cman.corpora.overlap import has_overlap, keep_longest, reduced
-from cman.corpora.sources import ADE
 from cman.errors import CmanError
+from cman.fetch.sources import ADE
 
 SENTENCE = "Severe rash and fever after lithium; the rash of lithium toxicity resolved."
 SHIFT = 100

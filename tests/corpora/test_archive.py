@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cman.corpora.archive import ALWAYS_ALLOWED, member_lines
 from cman.errors import CmanError
+from cman.fetch.zip import ALWAYS_ALLOWED, member_lines
 
 NAME = "DRUG-AE.rel"
 

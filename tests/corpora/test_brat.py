@@ -6,14 +6,14 @@ pytest.importorskip("spacy", reason="the extra `text` is not installed")
 
 from typer.testing import CliRunner
 
-from cman.cli import app
+from cman.cli.app import app
+from cman.config.corpora import Brat
 from cman.corpora.brat import read_brat
 from cman.corpora.document import Entity, Relation, read_documents
-from cman.corpora.kinds import Brat
 from cman.corpora.prepare import prepare
 from cman.corpora.raw import given_files
+from cman.corpora.tokenize import TextTokenizer
 from cman.errors import CmanError
-from cman.extract.tokenize import TextTokenizer
 from cman.layout import Layout
 
 TEXT = "Ada and Bo Vale live in Orm. They work for the Red Cross in Ulm."

@@ -9,10 +9,10 @@ import pytest
 from documents import annotations
 from hypothesis import given
 
+from cman.config.corpora import Conll04, Spert
 from cman.corpora.conll04 import read_spert
 from cman.corpora.convert import convert_file
 from cman.corpora.document import Document, Entity, Relation, read_documents, write_documents
-from cman.corpora.kinds import Conll04, Spert
 from cman.corpora.raw import read_corpus
 from cman.errors import CmanError, UsageError
 

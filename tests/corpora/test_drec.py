@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cman.config import parse_configuration
+from cman.config.configuration import parse_configuration
+from cman.config.corpora import Drec
 from cman.corpora.document import ROOT, Document, Entity, Relation, read_documents, write_documents
 from cman.corpora.drec import read_drec
-from cman.corpora.kinds import Drec
 from cman.corpora.prepare import prepare
 from cman.errors import CmanError
 from cman.evaluation.scores import score_files

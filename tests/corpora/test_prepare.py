@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from cman.config.corpora import Conll04, Conll04Sample, Jsonl, SampleSizes
 from cman.corpora import prepare as module
 from cman.corpora.document import Document, Entity, Relation, read_documents, write_documents
-from cman.corpora.kinds import Conll04, Conll04Sample, Jsonl, SampleSizes
 from cman.corpora.prepare import check_types, prepare
 from cman.corpora.raw import MIRROR_VARIABLE, obtain, raw_files
 from cman.corpora.statistics import normalised

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from cman.config import parse_configuration
+from cman.config.configuration import parse_configuration
+from cman.config.corpora import Ade, AdeSample, divisions, divisions_run
 from cman.corpora.ade import MEMBER
 from cman.corpora.document import Document, read_documents
 from cman.corpora.folds import NAMES
-from cman.corpora.kinds import Ade, AdeSample, divisions, divisions_run
 from cman.corpora.overlap import has_overlap
 from cman.corpora.prepare import prepare
 from cman.corpora.raw import MIRROR_VARIABLE, obtain, raw_files

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from cman.config.corpora import AnyCorpus as Corpus
+from cman.config.corpora import Conll04, Conll04Sample, Jsonl
 from cman.corpora import raw
-from cman.corpora.kinds import AnyCorpus as Corpus
-from cman.corpora.kinds import Conll04, Conll04Sample, Jsonl
 from cman.corpora.raw import given_files, obtain, raw_files
-from cman.corpora.sources import CONLL04_BEKOU, CONLL04_SPERT, Source
 from cman.errors import UsageError
+from cman.fetch.sources import CONLL04_BEKOU, CONLL04_SPERT, Source
 
 TRAIN = "conll04/bekou/train.txt"
 MINE = Jsonl(format="jsonl", paths={"train": "a.jsonl", "dev": "b.jsonl", "test": "c.jsonl"})

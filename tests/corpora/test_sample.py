@@ -10,7 +10,7 @@ import pytest
 
 from cman.corpora.conll04 import read_bekou
 from cman.corpora.document import Document, Entity, Relation
-from cman.corpora.sample import KNOWN_NAMES, NAME_RULES, RULES, TYPES, write_sample
+from cman.corpora.samples.conll04 import KNOWN_NAMES, NAME_RULES, RULES, TYPES, write_sample
 from cman.errors import UsageError
 
 ARGUMENTS = {

@@ -9,7 +9,7 @@ import pytest
 
 from cman.corpora.ade import DRUG, EFFECT, AdeSentence, read_ade
 from cman.corpora.overlap import has_overlap
-from cman.corpora.sample_ade import GRAMMAR, NAME_RULES, RULES, TYPES, write_ade_sample
+from cman.corpora.samples.ade import GRAMMAR, NAME_RULES, RULES, TYPES, write_ade_sample
 from cman.errors import UsageError
 
 # SHA-256 of what the first fifty sentences of seed 1 say; a change of the grammar changes it.

@@ -8,7 +8,7 @@ import pytest
 
 from cman.corpora.document import ROOT, Document
 from cman.corpora.drec import read_drec
-from cman.corpora.sample_drec import NAME_RULES, RULES, TYPES, write_drec_sample
+from cman.corpora.samples.drec import NAME_RULES, RULES, TYPES, write_drec_sample
 from cman.errors import UsageError
 
 # SHA-256 of the first fifty training advertisements of seed 1; a change of the grammar changes it.

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cman.corpora import sources
-from cman.corpora.sources import ATTEMPTS, CONLL04_BEKOU, CONLL04_SPERT, Source, fetch
 from cman.errors import CmanError, UsageError
+from cman.fetch import sources
+from cman.fetch.sources import ATTEMPTS, CONLL04_BEKOU, CONLL04_SPERT, Source, fetch
 
 CONTENT = bytes(range(256)) * 1024  # several blocks of a download
 OTHER = CONTENT[::-1]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cman.config import parse_configuration
+from cman.config.configuration import parse_configuration
 from cman.corpora.document import Document, Entity, Relation, read_documents
 from cman.corpora.prepare import prepare
 from cman.corpora.raw import obtain, raw_files

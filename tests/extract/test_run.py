@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 from untrained import untrained
 
-from cman.cli import app
+from cman.cli.app import app
 
 RUNNER = CliRunner()
 SENTENCE = "Ada Lovelace lives in London and Charles Babbage in Cambridge ."

@@ -2,8 +2,8 @@
 
 import pytest
 
+from cman.corpora.tokenize import TextTokenizer
 from cman.errors import UsageError
-from cman.extract.tokenize import TextTokenizer
 
 
 def words(text: str, language: str = "en") -> list[list[str]]:

@@ -13,9 +13,9 @@ import py7zr
 import pytest
 
 from cman.errors import CmanError
-from cman.features import archives
-from cman.features.archives import opened
-from cman.features.word_vectors import read_vectors
+from cman.features.vectors.words import read_vectors
+from cman.fetch import archives
+from cman.fetch.archives import opened
 from tests.features.packing import packed
 
 LINES = b"".join(b"w%d %.9g %.9g\n" % (number, number / 7, number / 3) for number in range(3000))
@@ -135,7 +135,7 @@ def test_an_archive_that_unpacks_to_far_more_than_vectors_do_is_refused(name, tm
 
 def test_without_py7zr_a_7z_says_what_to_install(tmp_path, monkeypatch):
     packed(tmp_path / "v.7z", "v.txt", LINES)
-    monkeypatch.delitem(sys.modules, "cman.features.seven_zip", raising=False)
+    monkeypatch.delitem(sys.modules, "cman.fetch.seven_zip", raising=False)
     monkeypatch.setitem(sys.modules, "py7zr", None)
     with pytest.raises(CmanError, match=r"v\.7z: reading a \.7z needs the package py7zr"):
         content(tmp_path / "v.7z")

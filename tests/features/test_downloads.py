@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cman.config import parse_configuration
-from cman.corpora import sources
+from cman.config.configuration import parse_configuration
 from cman.errors import CmanError, UsageError
-from cman.features.downloads import fetch_inputs, input_files, verified
+from cman.fetch import sources
+from cman.fetch.inputs import fetch_inputs, input_files, verified
 from cman.layout import Layout
 from tests.features.tiny_elmo import write_elmo
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cman.features import elmo as network
-from cman.features.elmo import BiLm, characters, spell
-from cman.features.elmo_weights import ElmoOptions, read_options, read_weights
+from cman.features.elmo.network import BiLm, characters, spell
+from cman.features.elmo.weights import ElmoOptions, read_options, read_weights
 from tests.features.tiny_elmo import CHARS, OPTIONS, PlainElmo, changed, random_weights, write_elmo
 
 FIXTURE = os.environ.get("CMAN_ELMO_FIXTURE")

@@ -8,12 +8,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from cman.config.inputs import Encoder
 from cman.corpora.document import Document
 from cman.errors import CmanError
-from cman.features import elmo_encoder
 from cman.features.cache import FeatureCache
-from cman.features.configured import Encoder
-from cman.features.elmo_encoder import ElmoEncoder
+from cman.features.elmo import encoder as elmo_encoder
+from cman.features.elmo.encoder import ElmoEncoder
 from cman.features.frozen import open_encoder, write_cache
 from cman.layout import Layout
 from tests.features.tiny_elmo import CHARS, OPTIONS, PlainElmo, changed, random_weights, write_elmo

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cman.config import parse_configuration
+from cman.config.configuration import parse_configuration
 from cman.corpora.document import Document, write_documents
 from cman.errors import CmanError, UsageError
 from cman.features import frozen, word_vectors
 from cman.features.cache import FeatureCache
 from cman.features.embed import embed
-from cman.features.word_vectors import read_corpus_vectors
+from cman.features.vectors.words import read_corpus_vectors
 from cman.layout import Layout
 from tests.features.tiny_elmo import OPTIONS, changed, random_weights, write_elmo
 

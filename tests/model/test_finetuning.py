@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from cman.config import changed
+from cman.config.configuration import changed
+from cman.config.inputs import Encoder
+from cman.config.settings import FineTuning, Settings
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments
-from cman.features.configured import Encoder
-from cman.features.encoder import ContextualEncoder
 from cman.features.frozen import DocumentFeatures
+from cman.features.transformer.encoder import ContextualEncoder
 from cman.model.build import build_model
 from cman.model.finetuning import TrainableEncoder
 from cman.model.folder import ModelFolder
 from cman.model.predict import predict
-from cman.settings import FineTuning, Settings
 from tests.features.tiny_bert import bert
 from tests.model.conftest import SMALL
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cman.config import Encoder
+from cman.config.configuration import Encoder
 from cman.errors import CmanError
 from cman.model.folder import ModelFolder
 

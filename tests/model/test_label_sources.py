@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from cman.config.settings import Label
 from cman.features.batch import Batch
 from cman.model.adversarial import perturbation
 from cman.model.labels import LabelSource
 from cman.model.losses import JointLoss
-from cman.settings import Label
 
 ARCHITECTURES = pytest.mark.parametrize("architecture", ["cman", "multihead"])
 

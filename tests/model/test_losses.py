@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from cman.config import changed
+from cman.config.configuration import changed
+from cman.config.settings import Settings
 from cman.model.losses import JointLoss
-from cman.settings import Settings
 
 NAMES = ("first", "second", "rel")
 S = {"first": 0.5, "second": -1.0, "rel": 2.0}

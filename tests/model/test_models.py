@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from cman.config.settings import Settings
 from cman.features.batch import Batch, EncodedDocuments
 from cman.features.vocabulary import Vocabulary
 from cman.model.adversarial import perturbation
 from cman.model.build import build_model
 from cman.model.losses import JointLoss
-from cman.settings import Settings
 
 ARCHITECTURES = pytest.mark.parametrize("architecture", ["cman", "multihead"])
 

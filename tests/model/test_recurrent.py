@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from cman.config.settings import Recurrent as RecurrentSettings
 from cman.model.recurrent import Recurrent, Reversal
-from cman.settings import Recurrent as RecurrentSettings
 
 KINDS = ("bilstm", "lstm", "bigru", "gru", "mlp")
 every_kind = pytest.mark.parametrize("kind", KINDS)

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from cman.config.settings import Settings
 from cman.corpora.bio import entities_of, tags_of
 from cman.features.batch import Batch
 from cman.model.adversarial import perturbation
 from cman.model.losses import JointLoss
-from cman.settings import Settings
 
 ARCHITECTURES = pytest.mark.parametrize("architecture", ["cman", "multihead"])
 Shapes = dict[str, tuple[int, ...]]

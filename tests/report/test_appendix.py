@@ -15,8 +15,8 @@ from latex import compiled
 from perturbed_runs import perturbed, write_run
 from typer.testing import CliRunner
 
-from cman.cli import app
-from cman.config import read_configuration
+from cman.cli.app import app
+from cman.config.configuration import read_configuration
 from cman.corpora.document import Document, Entity, Relation, write_documents
 from cman.corpora.prepare import prepare
 from cman.corpora.raw import obtain, raw_files

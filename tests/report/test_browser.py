@@ -11,7 +11,7 @@ from hypothesis import given
 from perturbed_runs import perturbed, write_run
 from typer.testing import CliRunner
 
-from cman.cli import app
+from cman.cli.app import app
 from cman.corpora.document import ROOT, Document, Entity, Relation, write_documents
 from cman.errors import CmanError, UsageError
 from cman.evaluation.errors import entity_classes

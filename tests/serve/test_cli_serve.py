@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 pytest.importorskip("fastapi")
-from cman.cli import app
+from cman.cli.app import app
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 PROGRAM = """
@@ -25,7 +25,7 @@ class Extractor(FakeExtractor):
         print(path, sorted(options.items()), file=sys.stderr)
         return cls()
 sys.modules["cman.extract.extractor"] = types.SimpleNamespace(Extractor=Extractor)
-from cman.cli import app
+from cman.cli.app import app
 app()
 """
 

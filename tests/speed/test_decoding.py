@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cman.config import parse_configuration
+from cman.config.configuration import parse_configuration
 from cman.corpora.document import Entity, Relation, read_documents
 from cman.corpora.prepare import prepare
 from cman.corpora.raw import obtain, raw_files

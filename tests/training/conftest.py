@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cman.config import Configuration, parse_configuration
+from cman.config.configuration import Configuration, parse_configuration
 from cman.corpora.prepare import prepare
 from cman.corpora.raw import obtain, raw_files
 from cman.layout import Layout

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cman.config import parse_configuration
+from cman.config.configuration import parse_configuration
 from cman.corpora.document import Document, Entity, write_documents
 from cman.corpora.prepare import prepare
 from cman.evaluation.scores import score_files

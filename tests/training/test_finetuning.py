@@ -7,7 +7,7 @@ import torch
 from killing import killed_at
 from safetensors.torch import load_file
 
-from cman.config import parse_configuration
+from cman.config.configuration import parse_configuration
 from cman.errors import UsageError
 from cman.training.schedule import warmed_up
 from cman.training.train import train

@@ -7,7 +7,7 @@ import torch
 from untrained import DOCUMENT, SMALL
 
 from cman import Extractor
-from cman.config import parse_configuration
+from cman.config.configuration import parse_configuration
 from cman.corpora.document import Document, Entity, Relation, read_documents, write_documents
 from cman.errors import CmanError, UsageError
 from cman.layout import Layout

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from fake_runs import fake_run
 
-from cman.config import read_configuration
-from cman.corpora.kinds import divisions_run
-from cman.experiments import EXPERIMENTS
+from cman.config.configuration import read_configuration
+from cman.config.corpora import divisions_run
+from cman.config.experiments import EXPERIMENTS
 from cman.training.cells import training_processes
 
 PUBLISHED = "config/published.yaml"

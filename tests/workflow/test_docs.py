@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cman.reference import reference
+from cman.config.reference import reference
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
@@ -37,6 +37,6 @@ def test_pages_with_commands_to_run_are_found():
 
 def test_the_configuration_reference_is_what_the_code_says():
     written = (DOCS / "configuration.md").read_text(encoding="utf-8")
-    assert written == reference(), "write it again: python -m cman.reference > docs/configuration.md"
-    made = subprocess.run([sys.executable, "-m", "cman.reference"], capture_output=True, text=True, check=True)
+    assert written == reference(), "write it again: python -m cman.config.reference > docs/configuration.md"
+    made = subprocess.run([sys.executable, "-m", "cman.config.reference"], capture_output=True, text=True, check=True)
     assert made.stdout == written

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from cman.config import parse_configuration
+from cman.config.configuration import parse_configuration
 from cman.corpora.folds import NAMES as FOLDS
-from cman.corpora.kinds import MAIN, NO_PATH, Folded, divisions_run, is_absent
+from cman.config.corpora import MAIN, NO_PATH, Folded, divisions_run, is_absent
 from cman.corpora.raw import given_files, raw_files
 from cman.errors import CmanError
-from cman.features.downloads import input_files
-from cman.features.model_directory import file_names
+from cman.fetch.inputs import input_files
+from cman.fetch.models import file_names
 from cman.layout import Layout
 from cman.training.cells import training_processes
 

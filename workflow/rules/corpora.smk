@@ -12,8 +12,8 @@ PARTS = ["train", "dev", "test"]
 PREPARATION = code(
     "corpora/*.py",
     "corpora/*.txt",
-    "extract/tokenize.py",
-    without=["corpora/sample*.py", "corpora/sources.py"],
+    "corpora/tokenize.py",
+    without=["corpora/samples/*.py", "fetch/sources.py"],
 )
 
 
@@ -33,7 +33,7 @@ rule corpus_configuration:
 rule fetch:
     input:
         config="results/configurations/{corpus}.json",
-        code=code("corpora/sources.py", "corpora/raw.py", "corpora/sample*.py"),
+        code=code("fetch/sources.py", "corpora/raw.py", "corpora/samples/*.py"),
     output:
         "results/raw/{corpus}/{file}",
     log:

@@ -43,14 +43,14 @@ rule embed:
             part=["train", "dev", "test"],
         ),
         code=code(
-            "features/encoder.py",
-            "features/pieces.py",
-            "features/transformer.py",
-            "features/elmo*.py",
+            "features/transformer/encoder.py",
+            "features/transformer/pieces.py",
+            "features/transformer/opened.py",
+            "features/elmo/*.py",
             "features/frozen.py",
             "features/embed.py",
             "features/cache.py",
-            "features/model_directory.py",
+            "fetch/models.py",
         ),
     output:
         expand(
@@ -80,11 +80,11 @@ rule word_vectors:
             part=["train", "dev", "test"],
         ),
         code=code(
-            "features/word_vectors.py",
-            "features/vector_formats.py",
+            "features/vectors/words.py",
+            "features/vectors/formats.py",
             "features/vocabulary.py",
-            "features/archives.py",
-            "features/seven_zip.py",
+            "fetch/archives.py",
+            "fetch/seven_zip.py",
             "features/embed.py",
         ),
     output:

@@ -24,7 +24,7 @@ rule tables:
         published="config/published.yaml",
         decoding=DECODING,
         code=code(
-            "experiments.py",
+            "config/experiments.py",
             "report/*.py",
             "report/*.j2",
             "evaluation/scores.py",
@@ -56,7 +56,7 @@ rule figures:
         runs=run_files(WITH_GOLD),
         gold=gold_documents(WITH_GOLD),
         code=code(
-            "experiments.py",
+            "config/experiments.py",
             "report/*.py",
             "report/figures/*.py",
             "report/*.mplstyle",
@@ -89,7 +89,7 @@ rule appendix:
         copies=label_copies(WITH_GOLD),
         gold=gold_documents(WITH_GOLD, parts=["train", "dev", "test"]),
         code=code(
-            "experiments.py",
+            "config/experiments.py",
             "report/*.py",
             "report/appendix/*.py",
             "report/*.j2",
@@ -122,7 +122,7 @@ rule browser:
         runs=run_files(WITH_GOLD),
         gold=gold_documents(WITH_GOLD),
         code=code(
-            "experiments.py",
+            "config/experiments.py",
             "report/*.py",
             "report/browser/*",
             "evaluation/*.py",

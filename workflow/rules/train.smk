@@ -25,11 +25,11 @@ TRAINING = code(
     "corpora/bio.py",
     "corpora/document.py",
     "evaluation/counts.py",
-    "features/*.py",
+    "features/**/*.py",
     "kernels/**/*.py",
     "model/*.py",
     "training/*.py",
-    without=["features/e*.py", "kernels/report.py", "model/predict.py"],
+    without=["features/embed.py", "kernels/report.py", "model/predict.py"],
 )
 TRAINED = [
     f"{RUN}/model/model.safetensors",

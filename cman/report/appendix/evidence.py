@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from cman.config.experiments import EXPERIMENTS
 from cman.evaluation.sentences import f1_of, sentence_counts
 from cman.evaluation.significance import Pair, randomisation
-from cman.experiments import EXPERIMENTS
 from cman.files import read_json
 from cman.report.predictions import Predicted, read_predicted
 from cman.report.results import Group, Run, Summary, group_runs, summarise

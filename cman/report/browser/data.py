@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cman.config.experiments import EXPERIMENTS
 from cman.corpora.document import Document, Entity
 from cman.errors import CmanError
 from cman.evaluation.errors import (
@@ -27,7 +28,6 @@ from cman.evaluation.errors import (
     entity_classes,
     relation_classes,
 )
-from cman.experiments import EXPERIMENTS
 from cman.report.predictions import Predicted, read_predicted
 from cman.report.results import Run
 

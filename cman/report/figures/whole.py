@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cman.experiments import SHARES
+from cman.config.experiments import SHARES
 from cman.report.figures.data import TASKS, FigureData, Point, Series, point, present, series_of
 from cman.report.results import Counts, Group, Run, f1
 

@@ -3,8 +3,8 @@
 import importlib.util
 from pathlib import Path
 
+from cman.config.inputs import Encoder
 from cman.errors import CmanError
-from cman.features.configured import Encoder
 from cman.files import sha256
 
 # What decides a transformer's features: its configuration, its tokenizer and its weights.

@@ -11,8 +11,8 @@ The gold annotation is exactly what the grammar says. The rules are in `sample_w
 from collections.abc import Sequence
 from pathlib import Path
 
-from cman.corpora.sample_grammar import Chance, Sentence, name, read_grammar, read_rules, write_columns
-from cman.corpora.sample_words import GRAMMAR, NAMES, WORDS
+from cman.corpora.samples.grammar import Chance, Sentence, name, read_grammar, read_rules, write_columns
+from cman.corpora.samples.words import GRAMMAR, NAMES, WORDS
 
 TYPES = {
     "person": "Peop",
@@ -79,5 +79,5 @@ class News(Sentence):
 
 
 def write_sample(path: Path, split: str, sentences: int, seed: int) -> None:
-    """Write one split of `conll04-sample`; see `cman.corpora.sample_grammar.write_columns`."""
+    """Write one split of `conll04-sample`; see `cman.corpora.samples.grammar.write_columns`."""
     write_columns(path, News, split, sentences, seed)

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 from cman.corpora.ade import DRUG, EFFECT, MEMBER
-from cman.corpora.sample_grammar import Chance, Sentence, check_size, name, read_grammar, read_rules
+from cman.corpora.samples.grammar import Chance, Sentence, check_size, name, read_grammar, read_rules
 from cman.files import atomic_path
 
 GRAMMAR = """

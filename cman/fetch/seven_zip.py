@@ -18,7 +18,7 @@ from py7zr.exceptions import AbsolutePathError, ArchiveError, PasswordRequired
 from py7zr.io import Py7zIO, WriterFactory
 
 from cman.errors import CmanError
-from cman.features.archives import only_file
+from cman.fetch.archives import only_file
 
 BLOCKS = 4  # unpacked blocks that wait to be read
 BLOCK = 1 << 20  # bytes of the longest

@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from cman.corpora.kinds import AnyCorpus, Changes, for_files
+from cman.config.corpora import AnyCorpus, Changes, for_files
+from cman.config.experiments import EXPERIMENTS, Experiment
+from cman.config.inputs import Encoder, Vectors
+from cman.config.settings import Group, Settings
 from cman.errors import UsageError
-from cman.experiments import EXPERIMENTS, Experiment
-from cman.features.configured import Encoder, Vectors
 from cman.files import read_text
-from cman.settings import Group, Settings
 
 # A name becomes a folder and a wildcard of the workflow: no slash, no dot, no space.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_@-]*$")]

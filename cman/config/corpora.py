@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from cman.config.settings import Group
 from cman.corpora.brat_lines import Discontinuous
 from cman.corpora.folds import COUNT, NAMES
 from cman.corpora.overlap import Policy
 from cman.layout import SPLITS
-from cman.settings import Group
 
 Changes = dict[str, Any]
 Paths = Annotated[dict[str, Path], Field(description="raw file -> local copy, before mirror and address are tried")]

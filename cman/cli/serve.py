@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cman.cli.verb import verb
 from cman.errors import UsageError
-from cman.verb import verb
 
 log = logging.getLogger("cman")
 

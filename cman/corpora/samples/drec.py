@@ -8,7 +8,7 @@ The words are Dutch, some made up; distractors are things that are absent, that 
 
 from pathlib import Path
 
-from cman.corpora.sample_grammar import Sentence, name, read_grammar, read_rules, write_columns
+from cman.corpora.samples.grammar import Sentence, name, read_grammar, read_rules, write_columns
 
 GRAMMAR = """
 sentence:
@@ -183,5 +183,5 @@ class Advertisement(Sentence):
 
 
 def write_drec_sample(path: Path, split: str, sentences: int, seed: int) -> None:
-    """Write one split of `drec-sample`; see `cman.corpora.sample_grammar.write_columns`."""
+    """Write one split of `drec-sample`; see `cman.corpora.samples.grammar.write_columns`."""
     write_columns(path, Advertisement, split, sentences, seed)

@@ -14,14 +14,14 @@ from typing import Annotated, Any
 import typer
 
 from cman import __version__
-from cman.cli_corpora import convert, print_check
-from cman.cli_extract import extract
-from cman.cli_report import appendix, browser, figures, record, tables
-from cman.cli_serve import serve
-from cman.cli_speed import speed
+from cman.cli.corpora import convert, print_check
+from cman.cli.extract import extract
+from cman.cli.report import appendix, browser, figures, record, tables
+from cman.cli.serve import serve
+from cman.cli.speed import speed
+from cman.cli.verb import verb
 from cman.errors import UsageError
 from cman.layout import Layout
-from cman.verb import verb
 
 app = typer.Typer(
     name="cman",
@@ -45,7 +45,7 @@ KernelsOption = Annotated[str | None, typer.Option(help="auto or reference; the 
 
 
 def _configuration(path: Path) -> Any:
-    from cman.config import load_configuration, read_configuration
+    from cman.config.configuration import load_configuration, read_configuration
 
     if str(path) != "-":
         return read_configuration(path)
@@ -123,7 +123,7 @@ def fetch(
         raise UsageError("--corpus, --features: wanted exactly one of the two")
     configuration = _configuration(config)
     if features is not None:
-        from cman.features.downloads import fetch_inputs
+        from cman.fetch.inputs import fetch_inputs
 
         fetch_inputs(configuration, features, file, Layout(results), mirror or configuration.mirror)
         return
@@ -262,7 +262,7 @@ def score(
     else:
         write_json(output, scores)
     if card is not None:
-        from cman.model.card import write_card
+        from cman.report.card import write_card
 
         write_card(card, scores)
     log.info("%s", summary(scores))

@@ -6,7 +6,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from cman.errors import CmanError
-from cman.features.pieces import PieceTokenizer
+from cman.features.transformer.pieces import PieceTokenizer
 
 LARGEST_WINDOW = 100_000  # tokenizers without a limit report an absurdly large one
 SMALL_FILES = (".json", ".txt", ".model")  # configuration and tokenizer

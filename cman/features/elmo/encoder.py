@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from cman.config.inputs import Encoder
 from cman.corpora.document import Document
-from cman.features.configured import Encoder
-from cman.features.downloads import encoder_files, verified
-from cman.features.elmo import BiLm, State, characters
-from cman.features.elmo_weights import read_options, read_weights
+from cman.features.elmo.network import BiLm, State, characters
+from cman.features.elmo.weights import read_options, read_weights
+from cman.fetch.inputs import encoder_files, verified
 from cman.layout import Layout
 
 log = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ import numpy as np
 
 from cman.corpora.document import Document
 from cman.errors import CmanError
-from cman.features.archives import opened
 from cman.features.cache import corpus_hash
-from cman.features.vector_formats import Passed, binary_vectors, text_vectors
+from cman.features.vectors.formats import Passed, binary_vectors, text_vectors
 from cman.features.vocabulary import VECTOR_FORMS, vector_forms
+from cman.fetch.archives import opened
 from cman.files import atomic_path, read_json, write_json
 
 

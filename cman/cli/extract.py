@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cman.cli.verb import verb
 from cman.errors import UsageError
-from cman.verb import verb
 
 
 @verb

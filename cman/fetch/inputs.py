@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from cman.config import Configuration
-from cman.corpora.sources import Source, fetch
+from cman.config.configuration import Configuration
+from cman.config.inputs import Encoder, Vectors
 from cman.errors import CmanError, UsageError
-from cman.features.configured import Encoder, Vectors
+from cman.fetch.sources import Source, fetch
 from cman.files import read_text, sha256, write_text
 from cman.layout import Layout
 
@@ -121,7 +121,7 @@ def obtain_input(file: InputFile, mirror: Path | None = None) -> None:
     """Download a file, or copy it from the mirror; one that is there and has its hash is left alone.
 
     Raises:
-        CmanError: see `cman.corpora.sources.fetch`; a file given by path is not there or has another hash.
+        CmanError: see `cman.fetch.sources.fetch`; a file given by path is not there or has another hash.
     """
     wanted = file.wanted()
     if file.address is None or (file.path.is_file() and (wanted is None or sha256(file.path) == wanted)):

@@ -1,6 +1,6 @@
 """The configuration reference, docs/configuration.md, from the models that check a configuration.
 
-python -m cman.reference > docs/configuration.md
+python -m cman.config.reference > docs/configuration.md
 """
 
 from collections.abc import Iterator
@@ -10,15 +10,15 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from cman.config import Configuration, Variant
-from cman.corpora.kinds import AnyCorpus
-from cman.features.configured import Encoder, Vectors
-from cman.settings import Settings
+from cman.config.configuration import Configuration, Variant
+from cman.config.corpora import AnyCorpus
+from cman.config.inputs import Encoder, Vectors
+from cman.config.settings import Settings
 
 HEAD = """# Configuration reference
 
 A configuration is one YAML or JSON file, complete by itself; an unknown key is refused with its full path. This page is
-made from the code (`python -m cman.reference`), so it cannot be behind it. All settings of one run, resolved:
+made from the code (`python -m cman.config.reference`), so it cannot be behind it. All settings of one run, resolved:
 
 ```
 cman config --config config/conll04.yaml --corpus conll04 --experiment cman --settings

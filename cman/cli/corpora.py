@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cman.cli.verb import verb
 from cman.layout import Layout
-from cman.verb import verb
 
 log = logging.getLogger("cman")
 

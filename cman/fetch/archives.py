@@ -74,7 +74,7 @@ def _gzip(path: Path) -> Iterator[tuple[BinaryIO, str]]:
 @contextmanager
 def _seven_zip(path: Path) -> Iterator[tuple[BinaryIO, str]]:
     try:
-        from cman.features.seven_zip import opened_7z
+        from cman.fetch.seven_zip import opened_7z
     except ModuleNotFoundError as error:
         raise CmanError(
             f"{path}: reading a .7z needs the package py7zr, which is not installed ({error.name}); "

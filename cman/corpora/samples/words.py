@@ -1,6 +1,6 @@
-"""The words and the clause rules from which `cman.corpora.sample` builds the sentences of `conll04-sample`.
+"""The words and the clause rules from which `cman.corpora.samples.conll04` builds the sentences of `conll04-sample`.
 
-Their notation is explained in `cman.corpora.sample_grammar`.
+Their notation is explained in `cman.corpora.samples.grammar`.
 """
 
 GRAMMAR = """

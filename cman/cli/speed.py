@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cman.verb import verb
+from cman.cli.verb import verb
 
 speed = typer.Typer(help="Measure speed.\n\nExample: cman speed kernels --threads 1", no_args_is_help=True)
 

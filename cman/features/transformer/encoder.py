@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from cman.config.inputs import Encoder
 from cman.corpora.document import Document
-from cman.features.configured import Encoder
-from cman.features.model_directory import file_hashes, model_directory
-from cman.features.transformer import open_transformer
+from cman.features.transformer.opened import open_transformer
+from cman.fetch.models import file_hashes, model_directory
 
 PIECES_A_BATCH = 4096  # bounds memory: windows are batched by length until their padded pieces exceed this
 

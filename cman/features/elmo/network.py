@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from cman.features.elmo_weights import ElmoOptions, cell_name
+from cman.features.elmo.weights import ElmoOptions, cell_name
 
 SENTENCE_START, SENTENCE_END, WORD_START, WORD_END, PAD = 256, 257, 258, 259, 260
 FORMS_A_STEP = 256  # different words convolved at a time: bounds memory
@@ -123,7 +123,7 @@ class BiLm(nn.Module):
         self.requires_grad_(False)
 
     def load(self, weights: dict[str, np.ndarray]) -> None:
-        """Take the weights that `cman.features.elmo_weights.read_weights` read."""
+        """Take the weights that `cman.features.elmo.weights.read_weights` read."""
         tensors = {name: torch.from_numpy(values) for name, values in weights.items()}
         encoder, size = self.tokens, self.options.lstm.projection_dim
         encoder.lookup.weight[1:] = tensors["char_embed"]

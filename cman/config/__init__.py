@@ -1,0 +1,1 @@
+"""What a configuration may say: corpora, inputs, settings, experiments. Imports only errors and files."""

@@ -1,0 +1,1 @@
+"""Generated corpora in the raw formats of the real ones."""

@@ -1,0 +1,1 @@
+"""Pre-trained word vectors: their file formats, and those that a corpus needs."""

@@ -1,0 +1,1 @@
+"""Everything that comes from elsewhere: corpora, word vectors, ELMo and transformers."""
