@@ -11,7 +11,7 @@ tables: $(VENV)/installed kernels
 	$(BIN)/snakemake --cores all --report results/report.html --report-after-run
 
 test: $(VENV)/installed kernels
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check

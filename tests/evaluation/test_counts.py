@@ -102,7 +102,7 @@ def test_precision_recall_and_f1_follow_from_the_counts(values, expected):
 tags = st.lists(st.sampled_from(["O", "B-x", "I-x", "B-y", "I-y", "B-z", "I-z"]), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(tags, st.randoms(use_true_random=False)), min_size=1, max_size=4), st.data())
 def test_strict_entity_scores_are_those_of_seqeval(rows, data):
     from seqeval.metrics import f1_score, precision_score, recall_score
@@ -118,7 +118,7 @@ def test_strict_entity_scores_are_those_of_seqeval(rows, data):
     assert [entities.precision, entities.recall, entities.f1] == pytest.approx(expected)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(tags)
 def test_the_entities_that_are_counted_are_those_that_seqeval_sees(row):
     from seqeval.metrics.sequence_labeling import get_entities

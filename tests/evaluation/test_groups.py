@@ -81,7 +81,7 @@ def pairs(draw):
     return annotated(), annotated()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(pairs(), min_size=1, max_size=5))
 def test_the_parts_add_up_to_the_strict_scores_of_the_whole(documents):
     gold, found = [pair[0] for pair in documents], [pair[1] for pair in documents]

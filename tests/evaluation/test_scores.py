@@ -154,7 +154,7 @@ def overlap(a: Entity, b: Entity) -> bool:
     return a.type == b.type and bool({*range(a.start, a.end)} & {*range(b.start, b.end)})
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(documents(), documents())
 def test_relaxed_matching_is_as_large_as_any(gold, predicted):
     golds, founds = ([*dict.fromkeys(each.entities)] for each in (gold, predicted))
@@ -178,7 +178,7 @@ def test_relaxed_matching_finds_pairs_that_taking_the_first_touch_would_miss():
         assert counts(*pair, "entities", "relaxed") == (2, 2, 2)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.lists(st.tuples(documents(), documents()), max_size=3))
 def test_strict_scores_are_the_counts_that_training_selects_by(pairs):
     gold, predicted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
@@ -187,7 +187,7 @@ def test_strict_scores_are_the_counts_that_training_selects_by(pairs):
         assert scores[level]["strict"]["all"] == vars(found)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(documents(), documents())
 def test_every_matching_is_symmetric_and_within_its_bounds(gold, predicted):
     for level, matching in itertools.product(("entities", "relations"), MATCHINGS):

@@ -25,7 +25,7 @@ def extractor(tmp_path_factory: pytest.TempPathFactory) -> Extractor:
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(TEXTS, min_size=50, max_size=50))
 def test_offsets_slice_ten_thousand_random_texts_exactly(extractor: Extractor, texts: list[str]) -> None:
     for text, found in zip(texts, extractor.batch(texts), strict=True):

@@ -121,7 +121,7 @@ words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_si
 sentences = st.lists(st.lists(words, min_size=1, max_size=7), min_size=1, max_size=5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(sentences)
 def test_what_else_is_in_a_batch_changes_no_vector(batch):
     model = TINY

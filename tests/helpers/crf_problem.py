@@ -11,7 +11,7 @@ from torch import Tensor
 INFINITY = float("inf")
 
 # The fixture `operations` of a test is the same for all its examples.
-examples = settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+examples = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 problems = st.fixed_dictionaries(
     {
         "tags": st.integers(1, 4),

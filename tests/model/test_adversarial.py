@@ -13,7 +13,7 @@ def gradient(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 3), st.integers(1, 5), st.integers(1, 8), st.floats(1e-4, 10), st.floats(1e-6, 1e6))
 def test_its_norm_is_alpha_times_the_root_of_the_size_in_each_sentence(batch, length, size, alpha, scale):
     eta = perturbation(gradient(batch, length, size) * scale, size, Adversarial(alpha=alpha))
