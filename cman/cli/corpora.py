@@ -1,4 +1,4 @@
-"""Verbs about corpora of one's own: `cman convert`, and what `cman prepare --check` prints."""
+"""The verbs that bring in what comes from elsewhere and make documents of it: `fetch`, `prepare`, `convert`."""
 
 import logging
 from pathlib import Path
@@ -6,10 +6,60 @@ from typing import Annotated, Any
 
 import typer
 
+from cman.cli.options import ConfigOption, CorpusOption, ResultsOption, configuration_at
 from cman.cli.verb import verb
+from cman.errors import UsageError
 from cman.layout import Layout
 
 log = logging.getLogger("cman")
+
+
+@verb
+def fetch(
+    config: ConfigOption,
+    corpus: Annotated[str | None, typer.Option(help="Corpus, a name under `corpora` of the configuration.")] = None,
+    features: Annotated[str | None, typer.Option(help="Instead: a name under `encoders` or `vectors`.")] = None,
+    file: Annotated[str | None, typer.Option(help="One file of the corpus or the features; all by default.")] = None,
+    mirror: Annotated[Path | None, typer.Option(help="Folder of copies; else `mirror:`, else CMAN_MIRROR.")] = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Get raw files: from a path, a mirror or their public address; a sample corpus is generated.
+
+    Example: cman fetch --config config/conll04.yaml --corpus conll04
+    """
+    if (corpus is None) == (features is None):
+        raise UsageError("--corpus, --features: wanted exactly one of the two")
+    configuration = configuration_at(config)
+    if features is not None:
+        from cman.fetch.inputs import fetch_inputs
+
+        fetch_inputs(configuration, features, file, Layout(results), mirror or configuration.mirror)
+        return
+    assert corpus is not None
+    from cman.corpora.raw import obtain, raw_files
+
+    chosen = configuration.corpus(corpus)
+    for name in [file] if file is not None else raw_files(chosen):
+        obtain(chosen, name, Layout(results).raw(corpus) / name, mirror or configuration.mirror)
+
+
+@verb
+def prepare(
+    config: ConfigOption,
+    corpus: CorpusOption,
+    check: Annotated[bool, typer.Option("--check", help="Only read and report; write nothing.")] = False,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Turn raw files into documents and statistics, checking every line.
+
+    Example: cman prepare --config config/conll04.yaml --corpus conll04
+    """
+    if check:
+        _print_check(corpus, configuration_at(config).corpus(corpus), Layout(results))
+        return
+    from cman.corpora.prepare import prepare
+
+    prepare(corpus, configuration_at(config).corpus(corpus), Layout(results))
 
 
 @verb
@@ -35,7 +85,7 @@ def convert(
         log.warning("%s", warning)
 
 
-def print_check(name: str, corpus: Any, layout: Layout) -> None:
+def _print_check(name: str, corpus: Any, layout: Layout) -> None:
     """Print what is to be said of a corpus: a table on a terminal, plain lines elsewhere.
 
     Raises:

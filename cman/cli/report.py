@@ -1,5 +1,6 @@
-"""The verbs that make something of scored runs: tables, appendix, figures, browser, and the records of runs."""
+"""The verbs that count what predictions get right and make something of it: scores, tables, pages, records."""
 
+import json as json_text
 import logging
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,32 @@ def _given(runs: list[Path] | None) -> list[Path]:
             "the configuration: give its --configfile"
         )
     return runs
+
+
+@verb
+def score(
+    gold: Annotated[Path, typer.Option(help="Gold documents (JSONL).")],
+    predictions: Annotated[Path, typer.Option(help="Predicted documents (JSONL), the same ones.")],
+    output: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
+    card: Annotated[Path | None, typer.Option(help="Run folder whose model gets a card with these scores.")] = None,
+) -> None:
+    """Count what is right under strict, boundaries and relaxed matching.
+
+    Example: cman score --gold gold.jsonl --predictions out.jsonl
+    """
+    from cman.evaluation.scores import score_files, summary
+    from cman.files import write_json
+
+    scores = score_files(gold, predictions)
+    if output is None:
+        typer.echo(json_text.dumps(scores, indent=2))
+    else:
+        write_json(output, scores)
+    if card is not None:
+        from cman.report.card import write_card
+
+        write_card(card, scores)
+    log.info("%s", summary(scores))
 
 
 @verb

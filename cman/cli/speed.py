@@ -1,4 +1,4 @@
-"""`cman speed`: what is measured of the operations and of decoding, each against its peers in the same rounds."""
+"""`cman kernels` and `cman speed`: what runs the operations, and how fast they, decoding and extraction are."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,24 @@ from typing import Annotated
 import typer
 
 from cman.cli.verb import verb
+
+
+@verb
+def kernels(
+    output: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
+) -> None:
+    """Print what runs the operations: backend and instruction set, sources, torch, devices.
+
+    Example: cman kernels --output kernels.txt
+    """
+    from cman.files import write_text
+    from cman.kernels.report import lines
+
+    if output is None:
+        typer.echo("\n".join(lines()))
+    else:
+        write_text(output, "\n".join(lines()) + "\n")
+
 
 speed = typer.Typer(help="Measure speed.\n\nExample: cman speed kernels --threads 1", no_args_is_help=True)
 

@@ -1,0 +1,47 @@
+"""The options that several verbs share, and what is made of them: a configuration, a backend."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cman.errors import UsageError
+
+if TYPE_CHECKING:
+    from cman.config.configuration import Configuration
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="Configuration file (YAML or JSON); - is standard input.")]
+CorpusOption = Annotated[str, typer.Option(help="Corpus, a name under `corpora` of the configuration.")]
+SplitOption = Annotated[str, typer.Option(help="Division of the corpus into train, dev and test.")]
+ResultsOption = Annotated[Path, typer.Option(help="Folder that everything is written below.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; the configuration's by default.")]
+DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu or cuda; the configuration's by default.")]
+KernelsOption = Annotated[str | None, typer.Option(help="auto or reference; the configuration's by default.")]
+
+
+def configuration_at(path: Path) -> "Configuration":
+    """Return the configuration of a file, or of standard input where the path is `-`.
+
+    Raises:
+        CmanError: see `cman.config.configuration.read_configuration`.
+    """
+    from cman.config.configuration import load_configuration, read_configuration
+
+    if str(path) != "-":
+        return read_configuration(path)
+    try:
+        return load_configuration(sys.stdin.read(), "standard input")
+    except UnicodeDecodeError:
+        raise UsageError("standard input: found bytes that are not UTF-8, wanted a configuration") from None
+
+
+def backend(given: str | None) -> Any:
+    """Return the backend of `--kernels`, None where nothing is given.
+
+    Raises:
+        UsageError: no such backend.
+    """
+    if given not in (None, "auto", "reference"):
+        raise UsageError(f"--kernels: found {given!r}, wanted auto or reference")
+    return given

@@ -1,0 +1,62 @@
+"""The verbs that compute over documents: their features, and a trained model's predictions."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cman.cli.options import (
+    ConfigOption,
+    CorpusOption,
+    DeviceOption,
+    KernelsOption,
+    ResultsOption,
+    SplitOption,
+    ThreadsOption,
+    backend,
+    configuration_at,
+)
+from cman.cli.verb import verb
+from cman.layout import Layout
+
+
+@verb
+def embed(
+    config: ConfigOption,
+    corpus: CorpusOption,
+    name: Annotated[str, typer.Option(help="A name under `encoders` or `vectors`.")] = "minilm",
+    split: SplitOption = "main",
+    threads: ThreadsOption = None,
+    device: DeviceOption = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Compute what training reads of a corpus once: contextual features, or the word vectors that it needs.
+
+    Example: cman embed --config config/conll04.yaml --corpus conll04 --name minilm
+    """
+    from cman.features.embed import embed
+
+    configuration = configuration_at(config)
+    embed(configuration, corpus, name, split, Layout(results), device or configuration.device, threads)
+
+
+@verb
+def predict(
+    model: Annotated[Path, typer.Option(help="Model folder.")],
+    input: Annotated[Path, typer.Option(help="Documents (JSONL); their own annotations are ignored.")],
+    output: Annotated[Path, typer.Option(help="Where the predicted documents go (JSONL).")],
+    features: Annotated[Path | None, typer.Option(help="Cached features of the input; else computed now.")] = None,
+    copies: Annotated[Path | None, typer.Option(help="Also count how often the second phase repeats the first.")] = (
+        None
+    ),
+    threads: ThreadsOption = None,
+    device: DeviceOption = None,
+    kernels: KernelsOption = None,
+) -> None:
+    """Predict entities and relations of tokenised documents.
+
+    Example: cman predict --model results/runs/conll04/cman/main/seed1/model --input test.jsonl --output out.jsonl
+    """
+    from cman.model.predict import predict_file
+
+    predict_file(model, input, output, features, device or "auto", threads, backend(kernels) or "auto", copies)
