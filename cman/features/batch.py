@@ -14,6 +14,7 @@ from cman.corpora.bio import tags_of
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.cache import Features
+from cman.features.lengths import batches_by_length
 from cman.features.transformer.pieces import PieceTokenizer, Windows
 from cman.features.vocabulary import Vocabulary
 
@@ -77,7 +78,7 @@ class EncodedDocuments:
         pieces: PieceTokenizer | None = None,
         given: bool = False,
     ) -> None:
-        self.documents = documents
+        self.documents, self.vocabulary = documents, vocabulary
         self.lengths = np.array([len(document.tokens) for document in documents])
         self._cache = cache
         self._rows = [cache.rows(document) for document in documents] if cache is not None else []
@@ -182,13 +183,11 @@ class EvaluationBatches:
 
     def __init__(self, documents: EncodedDocuments, batch_size: int = 32) -> None:
         self.documents = documents
-        self.order = np.argsort(documents.lengths, kind="stable").tolist()
-        self.batch_size = batch_size
+        self.batches = batches_by_length(documents.lengths.tolist(), rows=batch_size)
 
     def __len__(self) -> int:
-        return -(-len(self.order) // self.batch_size)
+        return len(self.batches)
 
     def __iter__(self) -> Iterator[tuple[list[int], Batch]]:
-        for start in range(0, len(self.order), self.batch_size):
-            indices = self.order[start : start + self.batch_size]
+        for indices in self.batches:
             yield indices, self.documents.batch(indices)

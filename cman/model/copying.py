@@ -33,6 +33,11 @@ class LabelCopies:
         self.entity_tokens += int(inside.sum())
         self.copied_entity_tokens += int((same & inside).sum())
 
+    def merge(self, other: "LabelCopies") -> None:
+        """Add the counts of other batches."""
+        for name, count in vars(other).items():
+            setattr(self, name, getattr(self, name) + count)
+
     def rates(self) -> dict[str, float]:
         """Return both rates in [0, 1]; 1 where there was nothing to copy."""
         return {

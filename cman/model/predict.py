@@ -8,20 +8,19 @@ import torch
 
 from cman.corpora.document import Document, read_documents, write_documents
 from cman.errors import CmanError
-from cman.features.batch import EncodedDocuments, EvaluationBatches
+from cman.features.batch import EncodedDocuments
 from cman.features.cache import FeatureCache, Features
 from cman.features.frozen import DocumentFeatures, open_encoder
 from cman.files import write_json
 from cman.kernels import KernelChoice, backend, use_kernels
 from cman.layout import Layout
 from cman.machine import available_device
+from cman.model.annotate import BATCH_SIZE, annotate
 from cman.model.copying import LabelCopies
-from cman.model.decode import Dropped, decode_batch
+from cman.model.decode import Dropped
 from cman.model.folder import ModelFolder
 
 log = logging.getLogger(__name__)
-
-BATCH_SIZE = 32  # sentences
 
 
 def predict(
@@ -54,35 +53,23 @@ def predict(
         raise CmanError(
             f"contextual features: found {found} (layers, size), the model was trained on {folder.contextual}"
         )
-    model = folder.model.to(device).eval()
-    anchor = folder.settings.rel.anchor
+    folder.model.to(device)
     given = folder.settings.ner.given
+    anchor = folder.settings.rel.anchor
     encoded = EncodedDocuments(
         documents, folder.vocabulary, features, anchor, annotated=False, pieces=folder.pieces, given=given
     )
-    result: list[Document | None] = [None] * len(documents)
     dropped = Dropped()
-    with torch.inference_mode():
-        for indices, cpu_batch in EvaluationBatches(encoded, batch_size):
-            batch = cpu_batch.to(device)
-            prediction = model.predict(batch)
-            if copies is not None:
-                copies.add(prediction, batch.lengths)
-            chosen = [documents[index] for index in indices]
-            decoded = decode_batch(
-                prediction,
-                chosen,
-                batch.lengths,
-                folder.vocabulary,
-                model.reported_crf,
-                folder.settings.rel,
-                dropped,
-                with_scores=not given,
-            )
-            for index, document in zip(indices, decoded, strict=True):
-                result[index] = document
+    predicted = annotate(
+        folder.model,
+        encoded,
+        confidences=not given,
+        copies=copies,
+        dropped=dropped,
+        batch_size=batch_size,
+    )
     log.info("%d documents; dropped %d relations within one entity", len(documents), dropped.inside_one)
-    return [document for document in result if document is not None]
+    return predicted
 
 
 def predict_file(

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from cman.features.batch import Batch, EncodedDocuments
+from cman.features.lengths import batches_by_length
 
 POOL = 32  # batches; sentences are sorted by length within a pool, which keeps padding small and the order random
 
@@ -20,10 +21,10 @@ def bucketed(lengths: Sequence[int], batch_size: int, seed: Sequence[int] | None
     batches: list[list[int]] = []
     for start in range(0, len(order), batch_size * POOL):
         pool = order[start : start + batch_size * POOL]
-        pool = pool[np.argsort(np.asarray(lengths)[pool], kind="stable")]
-        batches += [pool[place : place + batch_size].tolist() for place in range(0, len(pool), batch_size)]
+        similar = batches_by_length(np.asarray(lengths)[pool].tolist(), rows=batch_size)
+        batches += [pool[indices].tolist() for indices in similar]
     if generator is not None:
-        batches = [batches[place] for place in generator.permutation(len(batches))]
+        batches = [batches[index] for index in generator.permutation(len(batches))]
     return batches
 
 

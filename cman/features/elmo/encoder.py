@@ -15,6 +15,7 @@ from cman.config.inputs import Encoder
 from cman.corpora.document import Document
 from cman.features.elmo.network import BiLm, State, characters
 from cman.features.elmo.weights import read_options, read_weights
+from cman.features.lengths import batches_by_length
 from cman.fetch.inputs import encoder_files, verified
 from cman.layout import Layout
 
@@ -64,18 +65,10 @@ class ElmoEncoder:
             for row, place in enumerate(batch):
                 yield place, values[row, 1 : 1 + len(documents[place].tokens)]
 
-    def _batches(self, lengths: list[int]) -> Iterator[list[int]]:
+    def _batches(self, lengths: list[int]) -> list[list[int]]:
         if self.stateful:
-            yield from ([place] for place in range(len(lengths)))
-            return
-        batch: list[int] = []
-        for place in sorted(range(len(lengths)), key=lengths.__getitem__):
-            if batch and (len(batch) + 1) * (lengths[place] + MARKS) > TOKENS_A_BATCH:
-                yield batch
-                batch = []
-            batch.append(place)
-        if batch:
-            yield batch
+            return [[index] for index in range(len(lengths))]
+        return batches_by_length([length + MARKS for length in lengths], padded=TOKENS_A_BATCH)
 
     def _tell_of_long_tokens(self, documents: Sequence[Document]) -> None:
         room = self._characters - MARKS

@@ -1,0 +1,88 @@
+"""From encoded documents to annotated ones: batches of similar length, the model, and decoding.
+
+It is the one road that the evaluation of an epoch, `cman predict` and `cman extract` take, so that the same tokens get
+the same annotations in all three.
+
+On a CPU, worker threads may each compute whole batches on one core. Two cores then do nearly twice the work of one,
+which PyTorch's own threads within an operation do not reach at this model's sizes, and the result does not depend on
+how many there are.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+from cman.corpora.document import Document
+from cman.features.batch import EncodedDocuments
+from cman.features.lengths import batches_by_length
+from cman.model.cman import Cman
+from cman.model.copying import LabelCopies
+from cman.model.decode import Dropped, decode_batch
+from cman.model.multihead import MultiHead
+
+BATCH_SIZE = 32  # sentences
+PADDED_TOKENS = 4096  # of a batch: bounds memory where sentences are long
+
+
+def one_core_each(threads: int) -> ThreadPoolExecutor:
+    """Return worker threads for `annotate` on a CPU."""
+    # The number of threads within an operation is set for each thread that calls PyTorch.
+    return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+
+
+def annotate(
+    model: Cman | MultiHead,
+    documents: EncodedDocuments,
+    *,
+    confidences: bool = True,
+    copies: LabelCopies | None = None,
+    dropped: Dropped | None = None,
+    workers: ThreadPoolExecutor | None = None,
+    batch_size: int = BATCH_SIZE,
+) -> list[Document]:
+    """Return the documents, in their order, with predicted entities and relations in the place of their own.
+
+    The model is put into evaluation mode and left there. Where it is given the entities (`ner.given`), those of
+    `documents` come back.
+
+    Args:
+        model: on the device where it is to run.
+        documents: with the features that the model reads, or the pieces of the encoder that is part of it.
+        confidences: False leaves out the entities' scores, which cost more than the decoding.
+        copies: counts the label copies, if they are wanted.
+        dropped: counts relations that no two entities carry, if they are wanted.
+        workers: see `one_core_each`; None computes one batch after another with all of PyTorch's threads.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+
+    def annotated(indices: list[int]) -> tuple[list[Document], LabelCopies, Dropped]:
+        counted, lost = LabelCopies(), Dropped()
+        with torch.inference_mode():
+            batch = documents.batch(indices).to(device)
+            prediction = model.predict(batch)
+            if copies is not None:
+                counted.add(prediction, batch.lengths)
+            decoded = decode_batch(
+                prediction,
+                [documents.documents[index] for index in indices],
+                batch.lengths,
+                documents.vocabulary,
+                model.reported_crf,
+                model.relations.settings,
+                lost,
+                confidences,
+            )
+        return decoded, counted, lost
+
+    batches = batches_by_length(documents.lengths.tolist(), rows=batch_size, padded=PADDED_TOKENS)
+    result: dict[int, Document] = {}
+    for indices, (decoded, counted, lost) in zip(
+        batches, (map if workers is None else workers.map)(annotated, batches), strict=True
+    ):
+        result.update(zip(indices, decoded, strict=True))
+        if copies is not None:
+            copies.merge(counted)
+        if dropped is not None:
+            dropped.inside_one += lost.inside_one
+    return [result[index] for index in range(len(documents))]
