@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SPLITS = ("train", "dev", "test")
+MAIN = "main"  # the only division of a corpus without folds
+FOLDS = tuple(f"fold{number}" for number in range(10))  # those of a corpus with folds
 
 
 @dataclass(frozen=True)

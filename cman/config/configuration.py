@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from cman.config.corpora import AnyCorpus, Changes, for_files
+from cman.config.corpora import Changes, Corpus
 from cman.config.experiments import EXPERIMENTS, Experiment
+from cman.config.formats import AnyCorpus
 from cman.config.inputs import Encoder, Vectors
 from cman.config.settings import Group, Settings
 from cman.errors import UsageError
@@ -25,9 +26,6 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_@-]*$")]
 
 FULL_MODEL = "cman"  # the experiment that changes nothing
 MANY_NAMES = 20  # more are not listed in an error, only the nearest
-
-
-Corpus = Annotated[AnyCorpus, Field(discriminator="format")]
 
 
 class Variant(Group):
@@ -41,7 +39,7 @@ class Variant(Group):
 class Configuration(Group):
     """Everything that decides what the workflow makes."""
 
-    corpora: dict[Name, Corpus] = Field(description="by name; what each may hold stands under its format")
+    corpora: dict[Name, AnyCorpus] = Field(description="by name; what each may hold stands under its format")
     experiments: list[str] = Field([], description="what is run; `only` of a corpus takes some of them")
     seeds: list[Annotated[int, Field(ge=0)]] = Field([1], description="each experiment is trained once with each")
     settings: Changes = Field({}, description="changes of the defaults in cman/settings.py, by dotted key")
@@ -88,7 +86,7 @@ class Configuration(Group):
             raise UsageError(_unknown("experiment", name, [*EXPERIMENTS, *self.variants]))
         return EXPERIMENTS[name]
 
-    def corpus(self, name: str) -> AnyCorpus:
+    def corpus(self, name: str) -> Corpus:
         """Return a corpus by name.
 
         Raises:
@@ -141,7 +139,7 @@ class Configuration(Group):
         A run's part holds all of its settings, resolved: it stays the same when a default or an experiment changes
         that it does not use, and differs when one changes that it does use.
         """
-        part: dict[str, Any] = {"corpora": {corpus: for_files(self.corpus(corpus))}}
+        part: dict[str, Any] = {"corpora": {corpus: self.corpus(corpus).for_files()}}
         if features is not None:
             part |= self._features(features)
         if experiment is not None:

@@ -1,4 +1,8 @@
-"""The kinds of corpora that a configuration may name, one closed group of keys each."""
+"""The keys that a corpus may have in a configuration: one closed group for each format that has keys of its own.
+
+`cman.config.formats` says which format has which. What differs between corpora for everyone else is a property here:
+whether a corpus is absent, one's own or a sample, and its divisions into train, dev and test.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -6,15 +10,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from cman.config.settings import Group
-from cman.corpora.brat_lines import Discontinuous
-from cman.corpora.folds import COUNT, NAMES
-from cman.corpora.overlap import Policy
-from cman.layout import SPLITS
+from cman.layout import FOLDS, MAIN, SPLITS
 
 Changes = dict[str, Any]
+Overlap = Literal["keep_longest", "drop_sentences", "drop_relations"]
+Discontinuous = Literal["hull", "drop", "refuse"]
 Paths = Annotated[dict[str, Path], Field(description="raw file -> local copy, before mirror and address are tried")]
 
-MAIN = "main"  # the only division of a corpus without folds
 # What is said of a corpus that needs a path and has none.
 NO_PATH = "%s: absent, because it has no `path:`; it needs a signed agreement with its authors and is never downloaded"
 
@@ -22,8 +24,11 @@ NO_PATH = "%s: absent, because it has no `path:`; it needs a signed agreement wi
 class Corpus(Group):
     """What every corpus may have."""
 
+    format: str
     language: str = Field("en", description="of its text: a code of spaCy's, whose tokens a model of it reads in text")
-    licence: str | None = Field(None, description="of the data, as their source states it; for the model card")
+    licence: str | None = Field(
+        None, description="of the data, for the model card; that of a public corpus is known and may be left out"
+    )
     settings: Changes = Field({}, description="settings of this corpus, over those of the configuration")
     only: list[str] | None = Field(
         None, description="of the configuration's experiments, those that are run on this corpus; all by default"
@@ -32,10 +37,53 @@ class Corpus(Group):
     @field_validator("only")
     @classmethod
     def _named_once(cls, value: list[str] | None) -> list[str] | None:
-        repeated = [name for place, name in enumerate(value or []) if name in (value or [])[:place]]
+        repeated = [name for index, name in enumerate(value or []) if name in (value or [])[:index]]
         if repeated:
             raise ValueError(f"found {repeated[0]!r} twice, wanted each once")
         return value
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this is the user's own corpus and none of the paper's."""
+        return False
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether a grammar makes this corpus."""
+        return False
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether this corpus cannot be had because nobody said where it is."""
+        return False
+
+    @property
+    def folded(self) -> "Folded | None":
+        """This corpus, if it is divided into folds."""
+        return None
+
+    @property
+    def overlap_policy(self) -> Overlap | None:
+        """What is done about overlapping entities before training; None for a corpus that has none."""
+        return None
+
+    @property
+    def divisions(self) -> tuple[str, ...]:
+        """The divisions into train, dev and test that a corpus can be trained on."""
+        return (MAIN,)
+
+    @property
+    def divisions_run(self) -> tuple[str, ...]:
+        """Those that the workflow trains on."""
+        return self.divisions
+
+    def for_files(self) -> "Corpus":
+        """Return this corpus without what its files do not depend on: its settings, and what of it is run."""
+        return self.model_copy(update={"settings": {}, "only": None})
+
+    def document_keys(self) -> dict[str, Any]:
+        """Return the keys that raw files and documents depend on, ready to be JSON: no titles, settings, choices."""
+        return self.model_dump(mode="json", exclude={"settings", "only", "licence", "language"})
 
 
 class Conll04(Corpus):
@@ -44,8 +92,6 @@ class Conll04(Corpus):
     `paths` by the names `train`, `dev` and `test` are one's own files, which have no checksum and are never fetched.
     """
 
-    format: Literal["conll04"]
-    licence: str | None = "unstated by its authors; its packagings' repositories are under MIT or Apache-2.0"
     packaging: Literal["bekou", "spert"] = Field("bekou", description="910/243/288 or 922/231/288 sentences")
     paths: Paths = {}
 
@@ -72,9 +118,13 @@ class SampleSizes(Group):
 class Conll04Sample(Corpus):
     """A corpus made by a seeded grammar, written in CoNLL04's raw format and read by the same reader."""
 
-    format: Literal["conll04-sample"]
     sentences: SampleSizes = SampleSizes()
     seed: int = 1
+
+    @property
+    def is_sample(self) -> bool:
+        """Always: it exists to stand in for another."""
+        return True
 
 
 class DevPart(Group):
@@ -90,11 +140,11 @@ class Folded(Corpus):
     """What corpora with ten-fold cross-validation have in common."""
 
     folds: str = "sentence"
-    overlap: Policy = Field("keep_longest", description="before training; scores are against the full annotation")
+    overlap: Overlap = Field("keep_longest", description="before training; scores are against the full annotation")
     dev: DevPart = DevPart()
     fold_seed: int = Field(1, description="of the division into folds, where no public one is used")
-    folds_run: list[Annotated[int, Field(ge=0, lt=COUNT)]] = Field(
-        list(range(COUNT)), description="folds that the workflow trains and the tables average; all are prepared"
+    folds_run: list[Annotated[int, Field(ge=0, lt=len(FOLDS))]] = Field(
+        list(range(len(FOLDS))), description="folds that the workflow trains and the tables average; all are prepared"
     )
 
     @field_validator("folds_run")
@@ -104,12 +154,38 @@ class Folded(Corpus):
             raise ValueError(f"found {value}, wanted at least one fold, and each once")
         return value
 
+    @property
+    def folded(self) -> "Folded":
+        """This corpus."""
+        return self
+
+    @property
+    def divisions(self) -> tuple[str, ...]:
+        """The folds."""
+        return FOLDS
+
+    @property
+    def divisions_run(self) -> tuple[str, ...]:
+        """Those of `folds_run`."""
+        return tuple(FOLDS[number] for number in self.folds_run)
+
+    @property
+    def overlap_policy(self) -> Overlap:
+        """The value of `overlap`."""
+        return self.overlap
+
+    def for_files(self) -> "Corpus":
+        """Return this corpus without what its files do not depend on; all folds are prepared, whichever are run."""
+        return super().for_files().model_copy(update={"folds_run": list(range(len(FOLDS)))})
+
+    def document_keys(self) -> dict[str, Any]:
+        """Return the keys that raw files and documents depend on."""
+        return {key: value for key, value in super().document_keys().items() if key != "folds_run"}
+
 
 class Ade(Folded):
     """The real ADE corpus out of its archive."""
 
-    format: Literal["ade"]
-    licence: str | None = "no licence text; the README in its archive asks for a citation"
     folds: Literal["spert", "document"] = Field("spert", description="public folds, or folds that share no abstract")
     paths: Paths = {}
 
@@ -117,28 +193,39 @@ class Ade(Folded):
 class AdeSample(Folded):
     """A corpus made by a seeded grammar, written as ADE's archive and read by the same reader."""
 
-    format: Literal["ade-sample"]
     folds: Literal["sentence", "document"] = "sentence"
     sentences: Annotated[int, Field(ge=1)] = 600
     seed: int = 1
+
+    @property
+    def is_sample(self) -> bool:
+        """Always: it exists to stand in for another."""
+        return True
 
 
 class Drec(Corpus):
     """The real DREC corpus, which needs a signed agreement: a folder with train.tsv, dev.tsv and test.tsv."""
 
-    format: Literal["drec"]
-    licence: str | None = "needs a signed agreement with its authors"
     language: str = "nl"
     path: Path | None = Field(None, description="the folder; without it the corpus is absent and its table has dashes")
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether nobody said where it is."""
+        return self.path is None
 
 
 class DrecSample(Corpus):
     """A corpus made by a seeded grammar, written in DREC's raw format and read by the same reader."""
 
-    format: Literal["drec-sample"]
     language: str = "nl"
     sentences: SampleSizes = SampleSizes(train=120, dev=30, test=40)
     seed: int = 1
+
+    @property
+    def is_sample(self) -> bool:
+        """Always: it exists to stand in for another."""
+        return True
 
 
 class SplitPaths(Group):
@@ -150,60 +237,34 @@ class SplitPaths(Group):
 
 
 class Own(Corpus):
-    """What corpora of one's own have in common."""
+    """The keys of one's own corpus: three paths, a split each."""
 
     paths: SplitPaths
-    overlap: Policy = Field(
+    overlap: Overlap = Field(
         "keep_longest", description="of entities, before training; scores are against the full annotation"
     )
 
+    @property
+    def is_own(self) -> bool:
+        """Always."""
+        return True
 
-class Jsonl(Own):
-    """Any corpus in the document format, one file a split."""
+    @property
+    def overlap_policy(self) -> Overlap:
+        """The value of `overlap`."""
+        return self.overlap
 
-    format: Literal["jsonl"]
+    @property
+    def split_paths(self) -> dict[str, Path]:
+        """The path of each split."""
+        return {split: getattr(self.paths, split) for split in SPLITS}
 
 
-class Spert(Own):
-    """Any corpus in SpERT's JSON, a list a split; or the same file three times, with a list for each split."""
+class OwnText(Own):
+    """The keys of one's own corpus of annotated text, which `language` divides into sentences and tokens."""
 
-    format: Literal["spert"]
-
-
-class Brat(Own):
-    """Any corpus annotated with brat, a folder of .txt and .ann files a split."""
-
-    format: Literal["brat"]
     discontinuous: Discontinuous = Field("hull", description="one span around all parts, or left out, or an error")
 
-
-AnyCorpus = Conll04 | Conll04Sample | Ade | AdeSample | Drec | DrecSample | Jsonl | Spert | Brat
-SAMPLES = (Conll04Sample, AdeSample, DrecSample)
-
-
-def divisions(corpus: AnyCorpus) -> tuple[str, ...]:
-    """Return the divisions into train, dev and test that a corpus can be trained on."""
-    return NAMES if isinstance(corpus, Folded) else (MAIN,)
-
-
-def divisions_run(corpus: AnyCorpus) -> tuple[str, ...]:
-    """Return those that the workflow trains on."""
-    return tuple(NAMES[number] for number in corpus.folds_run) if isinstance(corpus, Folded) else (MAIN,)
-
-
-def is_absent(corpus: AnyCorpus) -> bool:
-    """Tell whether a corpus cannot be had because nobody said where it is."""
-    return isinstance(corpus, Drec) and corpus.path is None
-
-
-def is_own(corpus: AnyCorpus) -> bool:
-    """Tell whether a corpus is the user's own and none of the paper's."""
-    return isinstance(corpus, Own) or (isinstance(corpus, Conll04) and corpus.is_own)
-
-
-def for_files(corpus: AnyCorpus) -> AnyCorpus:
-    """Return what a corpus's files depend on: not its settings, nor what of it is run."""
-    update: dict[str, Any] = {"settings": {}, "only": None}
-    if isinstance(corpus, Folded):
-        update["folds_run"] = list(range(COUNT))
-    return corpus.model_copy(update=update)
+    def document_keys(self) -> dict[str, Any]:
+        """Return the keys that raw files and documents depend on."""
+        return {**super().document_keys(), "language": self.language}

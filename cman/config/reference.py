@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from cman.config.configuration import Configuration, Variant
-from cman.config.corpora import AnyCorpus
+from cman.config.formats import FORMATS
 from cman.config.inputs import Encoder, Vectors
 from cman.config.settings import Settings
 
@@ -30,8 +30,8 @@ def reference() -> str:
     """Return the page."""
     parts = [HEAD, "## The file\n", *_table(Configuration)]
     parts += ["\n## `corpora.{name}`\n", "`format` decides which keys there are.\n"]
-    for kind in get_args(AnyCorpus):
-        parts += [f"\n### `format: {_default_name(kind)}`\n", f"{_summary(kind)}\n", *_table(kind, without=("format",))]
+    for name, format in FORMATS.items():
+        parts += [f"\n### `format: {name}`\n", f"{format.meaning}\n", *_table(format.keys, without=("format",))]
     parts += ["\n## `encoders.{name}`\n", f"{_summary(Encoder)}\n", *_table(Encoder)]
     parts += ["\n## `vectors.{name}`\n", f"{_summary(Vectors)}\n", *_table(Vectors)]
     parts += ["\n## `variants.{name}`\n", f"{_summary(Variant)}\n", *_table(Variant)]
@@ -110,10 +110,6 @@ def _yaml(value: Any) -> str:
         if not isinstance(value, list)
         else str(value)
     )
-
-
-def _default_name(kind: Any) -> str:
-    return ", ".join(get_args(kind.model_fields["format"].annotation))
 
 
 def _summary(model: type[BaseModel]) -> str:

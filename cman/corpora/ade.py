@@ -1,4 +1,4 @@
-"""Reader of the ADE corpus (Gurulingappa et al. 2012): `DRUG-AE.rel`, inside its zip archive.
+"""The ADE corpus (Gurulingappa et al. 2012): `DRUG-AE.rel`, inside its zip archive.
 
 A line is one relation, in eight fields divided by `|`: the PubMed id of the abstract, the sentence, the adverse effect
 with its begin and end, the drug with its begin and end. Begin and end count characters from the start of the whole
@@ -13,22 +13,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cman.config.corpora import Ade
 from cman.corpora.document import Document, Entity, Relation
+from cman.corpora.folds import Grouped
+from cman.corpora.formats import RawFile, public_files
 from cman.corpora.tokens import tokenise
 from cman.errors import CmanError
+from cman.fetch.download import Remote
 from cman.fetch.zip import member_lines
 
+TITLE = "ADE"
+LICENCE = "no licence text; the README in its archive asks for a citation"
+CITE = "Gurulingappa et al. 2012"
+
+ARCHIVE = Remote(
+    "ade/ADE-Corpus-V2.zip",
+    "0f833524307b5ba27e516ffabd182de6b1e1ce1c00be08e8fe0b9656c0935915",
+    "https://raw.githubusercontent.com/davidsbatista/Annotated-Semantic-Relationships-Datasets/"
+    "ad883cbbaf4e342326b444347cf7d035012a4f4e/datasets/ADE-Corpus-V2.zip",
+)
 MEMBER = "DRUG-AE.rel"
 FIELDS = ("PubMed id", "sentence", "effect", "effect begin", "effect end", "drug", "drug begin", "drug end")
 EFFECT, DRUG = "Adverse-Effect", "Drug"
-
-
-@dataclass(frozen=True)
-class AdeSentence:
-    """One sentence with the abstract (PubMed id) that it comes from."""
-
-    abstract: str
-    document: Document
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,21 @@ class _Mention:
         return {self.begin - place for place in places}
 
 
-def read_ade(path: Path) -> list[AdeSentence]:
+def files(corpus: Ade) -> list[RawFile]:
+    """Return the archive.
+
+    Raises:
+        UsageError: a path for another file.
+    """
+    return public_files([ARCHIVE], corpus.paths)
+
+
+def read_grouped(corpus: Ade, raw: Path) -> list[Grouped]:
+    """Read the sentences, each with its abstract (PubMed id); see `read_ade`."""
+    return read_ade(raw / ARCHIVE.name)
+
+
+def read_ade(path: Path) -> list[Grouped]:
     """Read the corpus out of its archive.
 
     Raises:
@@ -61,7 +81,7 @@ def read_ade(path: Path) -> list[AdeSentence]:
     return read_relations(member_lines(path, MEMBER), f"{path}: {MEMBER}")
 
 
-def read_relations(lines: Iterable[str], where: str) -> list[AdeSentence]:
+def read_relations(lines: Iterable[str], where: str) -> list[Grouped]:
     """Read the lines of `DRUG-AE.rel`; `where` names the file in errors. See `read_ade`."""
     rows: dict[tuple[str, str], list[tuple[_Mention, _Mention]]] = {}
     for number, line in enumerate(lines, start=1):
@@ -78,7 +98,7 @@ def read_relations(lines: Iterable[str], where: str) -> list[AdeSentence]:
     if not rows:
         raise CmanError(f"{where}: found no line, wanted one for each relation")
     return [
-        AdeSentence(abstract, _document(str(number), sentence, pairs))
+        Grouped(abstract, _document(str(number), sentence, pairs))
         for number, ((abstract, sentence), pairs) in enumerate(rows.items())
     ]
 

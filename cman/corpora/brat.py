@@ -1,22 +1,28 @@
-"""Reader of folders annotated with brat: NAME.txt and NAME.ann, divided into sentences and tokens by spaCy's rules.
+"""Folders annotated with brat: NAME.txt and NAME.ann, divided into sentences and tokens by spaCy's rules.
 
     discontinuous spans   one entity around all parts (`hull`), left out (`drop`) or an error (`refuse`)
     half a token          the entity is widened to whole tokens
     a sentence's end inside an entity    the sentences become one
     relations across sentences           left out: a model reads one sentence at a time
 
-All of this is counted, and the first places are named, in warnings. A document is a sentence, `NAME-1` the first.
+All of this is counted, and the first places are named, in warnings. A document is a sentence, `NAME-1` the first. What
+is written is text and spans, but no tokens, as reading divides the text again, and no scores.
 """
 
+import re
+import tempfile
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
-from cman.corpora.brat_lines import Annotations, Discontinuous, Span, read_annotations
-from cman.corpora.document import Document, Entity, Relation
+from cman.config.corpora import Discontinuous, OwnText
+from cman.corpora.brat_lines import Annotations, Span, annotation_lines, read_annotations
+from cman.corpora.document import Document, Entity, Relation, without_scores
+from cman.corpora.formats import RawFile, own_files
 from cman.corpora.tokenize import TextTokenizer
 from cman.errors import CmanError
-from cman.files import read_text
+from cman.files import read_text, write_text
 
 SHOWN = 3  # places that a warning names
 
@@ -30,6 +36,52 @@ MEANINGS = {
     "repeated": "relations written twice, read once",
 }
 POLICIES = {"hull": "read as one span around all parts", "drop": "left out"}
+
+
+def files(corpus: OwnText) -> list[RawFile]:
+    """Return the .txt and .ann files of each split's folder; a folder without any itself, so that it is missed."""
+    return own_files([path for folder in corpus.split_paths.values() for path in brat_files(folder) or [folder]])
+
+
+def read(corpus: OwnText, raw: Path, warnings: list[str]) -> dict[str, list[Document]]:
+    """Read each split; see `read_brat`."""
+    tokenizer = TextTokenizer(corpus.language)
+    return {
+        split: read_brat(folder, tokenizer, corpus.discontinuous, warnings)
+        for split, folder in corpus.split_paths.items()
+    }
+
+
+def read_file(path: Path, split: str | None, language: str, warnings: list[str]) -> list[Document]:
+    """Read one folder; see `read_brat`."""
+    return read_brat(path, TextTokenizer(language), "hull", warnings)
+
+
+def fitting(documents: Sequence[Document]) -> tuple[list[Document], Counter[str]]:
+    """Return documents without scores, and how many there were."""
+    lost: Counter[str] = Counter()
+    return [without_scores(document, lost) for document in documents], lost
+
+
+def write(folder: Path, documents: Sequence[Document]) -> None:
+    """Write a new folder, which is there complete or not at all.
+
+    Raises:
+        CmanError: the folder exists, or a document's id can be no file's name or a type has blanks.
+    """
+    if folder.exists():
+        raise CmanError(f"{folder}: exists already, wanted the name of a new folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+        made = Path(temporary) / "made"
+        made.mkdir()
+        for document in documents:
+            if not re.fullmatch(r"[\w@-][\w.@-]*", document.id):
+                raise CmanError(f"{folder}: document {document.id!r}: field id: wanted one that can be a file's name")
+            text, lines = annotation_lines(document, f"{folder}: document {document.id!r}")
+            write_text(made / f"{document.id}.txt", text)
+            write_text(made / f"{document.id}.ann", "".join(f"{line}\n" for line in lines))
+        made.rename(folder)
 
 
 def brat_files(folder: Path) -> list[Path]:

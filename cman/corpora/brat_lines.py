@@ -8,12 +8,11 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
+from cman.corpora.document import Document, Entity, Relation
 from cman.errors import CmanError
 from cman.files import read_text
 
-Discontinuous = Literal["hull", "drop", "refuse"]
 OTHERS = {"E": "event", "A": "attribute", "M": "attribute", "N": "normalisation", "#": "note", "*": "equivalence"}
 ENTITY = re.compile(r"(\S+) (\d+ \d+(?:;\d+ \d+)*)")
 RELATION = re.compile(r"(\S+) Arg1:(\S+) Arg2:(\S+)")
@@ -106,3 +105,29 @@ def _joined(parts: list[tuple[int, int]], text: str) -> tuple[tuple[int, int], .
         else:
             joined[-1] = (joined[-1][0], end)
     return tuple(joined)
+
+
+def annotation_lines(document: Document, where: str) -> tuple[str, list[str]]:
+    """Return a document's text and the lines of its annotation file.
+
+    Raises:
+        CmanError: a type has blanks; `where` names the document.
+    """
+    text, offsets = document.text, document.offsets
+    if text is None or offsets is None:
+        text, spans, start = " ".join(document.tokens), [], 0
+        for token in document.tokens:
+            spans.append((start, start + len(token)))
+            start += len(token) + 1
+        offsets = tuple(spans)
+    annotations: list[Entity | Relation] = [*document.entities, *document.relations]
+    for item in annotations:
+        if re.search(r"\s", item.type):
+            raise CmanError(f"{where}: found the type {item.type!r}, wanted one without blanks")
+    lines = []
+    for number, entity in enumerate(document.entities, start=1):
+        start, end = offsets[entity.start][0], offsets[entity.end - 1][1]
+        lines.append(f"T{number}\t{entity.type} {start} {end}\t{' '.join(text[start:end].split())}")
+    for number, link in enumerate(document.relations, start=1):
+        lines.append(f"R{number}\t{link.type} Arg1:T{link.head + 1} Arg2:T{link.tail + 1}")
+    return text, lines

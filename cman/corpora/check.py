@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cman.config.corpora import NO_PATH, AnyCorpus, Folded, is_absent
+from cman.config.corpora import NO_PATH, Corpus
 from cman.corpora.document import Document
+from cman.corpora.formats import split_format
 from cman.corpora.overlap import has_overlap
 from cman.corpora.prepare import check_types, for_training
-from cman.corpora.raw import read_corpus
 from cman.corpora.statistics import statistics
 from cman.errors import CmanError
 from cman.layout import Layout
@@ -16,20 +16,20 @@ from cman.layout import Layout
 SHOWN = 3  # places that a line names
 
 
-def check(name: str, corpus: AnyCorpus, layout: Layout) -> tuple[list[list[str]], list[str], CmanError | None]:
+def check(name: str, corpus: Corpus, layout: Layout) -> tuple[list[list[str]], list[str], CmanError | None]:
     """Return a table of counts, its first row the head, sentences about what stands out, and why it cannot be trained.
 
     Raises:
         CmanError: a file is missing or malformed.
     """
     notes: list[str] = []
-    if is_absent(corpus):
+    if corpus.is_absent:
         raise CmanError(NO_PATH % name)
-    if isinstance(corpus, Folded):
+    if corpus.folded is not None:
         raise CmanError(
             f"{name}: found a corpus with folds, wanted one with train, dev and test; prepare reports on it"
         )
-    splits = read_corpus(corpus, layout.raw(name), notes)
+    splits = split_format(corpus).read(corpus, layout.raw(name), notes)
     notes += observations(splits, statistics(splits, [])["repeated_sentences"])
     reason = None
     try:

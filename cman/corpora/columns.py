@@ -11,14 +11,18 @@ this reader, a relation that the baseline's scorer would not count is left out w
 """
 
 import ast
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from cman.corpora.bio import OUTSIDE, entities_of
-from cman.corpora.document import ROOT, Document, Entity, Relation
+from cman.corpora.bio import OUTSIDE, entities_of, tags_of
+from cman.corpora.document import ROOT, Document, Entity, Relation, without_scores
+from cman.corpora.overlap import keep_longest
 from cman.errors import CmanError
-from cman.files import read_text
+from cman.files import read_text, write_text
 
 Item = TypeVar("Item", str, int)
 Rows = list[tuple[int, list[str]]]  # (line number, columns)
@@ -168,3 +172,50 @@ def _list(where: str, field: str, text: str, kind: type[Item]) -> list[Item]:
     if not isinstance(value, list) or not value or any(type(item) is not kind or item == "" for item in value):
         raise CmanError(f"{where}: field {field}: found {text!r}, wanted a list of {wanted}")
     return value
+
+
+def fitting_columns(documents: Sequence[Document]) -> tuple[list[Document], Counter[str]]:
+    """Return documents as columns can hold them, and how often they cannot hold what."""
+    lost: Counter[str] = Counter()
+    result = []
+    for given in documents:
+        document = keep_longest(without_scores(given, lost))
+        lost["overlapping entities"] += len(given.entities) - len(document.entities)
+        lost["relations of these"] += len(given.relations) - len(document.relations)
+        distinct = [link for link in dict.fromkeys(document.relations) if link.head != link.tail]
+        lost["relations from an entity to itself or written twice"] += len(document.relations) - len(distinct)
+        lost["texts"] += given.text is not None or given.offsets is not None
+        result.append(replace(document, relations=tuple(distinct), text=None, offsets=None))
+    return result, lost
+
+
+def write_columns(path: Path, documents: Sequence[Document]) -> None:
+    """Write documents that fit, atomically.
+
+    Raises:
+        CmanError: an id, a token or a type that the columns cannot spell.
+    """
+    lines = []
+    for document in documents:
+        where = f"{path}: document {document.id!r}"
+        for word in (document.id, *document.tokens, *(entity.type for entity in document.entities)):
+            if re.search(r"[\t\n]", word):
+                raise CmanError(f"{where}: found {word[:40]!r}, wanted no tab and no line break")
+        if document.id != document.id.strip():
+            raise CmanError(f"{where}: field id: found blanks around it, wanted none")
+        ends = [entity.end - 1 for entity in document.entities]
+        links: dict[int, list[tuple[str, int]]] = {}
+        for link in document.relations:
+            if link.type == NO_RELATION:
+                raise CmanError(
+                    f"{where}: found the relation {NO_RELATION!r}, wanted another name: it means no relation"
+                )
+            links.setdefault(ends[link.head], []).append((link.type, ends[link.tail]))
+        lines.append(f"#doc {document.id}")
+        tags = tags_of(document.entities, len(document.tokens), where)
+        for place, (token, tag) in enumerate(zip(document.tokens, tags, strict=True)):
+            found = links.get(place, [(NO_RELATION, place)])
+            lines.append(
+                f"{place}\t{token}\t{tag or OUTSIDE}\t{[each for each, _ in found]}\t{[each for _, each in found]}"
+            )
+    write_text(path, "\n".join(lines) + "\n")

@@ -1,28 +1,77 @@
-"""Readers of the CoNLL04 corpus (Roth and Yih 2004) in its two public packagings.
+"""The CoNLL04 corpus (Roth and Yih 2004) in its two public packagings, or one's own files in its five columns.
 
 `bekou` (Bekoulis et al. 2018): a text file a split, in the five columns of `cman.corpora.columns`.
 
 `spert` (Eberts and Ulges 2020, as packaged by Taille et al. 2020): one JSON file with three lists of documents.
 
-Both hold the same 1,441 sentences; they tokenise 332 of them differently and divide train and dev differently.
+Both hold the same 1,441 sentences; they tokenise 332 of them differently and divide train and dev differently. Columns
+hold no overlap, no relation of an entity to itself, no text and no scores; entities stand in the order of the tokens.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from cman.corpora.columns import read_columns
-from cman.corpora.document import Document, parse_document
+from cman.config.corpora import Conll04
+from cman.corpora.columns import fitting_columns, read_columns, write_columns
+from cman.corpora.document import Document
+from cman.corpora.formats import RawFile, own_files, public_files
+from cman.corpora.spert import spert_documents
 from cman.errors import CmanError
+from cman.fetch.download import Remote
 from cman.files import read_json
+from cman.layout import SPLITS
+
+TITLE = "CoNLL04"
+LICENCE = "unstated by its authors; its packagings' repositories are under MIT or Apache-2.0"
+CITE = {
+    "bekou": "Roth and Yih 2004; split and packaging of Bekoulis et al. 2018",
+    "spert": "Roth and Yih 2004; split of Gupta et al. 2016, dev and packaging of Eberts and Ulges 2020, "
+    "as packaged by Taille et al. 2020",
+}
+
+_BEKOU = (
+    "https://raw.githubusercontent.com/bekou/multihead_joint_entity_relation_extraction/"
+    "7f40a0f7c1892821591358518c542139e88f693e/data/CoNLL04"
+)
+_SINCERE = "https://raw.githubusercontent.com/btaille/sincere/dd1c34916ddcdc5ceb2799d64b17e80cdf1a5b31"
+BEKOU = {
+    split: Remote(f"conll04/bekou/{split}.txt", digest, f"{_BEKOU}/{split}.txt")
+    for split, digest in (
+        ("train", "0f560fdaa150133fc4843f72e2a8e707e7f74f06a3a3095d4b9921f8d0ce3614"),
+        ("dev", "99e854fd2a7d19247230c3ed8c304f79022380c9d21b58f25e7ffc5fe3884e2d"),
+        ("test", "d172819deff771c059c9c6688d67c3ff2bdaa25cf71ec56b1f7e8c6705f96700"),
+    )
+}
+SPERT = Remote(
+    "conll04/spert/conll04.json",
+    "3abe11eb5750e2c37e99a428f5e6c7e3b15f77d66053bca85e21e0772d601119",
+    f"{_SINCERE}/data/conll04.json",
+)
 
 
-def read_bekou(path: Path, warnings: list[str]) -> list[Document]:
-    """Read one split in the `bekou` packaging; stray I- tags are read as an entity's start and added to `warnings`.
+def files(corpus: Conll04) -> list[RawFile]:
+    """Return the files of a packaging, or one's own.
 
     Raises:
-        CmanError: the first malformed line, with its number, field, what was found and what was wanted.
+        UsageError: a path for a file that the packaging does not have.
     """
-    return read_columns(path, warnings)
+    if corpus.is_own:
+        return own_files([corpus.paths[split] for split in SPLITS])
+    return public_files([SPERT] if corpus.packaging == "spert" else list(BEKOU.values()), corpus.paths)
+
+
+def read(corpus: Conll04, raw: Path, warnings: list[str]) -> dict[str, list[Document]]:
+    """Read each split; stray I- tags are read as an entity's start and added to `warnings`.
+
+    Raises:
+        CmanError: the first malformed line or document, with its field, what was found and what was wanted.
+    """
+    if corpus.is_own:
+        return {split: read_columns(corpus.paths[split], warnings) for split in SPLITS}
+    if corpus.packaging == "spert":
+        return {split: read_spert(raw / SPERT.name, split) for split in SPLITS}
+    return {split: read_columns(raw / remote.name, warnings) for split, remote in BEKOU.items()}
 
 
 def read_spert(path: Path, split: str) -> list[Document]:
@@ -37,25 +86,16 @@ def read_spert(path: Path, split: str) -> list[Document]:
     return spert_documents(value[split], f"{path}: {split}")
 
 
-def spert_documents(items: list[Any], where_from: str, numbered: bool = True) -> list[Document]:
-    """Return the documents of one list in SpERT's layout.
+def read_file(path: Path, split: str | None, language: str, warnings: list[str]) -> list[Document]:
+    """Read one file of columns; see `cman.corpora.columns.read_columns`."""
+    return read_columns(path, warnings)
 
-    Args:
-        where_from: the list's place for error messages.
-        numbered: every document must have an `orig_id`; otherwise its position in the list takes the place.
 
-    Raises:
-        CmanError: the first malformed document.
-    """
-    documents: dict[str, Document] = {}
-    for position, given in enumerate(items):
-        where = f"{where_from}[{position}]"
-        item = dict(given) if isinstance(given, dict) else given
-        number = item.pop("orig_id", None if numbered else position) if isinstance(item, dict) else None
-        if not isinstance(number, int | str) or isinstance(number, bool) or "id" in item:
-            raise CmanError(f"{where}: field orig_id: found {number!r}, wanted the number of the document, and no 'id'")
-        document = parse_document({"id": str(number), **item}, where)
-        if document.id in documents:
-            raise CmanError(f"{where}: field orig_id: found {number!r} a second time, wanted a new number")
-        documents[document.id] = document
-    return list(documents.values())
+def fitting(documents: Sequence[Document]) -> tuple[list[Document], Counter[str]]:
+    """Return what columns can hold; see `cman.corpora.columns.fitting_columns`."""
+    return fitting_columns(documents)
+
+
+def write(path: Path, documents: Sequence[Document]) -> None:
+    """Write columns; see `cman.corpora.columns.write_columns`."""
+    write_columns(path, documents)

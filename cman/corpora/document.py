@@ -10,8 +10,9 @@ may have it as an argument, but it was not there to be found and is no entity fo
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -206,3 +207,12 @@ def write_documents(path: Path, documents: Iterable[Document]) -> None:
     with atomic_text(path) as stream:
         for document in documents:
             stream.write(json.dumps(document.to_json(), ensure_ascii=False) + "\n")
+
+
+def without_scores(document: Document, lost: Counter[str]) -> Document:
+    """Return a document without scores, for a format that cannot hold them; how many there were is added to `lost`."""
+    annotations: list[Entity | Relation] = [*document.entities, *document.relations]
+    lost["scores"] += sum(each.score is not None for each in annotations)
+    entities = tuple(replace(each, score=None) for each in document.entities)
+    relations = tuple(replace(each, score=None) for each in document.relations)
+    return replace(document, entities=entities, relations=relations)

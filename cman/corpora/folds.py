@@ -9,17 +9,26 @@ orders the units: the same on every machine and in every version of Python.
 import hashlib
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.files import read_text
+from cman.layout import FOLDS
 
-COUNT = 10
-NAMES = tuple(f"fold{number}" for number in range(COUNT))
 SPERT_FILE = Path(__file__).parent / "ade_folds.txt"
 
 Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """A document and what folds may keep together: its group, such as the abstract that it comes from."""
+
+    group: str
+    document: Document
 
 
 def spert_folds(sentences: int) -> list[int]:
@@ -47,9 +56,11 @@ def grouped_folds(groups: Sequence[str], seed: int) -> list[int]:
         CmanError: there are fewer groups than folds.
     """
     sizes = Counter(groups)
-    if len(sizes) < COUNT:
-        raise CmanError(f"folds: found {len(sizes)} groups of sentences, wanted at least {COUNT}, one for each fold")
-    filled = [0] * COUNT
+    if len(sizes) < len(FOLDS):
+        raise CmanError(
+            f"folds: found {len(sizes)} groups of sentences, wanted at least {len(FOLDS)}, one for each fold"
+        )
+    filled = [0] * len(FOLDS)
     fold_of: dict[str, int] = {}
     for group in sorted(sizes, key=lambda group: _chance(f"folds {seed}", group)):
         fold_of[group] = filled.index(min(filled))

@@ -11,11 +11,10 @@ Evaluation does not use this: predictions are always scored against everything t
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import get_args
 
+from cman.config.corpora import Overlap
 from cman.corpora.document import Document, Entity
-
-Policy = Literal["keep_longest", "drop_sentences", "drop_relations"]
 
 
 def overlap(first: Entity, second: Entity) -> bool:
@@ -29,15 +28,15 @@ def has_overlap(document: Document) -> bool:
     return any(overlap(first, second) for first, second in pairwise(entities))
 
 
-def without_overlap(document: Document, policy: Policy) -> Document | None:
+def without_overlap(document: Document, policy: Overlap) -> Document | None:
     """Return a document as training reads it under a policy, or None if the policy drops it."""
     left = reduced(document, policy)
     return left if left is None else keep_longest(left)
 
 
-def reduced(document: Document, policy: Policy) -> Document | None:
+def reduced(document: Document, policy: Overlap) -> Document | None:
     """Return what the policy itself leaves of a document; after `drop_relations` some entities may still overlap."""
-    assert policy in get_args(Policy)
+    assert policy in get_args(Overlap)
     return POLICIES[policy](document)
 
 
@@ -80,7 +79,7 @@ def _restricted(document: Document, places: set[int]) -> Document:
     return replace(document, entities=tuple(document.entities[place] for place in new), relations=relations)
 
 
-POLICIES: Mapping[Policy, Callable[[Document], Document | None]] = {
+POLICIES: Mapping[Overlap, Callable[[Document], Document | None]] = {
     "keep_longest": keep_longest,
     "drop_sentences": _drop_sentence,
     "drop_relations": _drop_relations,

@@ -7,37 +7,36 @@ annotated. Beside them, `main` has every document once, as annotated: features a
 import logging
 from collections.abc import Mapping, Sequence
 
-from cman.config.corpora import MAIN, NO_PATH, AnyCorpus, Folded, Own, is_absent
-from cman.corpora.ade import AdeSentence
+from cman.config.corpora import NO_PATH, Corpus, Folded
 from cman.corpora.document import Document, write_documents
-from cman.corpora.folds import NAMES, divide, grouped_folds, spert_folds
+from cman.corpora.folds import Grouped, divide, grouped_folds, spert_folds
+from cman.corpora.formats import folded_format, split_format
 from cman.corpora.overlap import has_overlap, without_overlap
-from cman.corpora.raw import read_corpus, read_sentences
 from cman.corpora.statistics import fold_statistics, statistics
 from cman.errors import CmanError
 from cman.files import write_json
-from cman.layout import Layout
+from cman.layout import FOLDS, MAIN, Layout
 
 log = logging.getLogger(__name__)
 
 
-def prepare(name: str, corpus: AnyCorpus, layout: Layout) -> None:
+def prepare(name: str, corpus: Corpus, layout: Layout) -> None:
     """Read, check and write one corpus.
 
     Raises:
         CmanError: a raw file is malformed, or dev or test use a type that train does not have.
     """
-    if is_absent(corpus):
+    if corpus.is_absent:
         log.info(NO_PATH, name)
-    elif isinstance(corpus, Folded):
-        _prepare_folds(name, corpus, layout)
+    elif corpus.folded is not None:
+        _prepare_folds(name, corpus.folded, layout)
     else:
         _prepare_main(name, corpus, layout)
 
 
-def _prepare_main(name: str, corpus: AnyCorpus, layout: Layout) -> None:
+def _prepare_main(name: str, corpus: Corpus, layout: Layout) -> None:
     warnings: list[str] = []
-    splits = read_corpus(corpus, layout.raw(name), warnings)
+    splits = split_format(corpus).read(corpus, layout.raw(name), warnings)
     trained = for_training(name, corpus, splits, warnings)
     check_types(name, trained)
     _write(name, MAIN, trained, layout)
@@ -48,7 +47,7 @@ def _prepare_main(name: str, corpus: AnyCorpus, layout: Layout) -> None:
 
 
 def for_training(
-    name: str, corpus: AnyCorpus, splits: Mapping[str, Sequence[Document]], warnings: list[str]
+    name: str, corpus: Corpus, splits: Mapping[str, Sequence[Document]], warnings: list[str]
 ) -> dict[str, list[Document]]:
     """Return the splits as they are written: train and dev of one's own corpus under its overlap policy.
 
@@ -58,26 +57,27 @@ def for_training(
         CmanError: the policy leaves no sentence of a split.
     """
     result = {split: list(documents) for split, documents in splits.items()}
-    if not isinstance(corpus, Own):
+    policy = corpus.overlap_policy
+    if policy is None:
         return result
     for split in ("train", "dev"):
         if not any(has_overlap(document) for document in splits[split]):
             continue
-        left = [found for document in splits[split] if (found := without_overlap(document, corpus.overlap))]
+        left = [found for document in splits[split] if (found := without_overlap(document, policy))]
         if not left:
-            raise CmanError(f"{name}: {split}: overlap: {corpus.overlap} leaves no sentence, wanted at least one")
+            raise CmanError(f"{name}: {split}: overlap: {policy} leaves no sentence, wanted at least one")
         counts = [(len(splits[split]) - len(left), len(splits[split]), "sentences")]
         for kind in ("entities", "relations"):
             before, after = (sum(len(getattr(each, kind)) for each in part) for part in (splits[split], left))
             counts.append((before - after, before, kind))
         lost = ", ".join(f"{gone} of {every} {kind}" for gone, every, kind in counts if gone)
-        warnings.append(f"overlap: {corpus.overlap}: {split} goes without {lost}; test keeps all that was annotated")
+        warnings.append(f"overlap: {policy}: {split} goes without {lost}; test keeps all that was annotated")
         result[split] = left
     return result
 
 
 def _prepare_folds(name: str, corpus: Folded, layout: Layout) -> None:
-    sentences = read_sentences(corpus, layout.raw(name))
+    sentences = folded_format(corpus).read_grouped(corpus, layout.raw(name))
     folds = fold_division(corpus, sentences)
     # Everything is made and checked before anything is written: a wrong corpus leaves nothing behind.
     trained = {
@@ -95,7 +95,7 @@ def _prepare_folds(name: str, corpus: Folded, layout: Layout) -> None:
                 raise CmanError(f"{name}: {fold}: found no sentence for {split}, wanted at least one")
         check_types(f"{name}: {fold}", splits)
     content = fold_statistics(sentences, folds, trained, corpus.overlap)
-    every = {split: [sentence.document for sentence in part] for split, part in folds[NAMES[0]].items()}
+    every = {split: [sentence.document for sentence in part] for split, part in folds[FOLDS[0]].items()}
     for fold, splits in {MAIN: every, **trained}.items():
         _write(name, fold, splits, layout)
     for warning in content["warnings"]:
@@ -104,18 +104,18 @@ def _prepare_folds(name: str, corpus: Folded, layout: Layout) -> None:
     log.info("%s: %d sentences in %d folds", name, len(sentences), len(folds))
 
 
-def fold_division(corpus: Folded, sentences: Sequence[AdeSentence]) -> dict[str, Mapping[str, list[AdeSentence]]]:
+def fold_division(corpus: Folded, sentences: Sequence[Grouped]) -> dict[str, Mapping[str, list[Grouped]]]:
     """Return train, dev and test of each fold as the configuration divides a corpus, overlaps and all.
 
     Raises:
         CmanError: the corpus cannot be divided like that.
     """
     ids = [sentence.document.id for sentence in sentences]
-    groups = [sentence.abstract for sentence in sentences] if corpus.folds == "document" else ids
+    groups = [sentence.group for sentence in sentences] if corpus.folds == "document" else ids
     folds = spert_folds(len(sentences)) if corpus.folds == "spert" else grouped_folds(groups, corpus.fold_seed)
     return {
         fold: divide(sentences, folds, groups, number, corpus.dev.share, corpus.dev.seed)
-        for number, fold in enumerate(NAMES)
+        for number, fold in enumerate(FOLDS)
     }
 
 

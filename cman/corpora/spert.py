@@ -1,20 +1,35 @@
-"""SpERT's JSON (Eberts and Ulges 2020) for corpora of one's own.
+"""SpERT's JSON (Eberts and Ulges 2020). It holds everything.
 
 A file is a list of documents, or an object with such lists under `train`, `dev` and `test`. A document is one of
 `cman.corpora.document` whose id is called `orig_id`; without one, its position in the list is its id.
 """
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from cman.corpora.conll04 import spert_documents
-from cman.corpora.document import Document
+from cman.config.corpora import Own
+from cman.corpora.document import Document, parse_document
+from cman.corpora.formats import RawFile, own_files
 from cman.errors import CmanError
 from cman.files import read_json, write_text
 
+HOLDS_SPLITS = True  # one file may hold several splits
 
-def read_own_spert(path: Path, split: str | None) -> list[Document]:
+
+def files(corpus: Own) -> list[RawFile]:
+    """Return the file of each split, which may be the same."""
+    return own_files(list(corpus.split_paths.values()))
+
+
+def read(corpus: Own, raw: Path, warnings: list[str]) -> dict[str, list[Document]]:
+    """Read each split; see `read_file`."""
+    return {split: read_file(path, split, corpus.language, warnings) for split, path in corpus.split_paths.items()}
+
+
+def read_file(path: Path, split: str | None, language: str, warnings: list[str]) -> list[Document]:
     """Read a file in SpERT's layout.
 
     Args:
@@ -35,7 +50,36 @@ def read_own_spert(path: Path, split: str | None) -> list[Document]:
     return spert_documents(value, where, numbered=False)
 
 
-def write_spert(path: Path, documents: Iterable[Document]) -> None:
+def spert_documents(items: list[Any], where_from: str, numbered: bool = True) -> list[Document]:
+    """Return the documents of one list in SpERT's layout.
+
+    Args:
+        where_from: the list's place for error messages.
+        numbered: every document must have an `orig_id`; otherwise its position in the list takes the place.
+
+    Raises:
+        CmanError: the first malformed document.
+    """
+    documents: dict[str, Document] = {}
+    for position, given in enumerate(items):
+        where = f"{where_from}[{position}]"
+        item = dict(given) if isinstance(given, dict) else given
+        number = item.pop("orig_id", None if numbered else position) if isinstance(item, dict) else None
+        if not isinstance(number, int | str) or isinstance(number, bool) or "id" in item:
+            raise CmanError(f"{where}: field orig_id: found {number!r}, wanted the number of the document, and no 'id'")
+        document = parse_document({"id": str(number), **item}, where)
+        if document.id in documents:
+            raise CmanError(f"{where}: field orig_id: found {number!r} a second time, wanted a new number")
+        documents[document.id] = document
+    return list(documents.values())
+
+
+def fitting(documents: Sequence[Document]) -> tuple[list[Document], Counter[str]]:
+    """Return the documents: nothing is lost."""
+    return list(documents), Counter()
+
+
+def write(path: Path, documents: Sequence[Document]) -> None:
     """Write a list of documents, one a line, atomically; `text` and `offsets` are keys that SpERT does not read."""
     lines = []
     for document in documents:

@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cman.corpora.ade import AdeSentence
+from cman.config.corpora import Overlap
 from cman.corpora.document import Document
-from cman.corpora.overlap import Policy, reduced, without_overlap
+from cman.corpora.folds import Grouped
+from cman.corpora.overlap import reduced, without_overlap
 
 ANNOTATIONS = ("entities", "relations")
 
@@ -40,10 +41,10 @@ def statistics(splits: Mapping[str, Sequence[Document]], warnings: Sequence[str]
 
 
 def fold_statistics(
-    sentences: Sequence[AdeSentence],
-    folds: Mapping[str, Mapping[str, Sequence[AdeSentence]]],
+    sentences: Sequence[Grouped],
+    folds: Mapping[str, Mapping[str, Sequence[Grouped]]],
     trained: Mapping[str, Mapping[str, Sequence[Document]]],
-    policy: Policy,
+    policy: Overlap,
 ) -> dict[str, Any]:
     """Return the content of `statistics.json` of a corpus with folds.
 
@@ -80,8 +81,8 @@ def fold_statistics(
     }
 
 
-def _abstracts(sentences: Sequence[AdeSentence]) -> set[str]:
-    return {sentence.abstract for sentence in sentences}
+def _abstracts(sentences: Sequence[Grouped]) -> set[str]:
+    return {sentence.group for sentence in sentences}
 
 
 def normalised(document: Document) -> str:

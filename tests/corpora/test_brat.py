@@ -7,7 +7,7 @@ pytest.importorskip("spacy", reason="the extra `text` is not installed")
 from typer.testing import CliRunner
 
 from cman.cli.app import app
-from cman.config.corpora import Brat
+from cman.config.corpora import OwnText
 from cman.corpora.brat import read_brat
 from cman.corpora.document import Entity, Relation, read_documents
 from cman.corpora.prepare import prepare
@@ -48,7 +48,7 @@ def folder(tmp_path):
 
 
 def corpus_of(folder, **changes):
-    return Brat(format="brat", paths={split: folder / split for split in ("train", "dev", "test")}, **changes)
+    return OwnText(format="brat", paths={split: folder / split for split in ("train", "dev", "test")}, **changes)
 
 
 def read(folder, policy="hull"):

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from cman.corpora.conll04 import read_bekou, read_spert
+from cman.corpora.columns import read_columns
+from cman.corpora.conll04 import read_spert
 from cman.corpora.document import Document, Entity, Relation
 from cman.errors import CmanError
 
@@ -33,7 +34,7 @@ PARSED = Document(
 def read(folder: Path, content: str, warnings: list[str] | None = None) -> list[Document]:
     path = folder / "train.txt"
     path.write_text(content, encoding="utf-8", newline="")
-    return read_bekou(path, [] if warnings is None else warnings)
+    return read_columns(path, [] if warnings is None else warnings)
 
 
 # ---- the bekou packaging
@@ -136,12 +137,12 @@ def test_bytes_that_are_not_utf8_are_named_with_their_line(tmp_path: Path) -> No
     path = tmp_path / "train.txt"
     path.write_bytes(SENTENCE.encode().replace(b"Orm", b"\xc5rm"))
     with pytest.raises(CmanError, match=re.escape(f"{path}: line 5: found the byte 0xc5, wanted UTF-8 text")):
-        read_bekou(path, [])
+        read_columns(path, [])
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CmanError, match="cannot be read"):
-        read_bekou(tmp_path / "none.txt", [])
+        read_columns(tmp_path / "none.txt", [])
 
 
 # ---- the spert packaging
@@ -230,7 +231,7 @@ def mirror() -> Path:
 def real(mirror: Path, packaging: str, split: str) -> tuple[list[Document], list[str]]:
     warnings: list[str] = []
     if packaging == "bekou":
-        return read_bekou(mirror / "bekou" / f"{split}.txt", warnings), warnings
+        return read_columns(mirror / "bekou" / f"{split}.txt", warnings), warnings
     return read_spert(mirror / "spert" / "conll04.json", split), warnings
 
 

@@ -9,14 +9,18 @@ import pytest
 from documents import annotations
 from hypothesis import given
 
-from cman.config.corpora import Conll04, Spert
+from cman.config.corpora import Conll04, Corpus, Own
 from cman.corpora.conll04 import read_spert
 from cman.corpora.convert import convert_file
 from cman.corpora.document import Document, Entity, Relation, read_documents, write_documents
-from cman.corpora.raw import read_corpus
+from cman.corpora.formats import split_format
 from cman.errors import CmanError, UsageError
 
 ADA = Document("1", ("Ada", "in", "Orm"), (Entity("Peop", 0, 1), Entity("Loc", 2, 3)), (Relation("Live_In", 0, 1),))
+
+
+def read(corpus: Corpus, folder: Path) -> dict[str, list[Document]]:
+    return split_format(corpus).read(corpus, folder, [])
 
 
 def through(folder: Path, document: Document, form: str, lossy: bool = False) -> Document:
@@ -68,13 +72,13 @@ def test_ones_own_files_in_the_real_packagings_give_the_same_documents_as_the_re
     file = Path(mirror) / "conll04/spert/conll04.json"
     splits = dict.fromkeys(("train", "dev", "test"), file)
     real = {split: read_spert(file, split) for split in splits}
-    assert read_corpus(Spert(format="spert", paths=splits), tmp_path, []) == real
+    assert read(Own(format="spert", paths=splits), tmp_path) == real
     for split, documents in json.loads(file.read_text(encoding="utf-8")).items():
         (tmp_path / f"{split}.json").write_text(json.dumps(documents))
         convert_file("spert", "conll04", tmp_path / f"{split}.json", tmp_path / f"{split}.txt", None, "en", False)
-    apart = Spert(format="spert", paths={split: tmp_path / f"{split}.json" for split in splits})
-    assert read_corpus(apart, tmp_path, []) == real
+    apart = Own(format="spert", paths={split: tmp_path / f"{split}.json" for split in splits})
+    assert read(apart, tmp_path) == real
     columns = Conll04(format="conll04", paths={split: tmp_path / f"{split}.txt" for split in splits})
-    found = read_corpus(columns, tmp_path, [])
+    found = read(columns, tmp_path)
     assert [each.tokens for each in found["test"]] == [each.tokens for each in real["test"]]
     assert sum(len(each.relations) for each in found["train"]) == sum(len(each.relations) for each in real["train"])

@@ -2,8 +2,9 @@
 
 import pytest
 
-from cman.corpora.folds import COUNT, divide, grouped_folds, spert_folds
+from cman.corpora.folds import divide, grouped_folds, spert_folds
 from cman.errors import CmanError
+from cman.layout import FOLDS
 
 GROUPS = [f"abstract {number // 3}" for number in range(301)]  # three sentences each, the last has one
 IDS = [f"sentence {number}" for number in range(301)]
@@ -15,7 +16,7 @@ def parts(folds: list[int], groups: list[str], number: int, share: float = 0.15,
 
 def test_the_public_folds_have_427_sentences_and_the_last_one_429():
     folds = spert_folds(4272)
-    assert [folds.count(number) for number in range(COUNT)] == [427] * 9 + [429]
+    assert [folds.count(number) for number in range(len(FOLDS))] == [427] * 9 + [429]
 
 
 def test_the_public_folds_refuse_a_corpus_of_another_size():
@@ -26,7 +27,7 @@ def test_the_public_folds_refuse_a_corpus_of_another_size():
 def test_grouped_folds_keep_groups_together_and_differ_by_one_group_at_most():
     folds = grouped_folds(GROUPS, 1)
     assert all(len({fold for fold, group in zip(folds, GROUPS, strict=True) if group == name}) == 1 for name in GROUPS)
-    sizes = [folds.count(number) for number in range(COUNT)]
+    sizes = [folds.count(number) for number in range(len(FOLDS))]
     assert max(sizes) - min(sizes) <= 3
 
 

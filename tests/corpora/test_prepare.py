@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from cman.config.corpora import Conll04, Conll04Sample, Jsonl, SampleSizes
+from cman.config.corpora import Conll04, Conll04Sample, Own, SampleSizes
 from cman.corpora import prepare as module
 from cman.corpora.document import Document, Entity, Relation, read_documents, write_documents
 from cman.corpora.prepare import check_types, prepare
-from cman.corpora.raw import MIRROR_VARIABLE, obtain, raw_files
+from cman.corpora.raw import obtain, raw_files
 from cman.corpora.statistics import normalised
 from cman.errors import CmanError
+from cman.fetch.download import MIRROR_VARIABLE
 from cman.layout import SPLITS, Layout
 
 BEKOU = """#doc {id}
@@ -64,11 +65,11 @@ def spert(layout: Layout) -> Conll04:
     return Conll04(format="conll04", packaging="spert")
 
 
-def jsonl(layout: Layout) -> Jsonl:
+def jsonl(layout: Layout) -> Own:
     folder = layout.root.parent / "mine"
     for split in SPLITS:
         write_documents(folder / f"{split}.jsonl", EXPECTED[split])
-    return Jsonl(format="jsonl", paths={split: folder / f"{split}.jsonl" for split in SPLITS})
+    return Own(format="jsonl", paths={split: folder / f"{split}.jsonl" for split in SPLITS})
 
 
 def prepared(layout: Layout) -> dict[str, list[Document]]:

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from cman.config.configuration import parse_configuration
-from cman.config.corpora import Ade, AdeSample, divisions, divisions_run
+from cman.config.corpora import Ade, AdeSample
 from cman.corpora.ade import MEMBER
 from cman.corpora.document import Document, read_documents
-from cman.corpora.folds import NAMES
 from cman.corpora.overlap import has_overlap
 from cman.corpora.prepare import prepare
-from cman.corpora.raw import MIRROR_VARIABLE, obtain, raw_files
+from cman.corpora.raw import obtain, raw_files
 from cman.errors import CmanError, UsageError
-from cman.layout import SPLITS, Layout
+from cman.fetch.download import MIRROR_VARIABLE
+from cman.layout import FOLDS, SPLITS, Layout
 from cman.training.train import train
 
 
@@ -57,7 +57,7 @@ def test_main_holds_every_document_once_as_annotated(prepared):
 
 def test_the_test_parts_of_the_folds_are_all_documents_as_annotated(prepared):
     annotated = {document.id: document for part in read(prepared, "main").values() for document in part}
-    tested = [document for fold in NAMES for document in read(prepared, fold)["test"]]
+    tested = [document for fold in FOLDS for document in read(prepared, fold)["test"]]
     assert len(tested) == 150
     assert {document.id: document for document in tested} == annotated
 
@@ -102,8 +102,8 @@ def test_the_same_request_gives_the_same_bytes(tmp_path, prepared):
 
 def test_the_folds_run_are_those_configured_and_change_no_file(prepared, tmp_path):
     corpus = sample(folds_run=[3, 0])
-    assert divisions_run(corpus) == ("fold3", "fold0")
-    assert divisions(corpus) == NAMES
+    assert corpus.divisions_run == ("fold3", "fold0")
+    assert corpus.divisions == FOLDS
     parts = [parse_configuration({"corpora": {"c": found.model_dump(mode="json")}}, "x").narrowed("c", "cman")
              for found in (corpus, sample())]  # fmt: skip
     assert parts[0] == parts[1]
@@ -201,7 +201,7 @@ def test_the_real_corpus_is_prepared_in_under_20_seconds(real):
 def test_the_real_folds_test_everything_annotated_and_share_most_abstracts_with_their_training(real):
     layout, _ = real
     facts = content(layout)["folds"]
-    relations = [facts[fold]["splits"]["test"]["relations"]["all"] for fold in NAMES]
+    relations = [facts[fold]["splits"]["test"]["relations"]["all"] for fold in FOLDS]
     assert relations == [666, 724, 688, 657, 648, 732, 666, 704, 688, 648]
     assert (facts["fold0"]["of_them_in_train_or_dev"], facts["fold0"]["abstracts_of_test"]) == (337, 371)
     assert content(layout)["overlap"]["for_training"]["relations"]["all"] == 6627
@@ -215,6 +215,6 @@ def test_the_real_corpus_can_be_divided_by_abstract(tmp_path, real):
     (layout.raw("c") / name).symlink_to(real[0].raw("c") / name)
     prepare("c", corpus, layout)
     facts = content(layout)["folds"]
-    assert Counter(facts[fold]["of_them_in_train_or_dev"] for fold in NAMES) == {0: 10}
-    sizes = [facts[fold]["splits"]["test"]["sentences"] for fold in NAMES]
+    assert Counter(facts[fold]["of_them_in_train_or_dev"] for fold in FOLDS) == {0: 10}
+    sizes = [facts[fold]["splits"]["test"]["sentences"] for fold in FOLDS]
     assert sum(sizes) == 4272 and max(sizes) - min(sizes) <= 5

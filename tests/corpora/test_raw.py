@@ -4,52 +4,55 @@ from pathlib import Path
 
 import pytest
 
-from cman.config.corpora import AnyCorpus as Corpus
-from cman.config.corpora import Conll04, Conll04Sample, Jsonl
+from cman.config.corpora import Ade, Conll04, Conll04Sample, Corpus, Own
 from cman.corpora import raw
+from cman.corpora.conll04 import BEKOU, SPERT
+from cman.corpora.formats import files_of
 from cman.corpora.raw import given_files, obtain, raw_files
 from cman.errors import UsageError
-from cman.fetch.sources import CONLL04_BEKOU, CONLL04_SPERT, Source
+from cman.fetch.download import Remote
 
 TRAIN = "conll04/bekou/train.txt"
-MINE = Jsonl(format="jsonl", paths={"train": "a.jsonl", "dev": "b.jsonl", "test": "c.jsonl"})
+MINE = Own(format="jsonl", paths={"train": "a.jsonl", "dev": "b.jsonl", "test": "c.jsonl"})
+BEKOU_CORPUS = Conll04(format="conll04")
+SPERT_CORPUS = Conll04(format="conll04", packaging="spert")
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Source, Path | None, Path | None]]:
-    """What would be fetched: the source, the given path and the mirror of each call."""
-    calls: list[tuple[Source, Path | None, Path | None]] = []
-    monkeypatch.setattr(raw, "fetch", lambda source, target, given, mirror: calls.append((source, given, mirror)))
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Remote, Path | None, Path | None]]:
+    """What would be fetched: the file, the given path and the mirror of each call."""
+    calls: list[tuple[Remote, Path | None, Path | None]] = []
+    monkeypatch.setattr(raw, "fetch", lambda remote, target, given, mirror: calls.append((remote, given, mirror)))
     monkeypatch.delenv("CMAN_MIRROR", raising=False)
     return calls
 
 
 def test_each_packaging_has_its_own_files(asked, tmp_path):
-    for packaging, sources in (("bekou", CONLL04_BEKOU), ("spert", CONLL04_SPERT)):
-        corpus = Conll04(format="conll04", packaging=packaging)
-        assert raw_files(corpus) == [source.name for source in sources]
+    for corpus, remotes in ((BEKOU_CORPUS, list(BEKOU.values())), (SPERT_CORPUS, [SPERT])):
+        assert raw_files(corpus) == [remote.name for remote in remotes]
         for name in raw_files(corpus):
             obtain(corpus, name, tmp_path / name)
-    assert asked == [(source, None, None) for source in (*CONLL04_BEKOU, *CONLL04_SPERT)]
+    assert asked == [(remote, None, None) for remote in (*BEKOU.values(), SPERT)]
+
+
+def test_every_public_file_names_its_hash_and_an_address_that_never_changes():
+    for corpus in (BEKOU_CORPUS, SPERT_CORPUS, Ade(format="ade")):
+        for file in files_of(corpus):
+            assert file.remote is not None and len(file.remote.sha256 or "") == 64
+            assert file.remote.address.startswith("https://")
+            assert any(len(part) == 40 for part in file.remote.address.split("/")), "a branch moves, a revision not"
 
 
 def test_a_corpus_given_by_path_has_no_raw_files_but_its_own(asked):
-    assert raw_files(MINE) == []
-    assert given_files(MINE) == ["a.jsonl", "b.jsonl", "c.jsonl"]
-    assert given_files(Conll04(format="conll04")) == []
+    assert raw_files(MINE) == [] and given_files(MINE) == ["a.jsonl", "b.jsonl", "c.jsonl"]
+    assert given_files(BEKOU_CORPUS) == []
 
 
 def test_the_mirror_of_the_environment_is_used_and_the_one_that_is_given_goes_before_it(asked, tmp_path, monkeypatch):
-    monkeypatch.setenv("CMAN_MIRROR", "named")
-    obtain(Conll04(format="conll04"), TRAIN, tmp_path / "out")
-    obtain(Conll04(format="conll04"), TRAIN, tmp_path / "out", Path("given"))
-    assert [mirror for _, _, mirror in asked] == [Path("named"), Path("given")]
-
-
-def test_an_empty_mirror_variable_counts_as_none(asked, tmp_path, monkeypatch):
-    monkeypatch.setenv("CMAN_MIRROR", "")
-    obtain(Conll04(format="conll04"), TRAIN, tmp_path / "out")
-    assert asked == [(CONLL04_BEKOU[0], None, None)]
+    for named, given in (("named", None), ("named", Path("given")), ("", None)):
+        monkeypatch.setenv("CMAN_MIRROR", named)
+        obtain(BEKOU_CORPUS, TRAIN, tmp_path / "out", given)
+    assert [mirror for _, _, mirror in asked] == [Path("named"), Path("given"), None]
 
 
 def test_a_configured_path_is_for_its_own_file_alone(asked, tmp_path):
@@ -66,15 +69,7 @@ def test_a_configured_path_for_no_raw_file_is_refused_with_the_names_that_there_
     assert asked == []
 
 
-@pytest.mark.parametrize(
-    "corpus",
-    [
-        Conll04(format="conll04"),
-        Conll04(format="conll04", packaging="spert"),
-        Conll04Sample(format="conll04-sample"),
-        MINE,
-    ],
-)
+@pytest.mark.parametrize("corpus", [BEKOU_CORPUS, SPERT_CORPUS, Conll04Sample(format="conll04-sample"), MINE])
 def test_a_raw_file_that_the_corpus_does_not_have_is_refused_by_name(asked, corpus: Corpus, tmp_path):
     with pytest.raises(UsageError, match=r"'nothing\.txt', wanted (one of .+|none: .+)") as caught:
         obtain(corpus, "nothing.txt", tmp_path / "out")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cman.corpora.conll04 import read_bekou
+from cman.corpora.columns import read_columns
 from cman.corpora.document import Document, Entity, Relation
 from cman.corpora.samples.conll04 import KNOWN_NAMES, NAME_RULES, RULES, TYPES, write_sample
 from cman.errors import UsageError
@@ -32,7 +32,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Document]
     for split, sentences in SIZES.items():
         warnings: list[str] = []
         write_sample(folder / f"{split}.txt", split, sentences, seed=1)
-        splits[split] = read_bekou(folder / f"{split}.txt", warnings)
+        splits[split] = read_columns(folder / f"{split}.txt", warnings)
         assert warnings == []
     return splits
 
@@ -92,7 +92,7 @@ def test_another_seed_or_split_gives_other_sentences(tmp_path: Path) -> None:
     sentences = set()
     for split, seed in (("train", 1), ("train", 2), ("dev", 1), ("test", 1)):
         write_sample(tmp_path / "a.txt", split, 20, seed)
-        sentences |= {document.tokens for document in read_bekou(tmp_path / "a.txt", [])}
+        sentences |= {document.tokens for document in read_columns(tmp_path / "a.txt", [])}
     assert len(sentences) == 80
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cman.corpora.ade import DRUG, EFFECT, AdeSentence, read_ade
+from cman.corpora.ade import DRUG, EFFECT, read_ade
+from cman.corpora.folds import Grouped
 from cman.corpora.overlap import has_overlap
 from cman.corpora.samples.ade import GRAMMAR, NAME_RULES, RULES, TYPES, write_ade_sample
 from cman.errors import UsageError
@@ -17,7 +18,7 @@ FIRST_FIFTY = "f6ed1c09c83de2b2bc786fdc263309ccdc393ff31de2584e82d2537d370c78ef"
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[AdeSentence]:
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[Grouped]:
     path = tmp_path_factory.mktemp("sample") / "ade.zip"
     write_ade_sample(path, 1500, seed=1)
     return read_ade(path)
@@ -45,7 +46,7 @@ def test_sentences_differ_as_those_of_the_real_corpus_do(corpus):
 
 
 def test_abstracts_have_one_to_six_sentences(corpus):
-    sizes = Counter(Counter(item.abstract for item in corpus).values())
+    sizes = Counter(Counter(item.group for item in corpus).values())
     assert set(sizes) <= set(range(1, 7)) and len(sizes) >= 4
 
 

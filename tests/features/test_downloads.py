@@ -11,7 +11,7 @@ import pytest
 
 from cman.config.configuration import parse_configuration
 from cman.errors import CmanError, UsageError
-from cman.fetch import sources
+from cman.fetch import download
 from cman.fetch.inputs import fetch_inputs, input_files, verified
 from cman.layout import Layout
 from tests.features.tiny_elmo import write_elmo
@@ -50,7 +50,7 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(sources, "PAUSE", 0.0)
+    monkeypatch.setattr(download, "PAUSE", 0.0)
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("CMAN_MIRROR", raising=False)
     (tmp_path / "public").mkdir()

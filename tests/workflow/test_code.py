@@ -102,7 +102,7 @@ def test_a_file_that_a_module_names_counts_by_its_content_and_by_its_suffix_besi
     assert len({first, digest_of("2", "1"), digest_of("1", "2")}) == 3
 
 
-TRAIN, SCORE, TABLES = "cman.cli.app:train", "cman.cli.app:score", "cman.cli.report:tables"
+TRAIN, SCORE, TABLES = "cman.cli.training:train", "cman.cli.report:score", "cman.cli.report:tables"
 
 
 def added(text: str) -> str:
@@ -120,7 +120,7 @@ EDITS = {  # file, how it is edited, the verbs whose code this changes
     ("cman/training/train.py", added): {TRAIN},
     ("cman/model/label_gate.py", added): {TRAIN},
     ("cman/config/settings.py", added): {TRAIN},
-    ("cman/config/titles.py", added): set(),
+    ("cman/training/titles.py", added): set(),
     ("cman/files.py", added): {TRAIN, SCORE, TABLES},
     ("cman/cli/verb.py", added): {TRAIN, SCORE, TABLES},
     ("cman/evaluation/scores.py", added): {SCORE, TABLES},

@@ -12,7 +12,6 @@ import yaml
 from fake_runs import fake_run
 
 from cman.config.configuration import read_configuration
-from cman.config.corpora import divisions_run
 from cman.config.experiments import EXPERIMENTS
 from cman.training.cells import training_processes
 
@@ -47,7 +46,7 @@ def bare(untouched) -> str:
 def test_bare_snakemake_plans_the_whole_way_to_tables_figures_and_appendix(bare, untouched):
     configured = read_configuration(untouched / "config/default.yaml")
     runs = sum(
-        len(divisions_run(corpus)) * len(configured.experiments_of(name)) * len(configured.seeds)
+        len(corpus.divisions_run) * len(configured.experiments_of(name)) * len(configured.seeds)
         for name, corpus in configured.corpora.items()
     )
     processes = training_processes(configured, configured.corpora)

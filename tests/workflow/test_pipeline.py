@@ -186,7 +186,7 @@ def test_a_finished_workflow_has_nothing_to_do(finished):
         ("cman/report/browser/data.py", {"browser": 1, "all": 1}),
         ("cman/model/label_gate.py", {"train": 2, "predict": 2, "score": 2, "decoding_speed": 1, **REPORTED}),
         ("cman/model/predict.py", {"predict": 2, "score": 2, "decoding_speed": 1, **REPORTED}),
-        ("cman/corpora/sources.py", None),
+        ("cman/fetch/download.py", None),
         ("cman/cli.py", {}),
     ],
 )

@@ -9,13 +9,12 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from cman.config.configuration import parse_configuration
-from cman.corpora.folds import NAMES as FOLDS
-from cman.config.corpora import MAIN, NO_PATH, Folded, divisions_run, is_absent
+from cman.config.corpora import NO_PATH
 from cman.corpora.raw import given_files, raw_files
 from cman.errors import CmanError
 from cman.fetch.inputs import input_files
 from cman.fetch.models import file_names
-from cman.layout import Layout
+from cman.layout import FOLDS, MAIN, Layout
 from cman.training.cells import training_processes
 
 try:
@@ -39,10 +38,10 @@ WITH_GPU = configuration.device == "cuda" or (
 
 # A corpus that cannot be had is no target; its tables have dashes.
 PRESENT = [
-    name for name, corpus in configuration.corpora.items() if not is_absent(corpus)
+    name for name, corpus in configuration.corpora.items() if not corpus.is_absent
 ]
 ABSENT = [name for name in configuration.corpora if name not in PRESENT]
-FOLDED = [name for name in PRESENT if isinstance(configuration.corpora[name], Folded)]
+FOLDED = [name for name in PRESENT if configuration.corpora[name].folded]
 EXPERIMENTS = {
     name for corpus in PRESENT for name in configuration.experiments_of(corpus)
 }

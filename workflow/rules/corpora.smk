@@ -13,7 +13,7 @@ PREPARATION = code(
     "corpora/*.py",
     "corpora/*.txt",
     "corpora/tokenize.py",
-    without=["corpora/samples/*.py", "fetch/sources.py"],
+    without=["corpora/samples/*.py", "fetch/download.py"],
 )
 
 
@@ -33,7 +33,7 @@ rule corpus_configuration:
 rule fetch:
     input:
         config="results/configurations/{corpus}.json",
-        code=code("fetch/sources.py", "corpora/raw.py", "corpora/samples/*.py"),
+        code=code("fetch/download.py", "corpora/raw.py", "corpora/samples/*.py"),
     output:
         "results/raw/{corpus}/{file}",
     log:

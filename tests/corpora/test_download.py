@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cman.errors import CmanError, UsageError
-from cman.fetch import sources
-from cman.fetch.sources import ATTEMPTS, CONLL04_BEKOU, CONLL04_SPERT, Source, fetch
+from cman.fetch import download
+from cman.fetch.download import ATTEMPTS, Remote, fetch
 
 CONTENT = bytes(range(256)) * 1024  # several blocks of a download
 OTHER = CONTENT[::-1]
@@ -34,8 +34,8 @@ class Server(ThreadingHTTPServer):
         self.ranges: list[str | None] = []  # the Range header of each request
 
     @property
-    def source(self) -> Source:
-        return Source(NAME, digest(CONTENT), f"http://127.0.0.1:{self.server_port}/train.txt", "nobody", "none")
+    def source(self) -> Remote:
+        return Remote(NAME, digest(CONTENT), f"http://127.0.0.1:{self.server_port}/train.txt")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -95,8 +95,8 @@ def server() -> Iterator[Server]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """No pause between attempts, no proxy between us and the local server; the pauses asked for are counted."""
     asked: list[float] = []
-    monkeypatch.setattr(sources, "PAUSE", 0.0)
-    monkeypatch.setattr(sources.time, "sleep", asked.append)
+    monkeypatch.setattr(download, "PAUSE", 0.0)
+    monkeypatch.setattr(download.time, "sleep", asked.append)
     monkeypatch.setenv("no_proxy", "*")
     return asked
 
@@ -117,7 +117,7 @@ def left_beside(target: Path) -> list[str]:
     return sorted(path.name for path in target.parent.iterdir()) if target.parent.exists() else []
 
 
-def refused(source: Source, target: Path, given: Path | None = None, mirror: Path | None = None) -> str:
+def refused(source: Remote, target: Path, given: Path | None = None, mirror: Path | None = None) -> str:
     with pytest.raises(CmanError) as caught:
         fetch(source, target, given, mirror)
     message = str(caught.value)
@@ -186,7 +186,7 @@ def test_a_wrong_hash_is_reported_with_both_hashes_and_leaves_nothing(server, tm
     message = refused(server.source, target, given, mirror)
     assert digest(CONTENT) in message
     assert digest(OTHER) in message
-    assert {"given": str(given), "mirror": str(mirror), "address": server.source.url}[origin] in message
+    assert {"given": str(given), "mirror": str(mirror), "address": server.source.address}[origin] in message
     assert left_beside(target) == []
 
 
@@ -249,7 +249,7 @@ def test_a_download_interrupted_again_and_again_still_ends_with_the_same_bytes(s
 
 
 def test_the_next_call_continues_what_an_earlier_one_left(server, target, monkeypatch):
-    monkeypatch.setattr(sources, "ATTEMPTS", 1)
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
     server.plan = ["cut", "ranges"]
     refused(server.source, target)
     assert not target.exists()
@@ -268,7 +268,7 @@ def test_a_server_that_ignores_ranges_gives_the_same_bytes(server, target):
 
 def test_a_part_that_is_already_whole_is_kept_when_the_server_has_no_more(server, target, monkeypatch):
     # As after a process that was killed between the last byte and the renaming.
-    monkeypatch.setattr(sources, "ATTEMPTS", 1)
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
     server.plan = ["cut", "416"]
     refused(server.source, target)
     (part,) = target.parent.iterdir()
@@ -280,7 +280,7 @@ def test_a_part_that_is_already_whole_is_kept_when_the_server_has_no_more(server
 
 @pytest.mark.parametrize("stale", [OTHER[:1000], CONTENT + OTHER])
 def test_a_part_with_other_bytes_is_deleted_so_that_the_next_call_succeeds(server, target, stale, monkeypatch):
-    monkeypatch.setattr(sources, "ATTEMPTS", 1)
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
     server.plan = ["cut", "ranges"]
     refused(server.source, target)
     (part,) = target.parent.iterdir()
@@ -292,7 +292,7 @@ def test_a_part_with_other_bytes_is_deleted_so_that_the_next_call_succeeds(serve
 
 
 def test_a_busy_server_is_asked_again_after_growing_pauses(server, target, pauses, monkeypatch):
-    monkeypatch.setattr(sources, "PAUSE", 1.0)
+    monkeypatch.setattr(download, "PAUSE", 1.0)
     server.plan = ["503", "503", "ranges"]
     fetch(server.source, target, None, None)
     assert len(server.ranges) == 3
@@ -313,7 +313,7 @@ def test_a_server_that_never_works_is_given_up_after_the_last_attempt(server, ta
     server.plan = [answer]
     message = refused(server.source, target)
     assert len(server.ranges) == ATTEMPTS
-    assert server.source.url in message
+    assert server.source.address in message
     assert not target.exists()
 
 
@@ -330,20 +330,9 @@ def test_without_a_connection_one_sentence_says_the_address_and_what_to_do(targe
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound but not listening: a connection is refused
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/train.txt"
-        message = refused(Source(NAME, digest(CONTENT), url, "nobody", "none"), target)
+        message = refused(Remote(NAME, digest(CONTENT), url), target)
     assert message.startswith(f"{NAME}: cannot be downloaded from {url} (")
     for way in ("CMAN_MIRROR", "mirror:", "paths:"):
         assert way in message
     assert len(pauses) == ATTEMPTS - 1
     assert left_beside(target) == []
-
-
-# ---- the known sources
-
-
-def test_every_source_names_its_hash_and_an_address_that_never_changes():
-    for source in (*CONLL04_BEKOU, *CONLL04_SPERT):
-        assert len(source.sha256) == 64
-        assert source.url.startswith("https://")
-        assert any(len(part) == 40 for part in source.url.split("/")), "a branch moves, a revision does not"
-        assert source.cite and source.licence
