@@ -34,13 +34,13 @@ kernels: $(VENV)/installed
 	grep "^cman kernels:" build/kernels.log
 
 # The kernels' own C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer.
-SANITIZED := -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZED := -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Icsrc
 
 sanitize:
 	mkdir -p build/sanitize
-	$(CXX) $(SANITIZED) tests/csrc/crf_test.cpp csrc/crf_cpu*.cpp csrc/isa.cpp -o build/sanitize/crf
+	$(CXX) $(SANITIZED) tests/csrc/crf_test.cpp csrc/crf/*.cpp csrc/simd/isa.cpp -o build/sanitize/crf
 	build/sanitize/crf
-	$(CXX) $(SANITIZED) tests/csrc/pairs_test.cpp csrc/pairs_cpu*.cpp csrc/isa.cpp -o build/sanitize/pairs
+	$(CXX) $(SANITIZED) tests/csrc/pairs_test.cpp csrc/pairs/*.cpp csrc/simd/isa.cpp -o build/sanitize/pairs
 	build/sanitize/pairs
 
 clean:

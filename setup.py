@@ -17,19 +17,21 @@ from pathlib import Path
 from setuptools import setup
 
 ROOT = Path(__file__).resolve().parent
-ARCHITECTURES = ("compute_80,code=sm_80", "compute_90,code=sm_90", "compute_90,code=compute_90")  # the last is PTX
 
 
 def say(message):
     print(f"cman kernels: {message}", file=sys.stderr)
 
 
-def stamp_module():
-    """Return cman/kernels/stamp.py, loaded without the package around it, which needs torch."""
-    spec = importlib.util.spec_from_file_location("cman_stamp", ROOT / "cman" / "kernels" / "stamp.py")
+def load_binary():
+    """Return cman/binary.py, loaded without the package around it, which is not installed yet."""
+    spec = importlib.util.spec_from_file_location("cman_binary", ROOT / "cman" / "binary.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+binary = load_binary()
 
 
 def extension(with_cuda):
@@ -37,10 +39,10 @@ def extension(with_cuda):
     import torch
     from torch.utils.cpp_extension import CppExtension, CUDAExtension
 
-    sources = sorted(path for path in (ROOT / "csrc").iterdir() if path.suffix in (".cpp", ".cu"))
+    sources = sorted(path for path in (ROOT / "csrc").rglob("*") if path.suffix in (".cpp", ".cu"))
     if not with_cuda:
-        sources = [path for path in sources if path.stem != "library_cuda" and path.suffix != ".cu"]
-    flags = ["-std=c++20", "-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-g0"]
+        sources = [path for path in sources if path.suffix != ".cu"]
+    flags = list(binary.CXX_FLAGS)
     if "backend: OpenMP" in torch.__config__.parallel_info() and "clang" not in os.environ.get("CXX", ""):
         # ATen's parallel loop is compiled into the extension, and is a plain loop without this. The extension is not
         # linked to an OpenMP of its own: torch brings one, and two would each keep their threads spinning.
@@ -48,16 +50,13 @@ def extension(with_cuda):
     arguments = {
         "name": "cman._C",
         "sources": [str(path.relative_to(ROOT)) for path in sources],
+        "include_dirs": [str(ROOT / "csrc")],
         "extra_compile_args": {"cxx": flags},
         "extra_link_args": ["-s"],
     }
     if not with_cuda:
         return CppExtension(**arguments)
-    arguments["extra_compile_args"]["nvcc"] = [
-        "-std=c++20",
-        "-O3",
-        *(f"-gencode=arch={each}" for each in ARCHITECTURES),
-    ]
+    arguments["extra_compile_args"]["nvcc"] = list(binary.NVCC_FLAGS)
     return CUDAExtension(**arguments, define_macros=[("CMAN_CUDA", "1")])
 
 
@@ -86,31 +85,20 @@ def build(with_cuda):
 
     class Build(BuildExtension):
         def run(self):
-            stamp = stamp_module()
-            stamp.STAMP.unlink(missing_ok=True)  # a build that is killed leaves no stamp: its binary is not used
+            binary.STAMP.unlink(missing_ok=True)  # a build that is killed leaves no stamp: its binary is not used
             import torch
 
-            content = {"torch": torch.__version__, "sources": stamp.sources_hash()}  # as they are before they are read
+            stamp = {"torch": torch.__version__, "sources": binary.source_digest()}  # as they are before they are read
             super().run()
-            target = stamp.STAMP if self.inplace else Path(self.build_lib) / "cman" / stamp.STAMP.name
-            target.write_text(json.dumps(content) + "\n", encoding="utf-8")
+            target = binary.STAMP if self.inplace else Path(self.build_lib) / "cman" / binary.STAMP.name
+            target.write_text(json.dumps(stamp) + "\n", encoding="utf-8")
 
     setup(ext_modules=[extension(with_cuda)], cmdclass={"build_ext": Build})
 
 
-def up_to_date():
-    """Return whether the binary beside the package is what a build would make."""
-    import torch
-
-    stamp = stamp_module()
-    found = stamp.read_stamp()
-    wanted = {"torch": torch.__version__, "sources": stamp.sources_hash()}
-    return found == wanted and any(stamp.PACKAGE.glob("_C.*.so"))
-
-
 if {"build_ext", "bdist_wheel", "editable_wheel", "install"} & set(sys.argv):
     for with_cuda in attempts():
-        if "--inplace" in sys.argv and up_to_date():
+        if "--inplace" in sys.argv and binary.unusable() is None:
             say("up to date")
             break
         try:

@@ -4,7 +4,7 @@
 
 They are also `torch.ops.cman.*`, work in `torch.compile` and under autocast, and are differentiable. Every operation
 takes batches padded on the right with `lengths`, and what stands in the padding never matters.
-`cman.kernels.reference` has the plain-PyTorch twin of each under the same name.
+`cman.kernels.reference` defines each in plain PyTorch under the same name.
 """
 
 from cman.kernels import reference

@@ -1,4 +1,4 @@
-"""The doors of the linear-chain CRF: the compiled operation where there is one, else its twin in plain PyTorch.
+"""The linear-chain CRF: the compiled operation where there is one, else its definition in plain PyTorch.
 
 Shapes: emissions (B, L, K); transitions (K, K), from row to column; start and end (K,); lengths (B,), each from 0 to L;
 tags (B, L) int64; allowed (K + 1, K) bool, the transitions that a path may take, the last row being the start of a
@@ -12,10 +12,21 @@ at values would have to wait for it, lengths and tags out of range give NaN inst
 import torch
 from torch import Tensor
 
-from cman.kernels import reference
+from cman.kernels import double_backward, library, reference
 from cman.kernels.library import compiled
 
 crf_span_marginals = reference.crf_span_marginals
+
+POTENTIALS = "Tensor emissions, Tensor transitions, Tensor start, Tensor end"
+# As csrc/binding/library.cpp declares them; a test compares the two.
+SCHEMAS = (
+    f"crf_decode({POTENTIALS}, Tensor lengths, *, Tensor? allowed=None, int nbest=1) -> (Tensor, Tensor)",
+    f"crf_log_partition({POTENTIALS}, Tensor lengths, *, Tensor? allowed=None) -> Tensor",
+    f"crf_nll({POTENTIALS}, Tensor tags, Tensor lengths, *, Tensor? allowed=None) -> Tensor",
+    f"crf_marginals({POTENTIALS}, Tensor lengths, *, Tensor? allowed=None) -> Tensor",
+)
+WORKSPACE_HEAD = 16  # values about the call
+GROUP = 16  # sentences that the CPU's widest registers interleave
 
 
 def crf_decode(
@@ -93,3 +104,90 @@ def crf_marginals(
 
 def _compiled(emissions: Tensor, transitions: Tensor) -> bool:
     return transitions.dim() != 4 and compiled(emissions)
+
+
+# Registration: what the compiled operations leave to Python.
+
+
+def _decode_nbest(
+    emissions: Tensor,
+    transitions: Tensor,
+    start: Tensor,
+    end: Tensor,
+    lengths: Tensor,
+    allowed: Tensor | None,
+    nbest: int,
+) -> tuple[Tensor, Tensor]:
+    return reference.crf_decode(emissions, transitions, start, end, lengths, allowed=allowed, nbest=nbest)
+
+
+# Fake kernels: the shapes and types of results, without computing them.
+
+
+def _fake_decode(
+    emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor, allowed: Tensor, nbest: int
+) -> tuple[Tensor, Tensor]:
+    batch, length, _ = emissions.shape
+    if nbest == 1:
+        return lengths.new_empty((batch, length)), emissions.new_empty(batch)
+    return lengths.new_empty((batch, nbest, length)), emissions.new_empty((batch, nbest))
+
+
+def _fake_forward(
+    emissions: Tensor,
+    transitions: Tensor,
+    start: Tensor,
+    end: Tensor,
+    tags: Tensor | None,
+    lengths: Tensor,
+    allowed: Tensor | None,
+    keep: bool,
+) -> tuple[Tensor, Tensor]:
+    # What is kept for the gradient has a size; its content is the kernels' own affair, which a graph passes on unread.
+    return emissions.new_empty(emissions.shape[0]), emissions.new_empty(_workspace_size(emissions) if keep else 0)
+
+
+def _fake_backward(
+    grad: Tensor,
+    workspace: Tensor,
+    emissions: Tensor,
+    transitions: Tensor,
+    start: Tensor,
+    end: Tensor,
+    tags: Tensor | None,
+    lengths: Tensor,
+    allowed: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return (
+        emissions.new_empty(emissions.shape),
+        transitions.new_empty(transitions.shape),
+        start.new_empty(start.shape),
+        end.new_empty(end.shape),
+    )
+
+
+def _fake_marginals(
+    emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor, allowed: Tensor | None
+) -> Tensor:
+    return emissions.new_empty(emissions.shape)
+
+
+def _workspace_size(emissions: Tensor) -> int:
+    """Return what crf_workspace_size and crf_workspace_size_cuda of csrc/ return."""
+    batch, length, tags = emissions.shape
+    if emissions.device.type == "cuda":
+        return batch * (2 * length * tags + 1)
+    rows = -(-batch // GROUP) * GROUP
+    return WORKSPACE_HEAD + rows * (2 + 2 * length * tags)
+
+
+library.register(
+    SCHEMAS,
+    fakes={
+        "_crf_decode": _fake_decode,
+        "_crf_forward": _fake_forward,
+        "_crf_backward": _fake_backward,
+        "_crf_marginals": _fake_marginals,
+    },
+    in_python={"_crf_double_backward": double_backward.crf_backward, "_crf_decode_nbest": _decode_nbest},
+)

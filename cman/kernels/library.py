@@ -1,48 +1,66 @@
 """Which implementation of the operations is in use: the compiled one (`cman._C`), or plain PyTorch and why.
 
-A missing, outdated or unusable binary is normal and no error; `backend()` says in one line what is in use.
+A missing, outdated or unusable binary is normal and no error; `backend()` says in one line what is in use. Either way
+`torch.ops.cman` has the operations: those of the binary, or their definitions in plain PyTorch.
 """
 
 import importlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.library import Library
 
-from cman.kernels import registration
-from cman.kernels.stamp import PACKAGE, read_stamp, sources_hash
+from cman import binary
+from cman.kernels import reference
 
 KernelChoice = Literal["auto", "reference"]
-BUILD = "build with: python setup.py build_ext --inplace"
 ISA_NAMES = {"avx512": "AVX-512", "avx2": "AVX2", "portable": "portable"}
 
 
 def _why_not_compiled() -> str | None:
     """Load the compiled operations; return None, or why they cannot be used."""
-    stamp = read_stamp()
-    if stamp is None:
-        return f"not built; {BUILD}"
-    if stamp["torch"] != torch.__version__:
-        return f"built for torch {stamp['torch']}, this is {torch.__version__}; {BUILD}"
-    if sources_hash() not in (None, stamp["sources"]):
-        return f"built from other sources than csrc/; {BUILD}"
+    if (reason := binary.unusable()) is not None:
+        return reason
     try:
-        found = importlib.import_module("cman._C").__file__
+        file = importlib.import_module("cman._C").__file__
     except ImportError as error:
-        return f"the binary does not load ({str(error).splitlines()[0]}); {BUILD}"
-    if found is None or Path(found).resolve().parent != PACKAGE:
-        return f"the binary beside the package is missing, found {found}; {BUILD}"
+        return f"the binary does not load ({str(error).splitlines()[0]}); {binary.BUILD}"
+    if file is None or Path(file).resolve().parent != binary.PACKAGE:
+        return f"the binary beside the package is missing, found {file}; {binary.BUILD}"
     return None
 
 
 REASON = _why_not_compiled()
-if REASON is None:
-    registration.complete_compiled()
-else:
-    registration.define_in_python()
+# Kept: what it registered goes when it is collected.
+_library = Library("cman", "IMPL" if REASON is None else "DEF")  # type: ignore[no-untyped-call]
 DEVICES = ("cpu", "cuda") if REASON is None and importlib.import_module("cman._C").cuda else ("cpu",)
 _in_use = REASON is None
+
+
+def register(
+    schemas: Sequence[str], fakes: Mapping[str, Callable[..., Any]], in_python: Mapping[str, Callable[..., Any]]
+) -> None:
+    """Complete the compiled operations, or define all of them where nothing is compiled.
+
+    Args:
+        schemas: of the public operations, whose definitions are their namesakes in `cman.kernels.reference`.
+        fakes: of the inner operations that are compiled: the shapes and types of results.
+        in_python: the inner operations that the binary declares and leaves to Python.
+    """
+    composite = "CompositeImplicitAutograd"
+    if REASON is None:
+        for name, function in in_python.items():
+            _library.impl(name, function, composite)  # type: ignore[no-untyped-call]
+        for name, fake in fakes.items():
+            torch.library.register_fake(f"cman::{name}", fake, lib=_library)
+        return
+    for schema in schemas:
+        name = schema.partition("(")[0]
+        _library.define(schema)  # type: ignore[no-untyped-call]
+        _library.impl(name, getattr(reference, name), composite)  # type: ignore[no-untyped-call]
 
 
 def compiled(tensor: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""The doors of the pairwise relation scores: the compiled operation where there is one, else its twin in plain PyTorch.
+"""The pairwise relation scores: the compiled operation where there is one, else its definition in plain PyTorch.
 
     s[b, i, j, r] = V[r] . tanh(a[b, i] + c[b, j]) + bias[r]                                       (equation 16)
 
@@ -14,8 +14,16 @@ All raise ValueError (a shape, device or value) or TypeError (a type) that names
 import torch
 from torch import Tensor
 
-from cman.kernels import reference
+from cman.kernels import double_backward, library, reference
 from cman.kernels.library import compiled
+
+ARGUMENTS = "Tensor a, Tensor c, Tensor V, Tensor? bias"
+# As csrc/binding/library.cpp declares them; a test compares the two.
+SCHEMAS = (
+    f"pair_scores({ARGUMENTS}, Tensor lengths) -> Tensor",
+    f"pair_bce({ARGUMENTS}, Tensor gold, Tensor lengths, *, float pos_weight=1.0) -> Tensor",
+    f"pair_select({ARGUMENTS}, Tensor anchors, Tensor lengths, float threshold) -> (Tensor, Tensor)",
+)
 
 
 def pair_scores(a: Tensor, c: Tensor, V: Tensor, bias: Tensor | None, lengths: Tensor) -> Tensor:
@@ -64,3 +72,54 @@ def pair_select(
     chosen = torch.ops.cman if compiled(a) else reference
     indices, scores = chosen.pair_select(a, c, V, bias, anchors, lengths, threshold)
     return indices, scores
+
+
+# Fake kernels: the shapes and types of results, without computing them.
+
+
+def _fake_scores(a: Tensor, c: Tensor, V: Tensor, bias: Tensor | None, lengths: Tensor) -> Tensor:
+    return a.new_empty((a.shape[0], a.shape[1], a.shape[1], V.shape[0]))
+
+
+def _fake_scores_backward(
+    grad: Tensor, a: Tensor, c: Tensor, V: Tensor, lengths: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return a.new_empty(a.shape), c.new_empty(c.shape), V.new_empty(V.shape), V.new_empty(V.shape[0])
+
+
+def _fake_bce(
+    a: Tensor,
+    c: Tensor,
+    V: Tensor,
+    bias: Tensor | None,
+    gold: Tensor,
+    lengths: Tensor,
+    pos_weight: float,
+    differentiate: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    kept = a.shape[0] if differentiate else 0
+    shape = (kept, a.shape[1], a.shape[2])
+    gradients = a.new_empty(shape), a.new_empty(shape), a.new_empty((kept, *V.shape)), a.new_empty((kept, V.shape[0]))
+    return (a.new_empty(a.shape[0]), *gradients)
+
+
+def _fake_select(
+    a: Tensor, c: Tensor, V: Tensor, bias: Tensor | None, anchors: Tensor, lengths: Tensor, threshold: float
+) -> tuple[Tensor, Tensor]:
+    count = torch.library.get_ctx().new_dynamic_size()
+    return anchors.new_empty((count, 4)), a.new_empty(count)
+
+
+library.register(
+    SCHEMAS,
+    fakes={
+        "_pair_scores": _fake_scores,
+        "_pair_scores_backward": _fake_scores_backward,
+        "_pair_bce": _fake_bce,
+        "_pair_select": _fake_select,
+    },
+    in_python={
+        "_pair_scores_double_backward": double_backward.pair_scores_backward,
+        "_pair_bce_double_backward": double_backward.pair_bce_backward,
+    },
+)

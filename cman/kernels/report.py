@@ -1,9 +1,9 @@
-"""What `cman kernels` prints."""
+"""What `cman kernels` prints, from any working directory: which kernels are in use and what they were built from."""
 
 import torch
 
+from cman.binary import read_stamp
 from cman.kernels.library import backend
-from cman.kernels.stamp import read_stamp
 
 
 def lines() -> list[str]:
@@ -11,7 +11,7 @@ def lines() -> list[str]:
     stamp = read_stamp()
     sources = stamp["sources"][:12] if stamp is not None else "none"
     devices = [f"cpu, {torch.get_num_threads()} threads"]
-    devices += [torch.cuda.get_device_name(place) for place in range(torch.cuda.device_count())]
+    devices += [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return [
         f"backend: {backend()}",
         f"sources: {sources}",

@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "../../csrc/crf_cuda.cu"
+#include "crf/cuda_operations.cu"
 #include "crf_cuda_problem.h"
 
 namespace {
@@ -98,21 +98,21 @@ void check(const Problem& p, double tolerance) {
   std::vector<int64_t> tags(B * L, -7);
   const CrfBatch<T> with_gold = input;
   input.gold = nullptr;
-  crf_decode_cuda(input, tags.data(), scores.data(), workspace.data(), nullptr);
+  crf_decode(input, tags.data(), scores.data(), workspace.data(), Stream{});
   check_path(p, tags, scores, tolerance);
 
-  crf_forward_cuda<T>(input, nullptr, result.data(), nullptr);
+  crf_forward<T>(input, nullptr, result.data(), Stream{});
   compare(p.name, "log-partition", result, p.partition, tolerance);
   workspace.assign(size, unset);
   const CrfBatch<T>& given = p.has_gold ? with_gold : input;
-  crf_forward_cuda(given, workspace.data(), result.data(), nullptr);
+  crf_forward(given, workspace.data(), result.data(), Stream{});
   compare(p.name, p.has_gold ? "loss" : "log-partition", result,
           p.has_gold ? p.loss : p.partition, tolerance, &p.partition);
   // Twice, as of a graph that is kept.
   for (int time = 0; time < 2; ++time) {
     std::vector<T> d_e(B * L * K, unset), d_t(K * K, 0), d_s(K, 0), d_n(K, 0);
-    crf_backward_cuda(given, workspace.data(), grad.data(), d_e.data(),
-                      d_t.data(), d_s.data(), d_n.data(), nullptr);
+    crf_backward(given, workspace.data(), grad.data(), d_e.data(), d_t.data(),
+                 d_s.data(), d_n.data(), Stream{});
     compare(p.name, "d_emissions", d_e, p.g_emissions, 3 * tolerance);
     compare(p.name, "d_transitions", d_t, p.g_transitions, 3 * tolerance,
             &p.size_transitions);
@@ -123,7 +123,7 @@ void check(const Problem& p, double tolerance) {
 
   workspace.assign(size, unset);
   std::vector<T> marginals(B * L * K, unset);
-  crf_marginals_cuda(input, workspace.data(), marginals.data(), nullptr);
+  crf_marginals(input, workspace.data(), marginals.data(), Stream{});
   compare(p.name, "marginals", marginals, p.marginals, 3 * tolerance);
   for (int64_t i = 0; i < B * L * K; i += K) {
     double sum = 0, wanted = 0;

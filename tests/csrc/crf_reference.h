@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-#include "../../csrc/crf.h"
+#include "crf/interface.h"
 
 namespace {
 

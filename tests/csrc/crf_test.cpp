@@ -1,7 +1,7 @@
 // Tests of the CRF on the CPU against two references: every path of small
 // problems, and the recursions of crf_reference.h. Runs every instruction set
 // of the processor. Prints what failed and returns 1.
-#include "../../csrc/crf.h"
+#include "crf/interface.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "../../csrc/isa.h"
+#include "simd/isa.h"
 #include "crf_reference.h"
 
 namespace {
@@ -50,7 +50,7 @@ template <typename T>
 void test_decode(const Problem<T>& p, bool ties) {
   std::vector<int64_t> tags(p.B * p.L, 77);
   std::vector<T> scores(p.B, T(77));
-  cman::crf_decode_cpu(p.batch(), tags.data(), scores.data(), two_threads);
+  cman::crf_decode(p.batch(), tags.data(), scores.data(), two_threads);
   const double digits = sizeof(T) == 8 ? 1e-12 : 2e-7;
   for (int64_t b = 0; b < p.B; ++b) {
     const int64_t* path = &tags[b * p.L];
@@ -102,9 +102,8 @@ void test_sums(const Problem<T>& p) {
 
   std::vector<T> result(p.B), again(p.B);
   std::vector<T> workspace(cman::crf_workspace_size(p.B, p.L, K), T(NAN));
-  cman::crf_forward_cpu(p.batch(), workspace.data(), result.data(),
-                        two_threads);
-  cman::crf_forward_cpu<T>(p.batch(), nullptr, again.data(), cman::serial_for);
+  cman::crf_forward(p.batch(), workspace.data(), result.data(), two_threads);
+  cman::crf_forward<T>(p.batch(), nullptr, again.data(), cman::serial_for);
   double tokens = 0, shares = 0;
   for (int64_t b = 0; b < p.B; ++b) {
     double wanted = double(sums[b].partition), size = std::abs(wanted);
@@ -132,14 +131,13 @@ void test_sums(const Problem<T>& p) {
   std::vector<T> unary(p.B * row, T(77)), pairs(K * K), start(K), end(K);
   const cman::Isa set = cman::isa();
   cman::set_isa(cman::Isa::portable);
-  cman::crf_backward_cpu(p.batch(), workspace.data(), p.grad.data(),
-                         unary.data(), pairs.data(), start.data(), end.data(),
-                         two_threads);
+  cman::crf_backward(p.batch(), workspace.data(), p.grad.data(), unary.data(),
+                     pairs.data(), start.data(), end.data(), two_threads);
   cman::set_isa(set);
   std::vector<T> unary2(p.B * row, T(77)), pairs2(K * K), start2(K), end2(K);
-  cman::crf_backward_cpu(p.batch(), workspace.data(), p.grad.data(),
-                         unary2.data(), pairs2.data(), start2.data(),
-                         end2.data(), cman::serial_for);
+  cman::crf_backward(p.batch(), workspace.data(), p.grad.data(), unary2.data(),
+                     pairs2.data(), start2.data(), end2.data(),
+                     cman::serial_for);
   check(unary == unary2 && pairs == pairs2 && start == start2 && end == end2,
         "the gradient depends on the number of threads");
   const Gradient g = reference_gradient(p, p.grad, sums);
@@ -159,7 +157,7 @@ void test_sums(const Problem<T>& p) {
   std::vector<T> marginals(p.B * row, T(77));
   Problem<T> plain = p;
   plain.with_gold = false;
-  cman::crf_marginals_cpu(plain.batch(), marginals.data(), two_threads);
+  cman::crf_marginals(plain.batch(), marginals.data(), two_threads);
   const std::vector<T> ones(p.B, T(1));
   compare(marginals, reference_gradient(plain, ones, sums).unary, near,
           "a marginal");
@@ -178,8 +176,7 @@ template <typename T>
 void test_nbest(const Problem<T>& p, int64_t n) {
   std::vector<int64_t> tags(p.B * n * p.L, 77);
   std::vector<T> scores(p.B * n, T(77));
-  cman::crf_decode_nbest_cpu(p.batch(), n, tags.data(), scores.data(),
-                             two_threads);
+  cman::crf_decode_nbest(p.batch(), n, tags.data(), scores.data(), two_threads);
   for (int64_t b = 0; b < p.B; ++b) {
     const int64_t length = p.lengths[b];
     Doubles all;
@@ -310,18 +307,16 @@ void test_nonsense() {
       std::vector<float> scores(12), result(3), unary(540), rest(99);
       std::vector<float> workspace(cman::crf_workspace_size(3, 20, 9));
       const auto batch = p.batch();
-      cman::crf_decode_cpu(batch, tags.data(), scores.data(), two_threads);
+      cman::crf_decode(batch, tags.data(), scores.data(), two_threads);
       for (int i = 0; i < 60; ++i) {
         check(tags[i] >= 0 && tags[i] < 9, "a tag is out of range");
       }
-      cman::crf_decode_nbest_cpu(batch, 4, tags.data(), scores.data(),
-                                 two_threads);
-      cman::crf_forward_cpu(batch, workspace.data(), result.data(),
-                            two_threads);
-      cman::crf_backward_cpu(batch, workspace.data(), p.grad.data(),
-                             unary.data(), rest.data(), rest.data() + 81,
-                             rest.data() + 90, two_threads);
-      cman::crf_marginals_cpu(batch, unary.data(), two_threads);
+      cman::crf_decode_nbest(batch, 4, tags.data(), scores.data(), two_threads);
+      cman::crf_forward(batch, workspace.data(), result.data(), two_threads);
+      cman::crf_backward(batch, workspace.data(), p.grad.data(), unary.data(),
+                         rest.data(), rest.data() + 81, rest.data() + 90,
+                         two_threads);
+      cman::crf_marginals(batch, unary.data(), two_threads);
     }
   }
 }

@@ -1,9 +1,9 @@
 // CUDA kernels on the CPU, for tests without a device: g++ compiles a .cu file
-// behind this header and csrc/cuda_launch.h runs its kernels here.
+// behind this header and csrc/simd/cuda_launch.h runs its kernels here.
 //
 //   #define CMAN_CUDA_EMULATION
 //   #include "cuda_emulation.h"
-//   #include "../../csrc/some_cuda.cu"
+//   #include "crf/cuda_operations.cu"
 //   g++ -std=c++17 -O1 -Wall -Wno-unknown-pragmas -x c++ some_cuda_test.cpp
 //
 // Each thread of a block is a fiber, run until it meets a barrier or an
@@ -57,7 +57,8 @@ struct StaticShared {
   T values[count];
   uint64_t block = 0;
 
-  T (&of_this_block())[count] {
+  T (&of_this_block())
+  [count] {
     if (block != machine.block) std::memset(values, 0xff, sizeof(values));
     block = machine.block;
     return values;

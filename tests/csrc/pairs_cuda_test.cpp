@@ -1,14 +1,14 @@
 // Runs the CUDA kernels of pairs on the CPU (see cuda_emulation.h) and compares
 // them with plain sums in float64:
 //
-//   g++ -std=c++17 -O1 -Wall -Wextra -Wno-unknown-pragmas -x c++
+//   g++ -std=c++17 -O1 -Wall -Wextra -Wno-unknown-pragmas -Icsrc -x c++
 //       tests/csrc/pairs_cuda_test.cpp -o pairs_cuda_test
 //
 // Says what is wrong in one sentence and returns 1, or returns 0.
 #define CMAN_CUDA_EMULATION
 #include "cuda_emulation.h"
 // The kernels need what stands above.
-#include "../../csrc/pairs_cuda.cu"
+#include "pairs/cuda_operations.cu"
 #include "pairs_cuda_problem.h"
 
 using namespace cman;
@@ -59,23 +59,23 @@ struct Outputs {
     lV.assign(p.B * p.R * p.D, 0), lb.assign(p.B * p.R, 0);
     loss.assign(p.B, 0), only = loss;
     scores.assign(p.B * p.N * p.N * p.R, T(7));
-    pair_scores_cuda(batch, scores.data(), nullptr);
-    pair_scores_backward_cuda(batch, g.data(), da.data(), dc.data(), dV.data(),
-                              dbias.data(), nullptr);
+    pair_scores(batch, scores.data(), Stream{});
+    pair_scores_backward(batch, g.data(), da.data(), dc.data(), dV.data(),
+                         dbias.data(), Stream{});
     const PairGold gold{p.gold.data(), int64_t(p.gold.size() / 4)};
-    pair_bce_cuda(batch, gold, T(p.weight), loss.data(), la.data(), lc.data(),
-                  lV.data(), lb.data(), nullptr);
-    pair_bce_cuda<T>(batch, gold, T(p.weight), only.data(), nullptr, nullptr,
-                     nullptr, nullptr, nullptr);
+    pair_bce(batch, gold, T(p.weight), loss.data(), la.data(), lc.data(),
+             lV.data(), lb.data(), Stream{});
+    pair_bce<T>(batch, gold, T(p.weight), only.data(), nullptr, nullptr,
+                nullptr, nullptr, Stream{});
     const PairAnchors anchors{p.anchors.data(), int64_t(p.anchors.size() / 2)};
     counts.assign(anchors.count, 0);
-    pair_select_count_cuda(batch, anchors, threshold, counts.data(), nullptr);
+    pair_select_count(batch, anchors, threshold, counts.data(), Stream{});
     std::vector<int64_t> offsets;
     int64_t total = 0;
     for (const int64_t count : counts) offsets.push_back(total), total += count;
     cells.assign(4 * total, -1), found.assign(total, T(nan_value));
-    pair_select_fill_cuda(batch, anchors, threshold, offsets.data(),
-                          cells.data(), found.data(), nullptr);
+    pair_select_fill(batch, anchors, threshold, offsets.data(), cells.data(),
+                     found.data(), Stream{});
   }
 };
 

@@ -1,5 +1,5 @@
 // Problems for pairs_test.cpp and their answers, in double by the formulas of
-// pairs.h, with how much rounding may add to each.
+// pairs/interface.h, with how much rounding may add to each.
 #pragma once
 
 #include <algorithm>

@@ -5,7 +5,7 @@
 // infinities and 1e30, and what must be written holds NaN beforehand. Arrays
 // have exactly their size, so that a sanitizer sees a step too far. The program
 // exits with 0, or with 1 after a sentence on the first thing that is wrong.
-#include "../../csrc/pairs.h"
+#include "pairs/interface.h"
 
 #include <cmath>
 #include <cstdint>
@@ -17,8 +17,8 @@
 #include <tuple>
 #include <vector>
 
-#include "../../csrc/isa.h"
-#include "../../csrc/pairs_cpu_kernels.h"
+#include "simd/isa.h"
+#include "pairs/plan.h"
 #include "pairs_reference.h"
 
 namespace {
@@ -95,19 +95,19 @@ struct Outputs {
     const std::vector<T> grad = as<T>(p.grad);
     const T nan = T(nan_value);
     scores.assign(p.B * p.N * p.N * p.R, nan);
-    pair_scores_cpu(in.batch, scores.data(), parallel);
+    pair_scores(in.batch, scores.data(), parallel);
     da.assign(p.B * p.N * p.D, nan), dc = la = lc = da;
     dV.assign(p.R * p.D, nan), dbias.assign(p.R, nan);
-    pair_scores_backward_cpu(in.batch, grad.data(), da.data(), dc.data(),
-                             dV.data(), dbias.data(), parallel);
+    pair_scores_backward(in.batch, grad.data(), da.data(), dc.data(), dV.data(),
+                         dbias.data(), parallel);
     loss.assign(p.B, nan), only = loss;
     lV.assign(p.B * p.R * p.D, nan), lb.assign(p.B * p.R, nan);
     const PairGold gold{p.gold.data(), int64_t(p.gold.size() / 4)};
-    pair_bce_cpu(in.batch, gold, T(p.weight), loss.data(), la.data(), lc.data(),
-                 lV.data(), lb.data(), parallel);
-    pair_bce_cpu<T>(in.batch, gold, T(p.weight), only.data(), nullptr, nullptr,
-                    nullptr, nullptr, parallel);
-    pair_select_cpu<T>(
+    pair_bce(in.batch, gold, T(p.weight), loss.data(), la.data(), lc.data(),
+             lV.data(), lb.data(), parallel);
+    pair_bce<T>(in.batch, gold, T(p.weight), only.data(), nullptr, nullptr,
+                nullptr, nullptr, parallel);
+    pair_select<T>(
         in.batch, {anchors.data(), int64_t(anchors.size() / 2)}, threshold,
         [&](const PairCell<T>* found, int64_t count) {
           cells.insert(cells.end(), found, found + count);
@@ -216,7 +216,7 @@ void test_not_finite(const std::string& where) {
   q.c[11 * p.D + 1] = 1e30;
   const Inputs<float> in(q);
   std::vector<float> scores(p.scores.size());
-  pair_scores_cpu(in.batch, scores.data(), serial_for);
+  pair_scores(in.batch, scores.data(), serial_for);
   for (int64_t i = 0; i < p.N; ++i) {
     for (int64_t j = 0; j < p.N; ++j) {
       for (int64_t r = 0; r < p.R; ++r) {
@@ -236,11 +236,11 @@ void test_not_finite(const std::string& where) {
   std::vector<float> da(q.a.size()), dc(da), dV(p.B * p.R * p.D), db(p.B * p.R),
       loss(p.B), grad = as<float>(p.grad);
   const PairGold gold{p.gold.data(), int64_t(p.gold.size() / 4)};
-  pair_bce_cpu(in.batch, gold, 1.0f, loss.data(), da.data(), dc.data(),
-               dV.data(), db.data(), serial_for);
+  pair_bce(in.batch, gold, 1.0f, loss.data(), da.data(), dc.data(), dV.data(),
+           db.data(), serial_for);
   if (!std::isnan(loss[0])) fail(where, "loss of NaN", 0, loss[0], nan_value);
-  pair_scores_backward_cpu(in.batch, grad.data(), da.data(), dc.data(),
-                           dV.data(), db.data(), serial_for);
+  pair_scores_backward(in.batch, grad.data(), da.data(), dc.data(), dV.data(),
+                       db.data(), serial_for);
   const double wanted = p.da[8 * p.D + 2];  // d = 2 is NaN in row 4 only
   if (!std::isnan(da[4 * p.D + 2]) ||
       !(std::fabs(da[8 * p.D + 2] - wanted) < 1e-3)) {

@@ -1,7 +1,9 @@
-"""The kernels without torch around them: their C++ tests, and what their objects export."""
+"""The kernels without torch around them: their C++ tests, what their objects export, and that CUDA's compile."""
 
+import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,49 +12,78 @@ ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "csrc"
 TESTS = ROOT / "tests" / "csrc"
 MINUTE = 60  # seconds
-FLAGS = ["-std=c++20", "-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-pthread"]
+INSTRUCTION_SETS = ("portable", "avx2", "avx512")
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ found"),
 ]
+needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc found")
 
 
-def run(command: list[str | Path], cwd: Path | None = None, limit: float = 10 * MINUTE) -> str:
-    done = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, timeout=limit)
+def run(command: list[str | Path], cwd: Path | None = None) -> str:
+    done = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, timeout=20 * MINUTE)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
-def kernels(name: str) -> list[Path]:
-    """Return the sources of the CPU's kernels of one kind, `crf` or `pairs`."""
-    return [CSRC / "isa.cpp", *sorted(CSRC.glob(f"{name}_cpu*.cpp"))]
-
-
-@pytest.mark.parametrize("name", ["crf", "pairs"])
-def test_the_cpu_kernels_pass_their_tests_in_every_instruction_set(name, tmp_path):
-    run(["g++", *FLAGS, TESTS / f"{name}_test.cpp", *kernels(name), "-o", tmp_path / "test"])
-    run([tmp_path / "test"])
-
-
-@pytest.mark.parametrize("name", ["crf", "pairs"])
-def test_the_cuda_kernels_pass_their_tests_on_an_emulated_device(name, tmp_path):
-    source = TESTS / f"{name}_cuda_test.cpp"
-    run(["g++", "-std=c++17", "-O1", "-Wno-unknown-pragmas", "-x", "c++", source, "-o", tmp_path / "test", "-pthread"])
-    run([tmp_path / "test"])
+def weak_symbols(compiled: Path) -> list[str]:
+    """Return what another object may have too; there is at least one symbol that only this one has."""
+    symbols = [line.split() for line in run(["nm", "--defined-only", compiled]).splitlines()]
+    assert [name for _, kind, name in symbols if kind == "T"], f"{compiled.name}: nothing at all was compiled"
+    return [name for _, kind, name in symbols if kind in "WVu"]
 
 
 @pytest.mark.skipif(shutil.which("nm") is None, reason="no nm found")
-@pytest.mark.parametrize("source", sorted(CSRC.glob("*_avx*.cpp")), ids=lambda path: path.name)
-def test_objects_of_an_instruction_set_export_nothing_that_another_object_may_have_too(source, tmp_path):
+@pytest.mark.parametrize("room", ["crf", "pairs"])
+def test_the_cpu_kernels_pass_their_tests_in_every_instruction_set_and_none_leaks_out_of_its_object(room, tmp_path):
     """The linker keeps one of several weak definitions, and a processor without AVX-512 must not be given that one."""
-    run(["g++", "-std=c++20", "-O3", "-fPIC", "-c", source, "-o", tmp_path / "object.o"])
-    symbols = [line.split() for line in run(["nm", "--defined-only", tmp_path / "object.o"]).splitlines()]
-    weak = [name for _, kind, name in symbols if kind in "WVu"]
-    assert not weak
-    assert [name for _, kind, name in symbols if kind == "T"], "nothing at all was compiled"
+    sources = [CSRC / "simd" / "isa.cpp", *sorted((CSRC / room).glob("*.cpp"))]
+    assert {path.stem for path in sources} >= {f"cpu_{name}" for name in INSTRUCTION_SETS}
+    flags = ["-std=c++20", "-O3", "-fPIC", "-Wall", "-Wextra", "-Wno-unused-parameter", "-pthread", f"-I{CSRC}"]
+
+    def compile(source: Path) -> Path:
+        run(["g++", *flags, "-c", source, "-o", tmp_path / f"{source.stem}.o"])
+        return tmp_path / f"{source.stem}.o"
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(pool.map(compile, [*sources, TESTS / f"{room}_test.cpp"]))
+    shared = {path.name: weak_symbols(path) for path in objects if "avx" in path.name}
+    assert shared == {name: [] for name in shared} and len(shared) == 2
+    run(["g++", "-pthread", *objects, "-o", tmp_path / "test"])
+    run([tmp_path / "test"])
 
 
-def test_every_instruction_set_has_its_kernels():
-    names = {path.name for path in CSRC.glob("*_cpu_*.cpp")}
-    assert names >= {f"{kind}_cpu_{isa}.cpp" for kind in ("crf", "pairs") for isa in ("portable", "avx2", "avx512")}
+@pytest.mark.parametrize("room", ["crf", "pairs"])
+def test_the_cuda_kernels_pass_their_tests_on_an_emulated_device(room, tmp_path):
+    flags = ["-std=c++17", "-O1", "-Wno-unknown-pragmas", "-pthread", f"-I{CSRC}"]
+    run(["g++", *flags, "-x", "c++", TESTS / f"{room}_cuda_test.cpp", "-o", tmp_path / "test"])
+    run([tmp_path / "test"])
+
+
+@needs_nvcc
+@pytest.mark.parametrize("room", ["crf", "pairs"])
+def test_the_cuda_kernels_compile_for_a_gpu(room, tmp_path):
+    source = CSRC / room / "cuda_operations.cu"
+    run(["nvcc", "-std=c++17", "-arch=sm_90", f"-I{CSRC}", "-c", source, "-o", tmp_path / "object.o"])
+    assert (tmp_path / "object.o").stat().st_size > 0
+
+
+def includes_of_nvcc(folder: Path) -> list[str]:
+    """Return the include options that nvcc passes to the compiler."""
+    empty = folder / "empty.cu"
+    empty.write_text("")
+    done = subprocess.run(["nvcc", "--dryrun", "-c", empty], capture_output=True, text=True, cwd=folder)
+    line = next(line for line in done.stderr.splitlines() if line.startswith("#$ INCLUDES="))
+    return [word.strip('"') for word in line.removeprefix("#$ INCLUDES=").split()]
+
+
+@needs_nvcc
+def test_the_operations_on_cuda_compile_against_this_torch(tmp_path):
+    """A torch without CUDA has the headers, but for one that is generated."""
+    from torch.utils.cpp_extension import include_paths
+
+    folders = [f"-I{folder}" for folder in (CSRC, *include_paths())] + includes_of_nvcc(tmp_path)
+    options = ["-std=c++20", "-fsyntax-only", "-DC10_USING_CUSTOM_GENERATED_MACROS", "-DCMAN_CUDA=1"]
+    for name in ("crf_operations.cpp", "pair_operations.cpp"):
+        run(["g++", *options, *folders, CSRC / "binding" / name])

@@ -11,11 +11,10 @@ import pytest
 import torch
 from implementations import need_compiled
 
-from cman.kernels import stamp
+from cman import binary
 
 ROOT = Path(__file__).resolve().parents[2]
-RIGHT = {"torch": torch.__version__, "sources": stamp.sources_hash() or ""}
-BUILD = "build with: python setup.py build_ext --inplace"
+FITTING = {"torch": torch.__version__, "sources": binary.source_digest() or ""}
 
 ASK = "from cman.kernels import backend, library; print(library.__file__); print(backend())"
 
@@ -91,65 +90,105 @@ def binary_name() -> str:
 
 
 def write_stamp(folder: Path, **changes: str) -> None:
-    (folder / "cman" / "_C.json").write_text(json.dumps({**RIGHT, **changes}))
+    (folder / "cman" / "_C.json").write_text(json.dumps({**FITTING, **changes}))
 
 
 def test_without_a_binary_all_operations_exist_and_give_the_results_of_plain_pytorch(copied):
-    assert run(copied, COMPARE) == f"plain PyTorch (not built; {BUILD})"
+    assert run(copied, COMPARE) == f"plain PyTorch (not built; {binary.BUILD})"
 
 
 def test_a_binary_for_another_torch_is_not_even_opened(copied):
     (copied / "cman" / binary_name()).write_bytes(b"opening this would be an error")
     write_stamp(copied, torch="2.0.0+cu117")
-    assert run(copied) == f"plain PyTorch (built for torch 2.0.0+cu117, this is {torch.__version__}; {BUILD})"
+    assert run(copied) == f"plain PyTorch (built for torch 2.0.0+cu117, this is {torch.__version__}; {binary.BUILD})"
 
 
 def test_a_file_that_is_no_binary_is_a_reason_and_no_error(copied):
     (copied / "cman" / binary_name()).write_bytes(b"\x7fELF and nothing else")
     write_stamp(copied)
     backend = run(copied, COMPARE)
-    assert backend.startswith("plain PyTorch (the binary does not load (") and backend.endswith(f"; {BUILD})")
+    assert backend.startswith("plain PyTorch (the binary does not load (") and backend.endswith(f"; {binary.BUILD})")
 
 
-@pytest.mark.parametrize("content", ["", "{", "null", "[]", '{"torch": "2.0"}'])
-def test_a_stamp_that_cannot_be_read_counts_as_none(content, tmp_path, monkeypatch):
-    monkeypatch.setattr(stamp, "STAMP", tmp_path / "_C.json")
-    assert stamp.read_stamp() is None
-    (tmp_path / "_C.json").write_text(content)
-    assert stamp.read_stamp() is None
+def test_a_stamp_that_cannot_be_read_counts_as_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(binary, "STAMP", tmp_path / "_C.json")
+    assert binary.read_stamp() is None
+    for content in ("", "{", "null", "[]", '{"torch": "2.0"}'):
+        binary.STAMP.write_text(content)
+        assert binary.read_stamp() is None, content
 
 
 def test_a_binary_of_other_sources_is_not_used_where_the_sources_lie_beside_the_package(copied):
     write_stamp(copied, sources="0" * 64)
     (copied / "csrc").mkdir()
     (copied / "csrc" / "some.cpp").write_text("int x;\n")
-    assert run(copied) == f"plain PyTorch (built from other sources than csrc/; {BUILD})"
+    assert run(copied) == f"plain PyTorch (built from other sources than csrc/; {binary.BUILD})"
 
 
 def test_a_binary_without_its_stamp_is_not_used(copied):
     """Its build was ended before it was done."""
     need_compiled()
     shutil.copy(ROOT / "cman" / binary_name(), copied / "cman")
-    assert run(copied) == f"plain PyTorch (not built; {BUILD})"
+    assert run(copied) == f"plain PyTorch (not built; {binary.BUILD})"
 
 
-def test_the_sources_change_their_hash_with_their_names_and_their_contents(tmp_path, monkeypatch):
-    monkeypatch.setattr(stamp, "SOURCES", tmp_path / "csrc")
-    assert stamp.sources_hash() is None
-    (tmp_path / "csrc").mkdir()
-    hashes = [stamp.sources_hash()]
-    for name, content in (("a.cpp", "int x;"), ("a.cpp", "int y;"), ("b.cpp", "int y;"), ("a.cpp", "")):
-        (tmp_path / "csrc" / name).write_text(content)
-        hashes.append(stamp.sources_hash())
-    assert None not in hashes and len(set(hashes)) == len(hashes)
-    assert stamp.sources_hash() == hashes[-1]
+SOURCE = """// a kernel
+#define TWICE(x) (2 * (x))
+const char* name = "a // b";
+int f(int y) { return TWICE(y) - -1; }
+"""
+SAME = """#define TWICE(x)   (2 * (x))  /* of a
+   value */
+const char* name =
+    "a // b";
+
+int f( int y ){
+  return TWICE( y ) - -1;  // it's
+}
+"""
 
 
-def test_a_folder_among_the_sources_does_not_disturb(tmp_path, monkeypatch):
-    monkeypatch.setattr(stamp, "SOURCES", tmp_path)
-    (tmp_path / "a.cpp").write_text("int x;")
-    (tmp_path / "build").mkdir()
-    assert stamp.sources_hash()
+def test_comments_and_layout_of_the_sources_do_not_change_their_digest_and_all_else_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(binary, "SOURCES", tmp_path / "csrc")
+    assert binary.source_digest() is None
+    file = tmp_path / "csrc" / "crf" / "a.cpp"
+    file.parent.mkdir(parents=True)
+
+    def digest(text: str) -> str | None:
+        file.write_text(text)
+        return binary.source_digest()
+
+    first = digest(SOURCE)
+    assert digest(SAME) == first
+    changes = {"2 *": "3 *", "a // b": "a / b", "- -1": "--1", "TWICE(x) (": "TWICE (x) (", "int f": "intf"}
+    changed = {change: digest(SOURCE.replace(*change)) for change in changes.items()}
+    digest(SOURCE)
+    (tmp_path / "csrc" / "build").mkdir()
+    assert binary.source_digest() == first
+    file.with_name("b.h").write_text("")
+    changed["a file more"] = binary.source_digest()
+    file.with_name("b.h").unlink()
+    file.rename(file.with_name("c.cpp"))
+    changed["another name"] = binary.source_digest()
+    file.with_name("c.cpp").rename(file)
+    monkeypatch.setattr(binary, "CXX_FLAGS", ("-O2",))
+    changed["another flag"] = binary.source_digest()
+    assert first not in changed.values(), changed
+    assert len(set(changed.values())) == len(changed), changed
+
+
+def test_what_runs_is_known_without_loading_torch(copied):
+    """The workflow asks this before each job; what it is told is what a job will use."""
+    ask = "from cman import binary; print(binary.__file__); print(binary.kernels_digest(), 'torch' in sys.modules)"
+    assert run(copied, ask) == "reference False"
+    need_compiled()
+    for file in (binary_name(), "_C.json"):
+        shutil.copy(ROOT / "cman" / file, copied / "cman")
+    assert run(copied, ask) == f"compiled {FITTING['sources']} False"
+    assert run(copied).startswith("C++ (")
+    assert run(copied, ask.replace("digest()", "digest('reference')")) == "reference False"
+    write_stamp(copied, torch="2.0.0+cu117")
+    assert run(copied, ask) == "reference False"
 
 
 def test_the_choice_of_plain_pytorch_is_named_and_can_be_taken_back():

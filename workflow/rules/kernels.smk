@@ -8,9 +8,9 @@ localrules:
 
 rule kernels:
     input:
-        sources=sorted(str(path) for path in Path("csrc").glob("*.[ch]*")),
+        sources=sorted(str(path) for path in Path("csrc").rglob("*.[ch]*")),
         setup="setup.py",
-        code=code("kernels/stamp.py"),
+        code=code("binary.py"),
     output:
         "results/kernels.txt",
     log:

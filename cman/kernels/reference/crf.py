@@ -187,5 +187,5 @@ class _LogPartition(Function):
             grad_transitions = pairs.sum((0, 1))
         else:
             grad_transitions = torch.nn.functional.pad(pairs, (0, 0, 0, 0, 1, 0))
-        place = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, unary.shape[2])
-        return unary, grad_transitions, unary[:, 0].sum(0), unary.gather(1, place).squeeze(1).sum(0), None
+        last = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, unary.shape[2])
+        return unary, grad_transitions, unary[:, 0].sum(0), unary.gather(1, last).squeeze(1).sum(0), None

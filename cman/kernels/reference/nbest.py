@@ -21,19 +21,19 @@ def decode_nbest(crf: Crf, nbest: int) -> tuple[Tensor, Tensor]:
     best = emissions.new_full((batch, nbest, tags), forbidden)  # of the paths that end in each tag
     best[:, 0] = start + emissions[:, 0]
     stay = torch.arange(nbest * tags, device=emissions.device).view(nbest, tags).expand(batch, nbest, tags)
-    pointers = [stay]  # (B, n, K): place n' * K + k' of the candidate before
+    pointers = [stay]  # (B, n, K): index n' * K + k' of the candidate before
     for t in range(1, length):
         moves = step(transitions, t)  # (K, K) or (B, K, K)
         moved = best.unsqueeze(3) + (moves if moves.dim() == 2 else moves.unsqueeze(1))  # (B, n, K, K)
-        scores, places = moved.flatten(1, 2).topk(nbest, 1)  # (B, n, K)
+        scores, indices = moved.flatten(1, 2).topk(nbest, 1)  # (B, n, K)
         going_on = (t < lengths)[:, None, None]
         best = torch.where(going_on, scores + emissions[:, t].unsqueeze(1), best)
-        pointers.append(torch.where(going_on, places, stay))
-    scores, place = (best + end).flatten(1).topk(min(nbest, nbest * tags), 1)
+        pointers.append(torch.where(going_on, indices, stay))
+    scores, index = (best + end).flatten(1).topk(min(nbest, nbest * tags), 1)
     path = lengths.new_empty((batch, nbest, length))
     for t in range(length - 1, -1, -1):
-        path[:, :, t] = place % tags
-        place = pointers[t].flatten(1).gather(1, place)
+        path[:, :, t] = index % tags
+        index = pointers[t].flatten(1).gather(1, index)
     empty = lengths == 0
     scores = scores.masked_fill(empty.unsqueeze(1), forbidden)
     scores[:, 0] = scores[:, 0].masked_fill(empty, 0)

@@ -1,0 +1,167 @@
+// The inner CRF operations, on each device: values checked where they are
+// known, results allocated, and the kernels of crf/ called.
+
+#include <ATen/Dispatch.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <torch/library.h>
+
+#include "binding/check.h"
+#include "binding/device.h"
+#include "binding/tensors.h"
+
+namespace cman {
+namespace {
+
+// Only tags of tokens count: padding may hold anything, such as -100.
+void check_values(const CrfTensors& crf) {
+  check_range("lengths", crf.lengths, 0, crf.emissions.size(1));
+  if (!crf.tags.defined()) return;
+  const int64_t* tag = crf.tags.const_data_ptr<int64_t>();
+  const int64_t* length = crf.lengths.const_data_ptr<int64_t>();
+  const int64_t row = crf.tags.size(1), count = crf.emissions.size(2);
+  for (int64_t b = 0; b < crf.tags.size(0); ++b) {
+    for (int64_t t = 0; t < length[b]; ++t) {
+      const int64_t found = tag[b * row + t];
+      TORCH_CHECK_VALUE(found >= 0 && found < count, "tags: got ", found,
+                        " at (", b, ", ", t, "), wanted 0 to ", count - 1);
+    }
+  }
+}
+
+template <class Device>
+struct CrfOperations {
+  // What a forward pass may keep; on a GPU every kernel needs as much.
+  static Tensor workspace(const Tensor& emissions) {
+    const int64_t batch = emissions.size(0), length = emissions.size(1);
+    const int64_t tags = emissions.size(2);
+    int64_t size = 0;
+    if constexpr (Device::values_known) {
+      size = crf_workspace_size(batch, length, tags);
+    } else {
+      size = crf_workspace_size_cuda(batch, length, tags);
+    }
+    return at::empty({size}, emissions.options());
+  }
+
+  static Pair decode(const Tensor& emissions, const Tensor& transitions,
+                     const Tensor& start, const Tensor& end,
+                     const Tensor& lengths, const OptionalTensor& allowed,
+                     int64_t nbest) {
+    const Device device(emissions);
+    const CrfTensors crf(emissions, transitions, start, end, std::nullopt,
+                         lengths, allowed);
+    if constexpr (Device::values_known) check_values(crf);
+    const int64_t batch = emissions.size(0), length = emissions.size(1);
+    const bool one = nbest == 1;
+    const Tensor tags =
+        one ? at::empty({batch, length}, lengths.options())
+            : at::empty({batch, nbest, length}, lengths.options());
+    const Tensor scores = one ? at::empty({batch}, emissions.options())
+                              : at::empty({batch, nbest}, emissions.options());
+    AT_DISPATCH_FLOATING_TYPES(emissions.scalar_type(), "crf_decode", [&] {
+      const auto input = crf.batch<scalar_t>();
+      auto* path = tags.mutable_data_ptr<int64_t>();
+      auto* score = scores.mutable_data_ptr<scalar_t>();
+      if constexpr (Device::values_known) {
+        if (one) {
+          crf_decode(input, path, score, device.where());
+        } else {
+          crf_decode_nbest(input, nbest, path, score, device.where());
+        }
+      } else {
+        TORCH_INTERNAL_ASSERT(one);  // crf.cpp sends the rest elsewhere
+        const Tensor memory = workspace(emissions);
+        crf_decode(input, path, score, memory.mutable_data_ptr<scalar_t>(),
+                   device.where());
+      }
+    });
+    return {tags, scores};
+  }
+
+  static Pair forward(const Tensor& emissions, const Tensor& transitions,
+                      const Tensor& start, const Tensor& end,
+                      const OptionalTensor& tags, const Tensor& lengths,
+                      const OptionalTensor& allowed, bool keep) {
+    const Device device(emissions);
+    const CrfTensors crf(emissions, transitions, start, end, tags, lengths,
+                         allowed);
+    if constexpr (Device::values_known) check_values(crf);
+    const Tensor result = at::empty({emissions.size(0)}, emissions.options());
+    const Tensor kept =
+        keep ? workspace(emissions) : at::empty({0}, emissions.options());
+    AT_DISPATCH_FLOATING_TYPES(emissions.scalar_type(), "crf_forward", [&] {
+      crf_forward(crf.batch<scalar_t>(),
+                  keep ? kept.mutable_data_ptr<scalar_t>() : nullptr,
+                  result.mutable_data_ptr<scalar_t>(), device.where());
+    });
+    return {result, kept};
+  }
+
+  static Quadruple backward(const Tensor& grad, const Tensor& kept,
+                            const Tensor& emissions, const Tensor& transitions,
+                            const Tensor& start, const Tensor& end,
+                            const OptionalTensor& tags, const Tensor& lengths,
+                            const OptionalTensor& allowed) {
+    const Device device(emissions);
+    const CrfTensors crf(emissions, transitions, start, end, tags, lengths,
+                         allowed);
+    const Tensor weight = grad.contiguous();
+    const Tensor d_emissions = at::empty_like(crf.emissions);
+    const Tensor d_transitions =
+        Device::summed(transitions.sizes(), transitions);
+    const Tensor d_start = Device::summed(start.sizes(), start);
+    const Tensor d_end = Device::summed(end.sizes(), end);
+    AT_DISPATCH_FLOATING_TYPES(emissions.scalar_type(), "crf_backward", [&] {
+      crf_backward(crf.batch<scalar_t>(), kept.mutable_data_ptr<scalar_t>(),
+                   weight.const_data_ptr<scalar_t>(),
+                   d_emissions.mutable_data_ptr<scalar_t>(),
+                   d_transitions.mutable_data_ptr<scalar_t>(),
+                   d_start.mutable_data_ptr<scalar_t>(),
+                   d_end.mutable_data_ptr<scalar_t>(), device.where());
+    });
+    return {d_emissions, d_transitions, d_start, d_end};
+  }
+
+  static Tensor marginals(const Tensor& emissions, const Tensor& transitions,
+                          const Tensor& start, const Tensor& end,
+                          const Tensor& lengths,
+                          const OptionalTensor& allowed) {
+    const Device device(emissions);
+    const CrfTensors crf(emissions, transitions, start, end, std::nullopt,
+                         lengths, allowed);
+    if constexpr (Device::values_known) check_values(crf);
+    const Tensor result = at::empty_like(crf.emissions);
+    AT_DISPATCH_FLOATING_TYPES(emissions.scalar_type(), "crf_marginals", [&] {
+      auto* probability = result.mutable_data_ptr<scalar_t>();
+      if constexpr (Device::values_known) {
+        crf_marginals(crf.batch<scalar_t>(), probability, device.where());
+      } else {
+        const Tensor memory = workspace(emissions);
+        crf_marginals(crf.batch<scalar_t>(),
+                      memory.mutable_data_ptr<scalar_t>(), probability,
+                      device.where());
+      }
+    });
+    return result;
+  }
+
+  static void implement(torch::Library& library) {
+    library.impl("_crf_decode", decode);
+    library.impl("_crf_forward", forward);
+    library.impl("_crf_backward", backward);
+    library.impl("_crf_marginals", marginals);
+  }
+};
+
+}  // namespace
+}  // namespace cman
+
+TORCH_LIBRARY_IMPL(cman, CPU, m) {
+  cman::CrfOperations<cman::Cpu>::implement(m);
+}
+#ifdef CMAN_CUDA
+TORCH_LIBRARY_IMPL(cman, CUDA, m) {
+  cman::CrfOperations<cman::Cuda>::implement(m);
+}
+#endif

@@ -1,0 +1,208 @@
+// The inner pair operations, on each device: values checked where they are
+// known, results allocated, and the kernels of pairs/ called. Nothing waits for
+// a GPU, except pair_select, which must know how many cells there are.
+
+#include <ATen/Dispatch.h>
+#include <ATen/ops/cumsum.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "binding/check.h"
+#include "binding/device.h"
+#include "binding/tensors.h"
+
+namespace cman {
+namespace {
+
+// Each row of `cells` names tokens of its sentence.
+void check_tokens(const char* name, const Tensor& cells, int64_t ends,
+                  const PairTensors& pairs) {
+  const int64_t* cell = cells.const_data_ptr<int64_t>();
+  const int64_t* length = pairs.lengths.const_data_ptr<int64_t>();
+  const int64_t width = cells.size(1), batch = pairs.a.size(0);
+  for (int64_t s = 0; s < cells.size(0); ++s, cell += width) {
+    TORCH_CHECK_VALUE(cell[0] >= 0 && cell[0] < batch, name, ": got sentence ",
+                      cell[0], " in row ", s, ", wanted 0 to ", batch - 1);
+    for (int64_t end = 1; end <= ends; ++end) {
+      TORCH_CHECK_VALUE(cell[end] >= 0 && cell[end] < length[cell[0]], name,
+                        ": got token ", cell[end], " in row ", s,
+                        ", wanted 0 to ", length[cell[0]] - 1);
+    }
+  }
+}
+
+void check_anchors(const Tensor& tokens, const PairTensors& pairs) {
+  check_tokens("anchors", tokens, 1, pairs);
+  const int64_t* token = tokens.const_data_ptr<int64_t>();
+  for (int64_t m = 1; m < tokens.size(0); ++m) {
+    const int64_t* before = token + 2 * (m - 1);
+    const int64_t* after = token + 2 * m;
+    TORCH_CHECK_VALUE(
+        before[0] < after[0] || (before[0] == after[0] && before[1] < after[1]),
+        "anchors: got tokens out of order or twice, wanted them "
+        "sorted, each once");
+  }
+}
+
+void check_lengths(const PairTensors& pairs) {
+  check_range("lengths", pairs.lengths, 0, pairs.a.size(1));
+}
+
+// The cells above the threshold: their indices (S, 4) and scores (S).
+template <typename T>
+Pair select_cells(const Cpu& device, const PairBatch<T>& input,
+                  const PairAnchors& anchors, T threshold, const Tensor& like,
+                  const Tensor& like_index) {
+  std::vector<int64_t> cells;
+  std::vector<T> above;
+  const auto take = [&](const PairCell<T>* cell, int64_t count) {
+    for (int64_t s = 0; s < count; ++s, ++cell) {
+      cells.insert(cells.end(),
+                   {cell->sentence, cell->head, cell->tail, cell->label});
+      above.push_back(cell->score);
+    }
+  };
+  pair_select<T>(input, anchors, threshold, take, device.where());
+  const auto count = static_cast<int64_t>(above.size());
+  const Tensor indices = at::empty({count, 4}, like_index.options());
+  const Tensor scores = at::empty({count}, like.options());
+  std::copy(cells.begin(), cells.end(), indices.mutable_data_ptr<int64_t>());
+  std::copy(above.begin(), above.end(), scores.mutable_data_ptr<T>());
+  return {indices, scores};
+}
+
+#ifdef CMAN_CUDA
+template <typename T>
+Pair select_cells(const Cuda& device, const PairBatch<T>& input,
+                  const PairAnchors& anchors, T threshold, const Tensor& like,
+                  const Tensor& like_index) {
+  const Tensor counts = at::zeros({anchors.count}, like_index.options());
+  pair_select_count(input, anchors, threshold,
+                    counts.mutable_data_ptr<int64_t>(), device.where());
+  const Tensor ends = counts.cumsum(0), offsets = ends.sub(counts);
+  const int64_t count =
+      anchors.count > 0 ? ends[-1].item<int64_t>() : 0;  // waits here
+  const Tensor indices = at::empty({count, 4}, like_index.options());
+  const Tensor scores = at::empty({count}, like.options());
+  pair_select_fill(input, anchors, threshold, offsets.const_data_ptr<int64_t>(),
+                   indices.mutable_data_ptr<int64_t>(),
+                   scores.mutable_data_ptr<T>(), device.where());
+  return {indices, scores};
+}
+#endif
+
+template <class Device>
+struct PairOperations {
+  static Tensor scores(const Tensor& a, const Tensor& c, const Tensor& V,
+                       const OptionalTensor& bias, const Tensor& lengths) {
+    const Device device(a);
+    const PairTensors pairs(a, c, V, bias, lengths);
+    if constexpr (Device::values_known) check_lengths(pairs);
+    const int64_t length = a.size(1);
+    const Tensor result =
+        at::empty({a.size(0), length, length, V.size(0)}, a.options());
+    AT_DISPATCH_FLOATING_TYPES(a.scalar_type(), "pair_scores", [&] {
+      pair_scores(pairs.batch<scalar_t>(), result.mutable_data_ptr<scalar_t>(),
+                  device.where());
+    });
+    return result;
+  }
+
+  static Quadruple scores_backward(const Tensor& grad, const Tensor& a,
+                                   const Tensor& c, const Tensor& V,
+                                   const Tensor& lengths) {
+    const Device device(a);
+    const PairTensors pairs(a, c, V, std::nullopt, lengths);
+    if constexpr (Device::values_known) check_lengths(pairs);
+    const Tensor upstream = grad.contiguous();
+    const Tensor da = Device::summed(a.sizes(), a);
+    const Tensor dc = Device::summed(c.sizes(), c);
+    const Tensor dV = Device::summed(V.sizes(), V);
+    const Tensor dbias = Device::summed({V.size(0)}, V);
+    AT_DISPATCH_FLOATING_TYPES(a.scalar_type(), "pair_scores_backward", [&] {
+      pair_scores_backward(
+          pairs.batch<scalar_t>(), upstream.const_data_ptr<scalar_t>(),
+          da.mutable_data_ptr<scalar_t>(), dc.mutable_data_ptr<scalar_t>(),
+          dV.mutable_data_ptr<scalar_t>(), dbias.mutable_data_ptr<scalar_t>(),
+          device.where());
+    });
+    return {da, dc, dV, dbias};
+  }
+
+  static Quintuple bce(const Tensor& a, const Tensor& c, const Tensor& V,
+                       const OptionalTensor& bias, const Tensor& gold,
+                       const Tensor& lengths, double pos_weight,
+                       bool differentiate) {
+    const Device device(a);
+    const PairTensors pairs(a, c, V, bias, lengths);
+    const Tensor cells = gold.contiguous();
+    const int64_t batch = a.size(0), labels = V.size(0);
+    if constexpr (Device::values_known) {
+      check_lengths(pairs);
+      check_tokens("gold", cells, 2, pairs);
+      if (cells.size(0) > 0) {
+        check_range("gold", cells.select(1, 3), 0, labels - 1);
+      }
+    }
+    const int64_t kept = differentiate ? batch : 0;
+    const Tensor loss = Device::summed({batch}, a);
+    const Tensor da = Device::summed({kept, a.size(1), a.size(2)}, a);
+    const Tensor dc = Device::summed({kept, a.size(1), a.size(2)}, a);
+    const Tensor dV = Device::summed({kept, labels, a.size(2)}, a);
+    const Tensor dbias = Device::summed({kept, labels}, a);
+    AT_DISPATCH_FLOATING_TYPES(a.scalar_type(), "pair_bce", [&] {
+      const auto pointer = [&](const Tensor& tensor) -> scalar_t* {
+        return differentiate ? tensor.mutable_data_ptr<scalar_t>() : nullptr;
+      };
+      const PairGold listed{cells.const_data_ptr<int64_t>(), cells.size(0)};
+      pair_bce(pairs.batch<scalar_t>(), listed,
+               static_cast<scalar_t>(pos_weight),
+               loss.mutable_data_ptr<scalar_t>(), pointer(da), pointer(dc),
+               pointer(dV), pointer(dbias), device.where());
+    });
+    return {loss, da, dc, dV, dbias};
+  }
+
+  static Pair select(const Tensor& a, const Tensor& c, const Tensor& V,
+                     const OptionalTensor& bias, const Tensor& anchors,
+                     const Tensor& lengths, double threshold) {
+    const Device device(a);
+    const PairTensors pairs(a, c, V, bias, lengths);
+    const Tensor tokens = anchors.contiguous();
+    if constexpr (Device::values_known) {
+      check_lengths(pairs);
+      check_anchors(tokens, pairs);
+    }
+    Pair result;
+    AT_DISPATCH_FLOATING_TYPES(a.scalar_type(), "pair_select", [&] {
+      result = select_cells<scalar_t>(
+          device, pairs.batch<scalar_t>(),
+          {tokens.const_data_ptr<int64_t>(), tokens.size(0)},
+          static_cast<scalar_t>(threshold), a, lengths);
+    });
+    return result;
+  }
+
+  static void implement(torch::Library& library) {
+    library.impl("_pair_scores", scores);
+    library.impl("_pair_scores_backward", scores_backward);
+    library.impl("_pair_bce", bce);
+    library.impl("_pair_select", select);
+  }
+};
+
+}  // namespace
+}  // namespace cman
+
+TORCH_LIBRARY_IMPL(cman, CPU, m) {
+  cman::PairOperations<cman::Cpu>::implement(m);
+}
+#ifdef CMAN_CUDA
+TORCH_LIBRARY_IMPL(cman, CUDA, m) {
+  cman::PairOperations<cman::Cuda>::implement(m);
+}
+#endif

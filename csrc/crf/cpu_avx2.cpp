@@ -1,0 +1,27 @@
+// The CRF's kernels for AVX2 with FMA: 8 sentences a register.
+#include "simd/isa.h"
+
+#if CMAN_X86
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "crf/plan.h"
+
+// The intrinsics' "undefined" operands are meant to be so.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+// Stays on to the end of the file, where templates are instantiated.
+#pragma GCC target("avx2,fma")
+
+#include "crf/cpu_kernels.h"
+#include "simd/avx2.h"
+
+namespace cman {
+
+CrfKernels crf_kernels_avx2() { return crf_kernels_of<F32>(); }
+
+}  // namespace cman
+
+#endif
