@@ -4,14 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 INFINITY = float("inf")
 
-# The fixture `operations` of a test is the same for all its examples.
-examples = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+examples = settings(max_examples=15)  # each in every implementation
 problems = st.fixed_dictionaries(
     {
         "tags": st.integers(1, 4),

@@ -7,6 +7,15 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 INFINITY = float("inf")
+# Sizes of which something is 0.
+EMPTY = (
+    {"lengths": [], "extra": 4},
+    {"lengths": []},
+    {"lengths": [0, 0]},
+    {"lengths": [0], "extra": 3},
+    {"lengths": [3, 2], "labels": 0},
+    {"lengths": [3, 2], "extra": 1, "size": 0},
+)
 
 
 @dataclass
@@ -35,6 +44,12 @@ class Pairs:
     def leaves(self) -> list[Tensor]:
         values = (self.a, self.c, self.V) if self.bias is None else (self.a, self.c, self.V, self.bias)
         return [value.detach().clone().requires_grad_() for value in values]
+
+    def with_leaves(self) -> tuple["Pairs", list[Tensor]]:
+        """Return the same in float64, and the tensors of it that gradients are taken of."""
+        leaves = self.to(torch.float64).leaves()
+        a, c, V = leaves[:3]
+        return Pairs(a, c, V, leaves[3] if len(leaves) > 3 else None, self.lengths), leaves
 
     def to(self, dtype: torch.dtype) -> "Pairs":
         bias = None if self.bias is None else self.bias.to(dtype)
@@ -105,3 +120,11 @@ def pairs(
     batch, longest = len(lengths), max(lengths, default=0) + extra
     a, c, V, bias = normal(batch, longest, size), normal(batch, longest, size), normal(labels, size), normal(labels)
     return Pairs(a, c, V, bias if with_bias else None, torch.tensor(lengths, dtype=torch.int64))
+
+
+def opposite(case: Pairs, top: float) -> Pairs:
+    """Return a case whose a and c reach +-`top` with opposite signs, so that their sums are small."""
+    large = (torch.rand(case.a.shape, generator=torch.Generator().manual_seed(3)) - 0.5) * 2 * top
+    c = -large.roll(1, 1) + 0.25 * case.c
+    c[:, ::3] = -large[:, ::3] + 0.01 * case.c[:, ::3]
+    return replace(case, a=large, c=c)

@@ -4,10 +4,10 @@ import pytest
 import torch
 from crf_problem import bio_allowed, examples, gradients, problem, problems
 from hypothesis import given
-from implementations import compiled_only
+from implementations import compiled_only, everywhere, for_each
 from torch.autograd import gradcheck, gradgradcheck
 
-ALLOWED = pytest.mark.parametrize("constrained", [False, True], ids=["free", "constrained"])
+NAMED = for_each(name=["crf_log_partition", "crf_nll"], constrained=[False, True])
 LENGTHS = [4, 1, 0, 2]
 
 
@@ -25,21 +25,20 @@ def loss_of(name, operations, constrained):
     return function, case.leaves()
 
 
-@ALLOWED
-@pytest.mark.parametrize("name", ["crf_log_partition", "crf_nll"])
+@everywhere
+@NAMED
 def test_the_gradient_is_right_for_every_potential(operations, name, constrained):
     assert gradcheck(*loss_of(name, operations, constrained))
 
 
 @compiled_only
-@ALLOWED
-@pytest.mark.parametrize("name", ["crf_log_partition", "crf_nll"])
+@NAMED
 def test_the_gradient_of_the_gradient_is_right_for_every_potential(operations, name, constrained):
     assert gradgradcheck(*loss_of(name, operations, constrained))
 
 
 @compiled_only
-@pytest.mark.parametrize("name", ["crf_log_partition", "crf_nll"])
+@for_each(name=["crf_log_partition", "crf_nll"])
 def test_the_gradient_that_can_be_differentiated_again_is_the_same(operations, name):
     function, leaves = loss_of(name, operations, True)
     once = torch.autograd.grad(function(*leaves).sum(), leaves)
@@ -47,7 +46,8 @@ def test_the_gradient_that_can_be_differentiated_again_is_the_same(operations, n
     torch.testing.assert_close(twice, once)
 
 
-@pytest.mark.parametrize("place", range(4))
+@everywhere
+@for_each(place=range(4))
 def test_one_potential_alone_may_require_a_gradient(operations, place):
     case = problem(4, [4, 1, 3])
     every = gradients(lambda *potentials: operations.crf_log_partition(*potentials, case.lengths), case.leaves())
@@ -59,6 +59,7 @@ def test_one_potential_alone_may_require_a_gradient(operations, place):
 
 @examples
 @given(problems)
+@everywhere
 def test_the_gradient_of_the_log_partition_at_the_emissions_is_the_marginals(operations, drawn):
     for dtype, tolerance in ((torch.float32, 2e-6), (torch.float64, 1e-11)):
         case = problem(**drawn, dtype=dtype)
@@ -67,7 +68,8 @@ def test_the_gradient_of_the_log_partition_at_the_emissions_is_the_marginals(ope
         torch.testing.assert_close(found[0].double(), case.marginals(), rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("tags", [2, 9, 17, 33])
+@everywhere
+@for_each(tags=[2, 9, 17, 33])
 def test_marginals_sum_to_one_at_tokens_and_to_zero_in_the_padding(operations, tags):
     case = problem(tags, [60, 31, 1, 0, 60], dtype=torch.float32, extra=2, scale=2)
     sums = operations.crf_marginals(*case.arguments).sum(2)
@@ -75,7 +77,8 @@ def test_marginals_sum_to_one_at_tokens_and_to_zero_in_the_padding(operations, t
     assert not sums[~case.inside].any()
 
 
-@pytest.mark.parametrize("tags", [4, 9, 33])
+@everywhere
+@for_each(tags=[4, 9, 33])
 def test_the_gradient_at_the_transitions_sums_to_the_number_of_steps(operations, tags):
     case = problem(tags, [50, 31, 1, 0, 9], dtype=torch.float32)
     found = gradients(lambda *values: operations.crf_log_partition(*values, case.lengths), case.leaves())
@@ -85,6 +88,7 @@ def test_the_gradient_at_the_transitions_sums_to_the_number_of_steps(operations,
     assert float(found[3].sum()) == pytest.approx(4, rel=2e-6)
 
 
+@everywhere
 def test_the_gradient_of_the_nll_is_the_marginals_minus_the_gold_path(operations):
     case = problem(5, [7, 1, 4], extra=1)
     found = gradients(
@@ -97,6 +101,7 @@ def test_the_gradient_of_the_nll_is_the_marginals_minus_the_gold_path(operations
     torch.testing.assert_close(found[2], first.sum(0))
 
 
+@everywhere
 def test_the_gradients_of_a_large_batch_are_those_of_plain_pytorch_in_double_precision(operations):
     """Full and half-filled groups of sentences, and so many of them that partial sums are added up."""
     generator = torch.Generator().manual_seed(0)
@@ -111,6 +116,7 @@ def test_the_gradients_of_a_large_batch_are_those_of_plain_pytorch_in_double_pre
         torch.testing.assert_close(single.double(), double, rtol=1e-5, atol=2e-5)
 
 
+@everywhere
 def test_a_constant_added_to_a_token_shifts_the_log_partition_by_exactly_that(operations):
     case = problem(3, [4, 2], dtype=torch.float32)
     shift = torch.tensor([1.0, -2.0, 0.5, 7.0])
@@ -119,6 +125,7 @@ def test_a_constant_added_to_a_token_shifts_the_log_partition_by_exactly_that(op
     assert (after - before).tolist() == pytest.approx([6.5, -1.0], abs=4e-6)
 
 
+@everywhere
 def test_the_gradient_of_an_expanded_sum_is_read_in_its_own_strides(operations):
     case = problem(3, [4, 2, 3])
     leaves = case.leaves()
@@ -127,6 +134,7 @@ def test_the_gradient_of_an_expanded_sum_is_read_in_its_own_strides(operations):
     torch.testing.assert_close(leaves[0].grad, 2 * operations.crf_marginals(*case.arguments))
 
 
+@everywhere
 def test_the_backward_pass_reads_what_its_own_forward_pass_kept(operations):
     """Two forward passes before either backward pass, of different shapes."""
     first, second = problem(3, [5, 2]), problem(9, [3, 7, 1], seed=1)

@@ -2,10 +2,9 @@
 
 import math
 
-import pytest
 import torch
 from crf_problem import INFINITY, bio_allowed, problem
-from implementations import once
+from implementations import FLOATS, everywhere, for_each, once
 
 LENGTHS = [4, 1, 0, 2] + [3] * 14  # more than the widest registers hold, with a group that is not full
 
@@ -34,9 +33,10 @@ def results(operations, case, allowed=None):
     }
 
 
-@pytest.mark.parametrize("garbage", [math.nan, INFINITY, -INFINITY, 1e30], ids=str)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
-@pytest.mark.parametrize("tags", [4, 17])
+@everywhere
+@for_each(garbage=[math.nan, INFINITY, -INFINITY, 1e30])
+@for_each(dtype=FLOATS)
+@for_each(tags=[4, 17])
 def test_what_stands_in_the_padding_never_matters(operations, tags, dtype, garbage):
     found = []
     for value in (0.0, garbage):
@@ -49,8 +49,9 @@ def test_what_stands_in_the_padding_never_matters(operations, tags, dtype, garba
     assert not found[1]["emissions"][~case.inside].any()
 
 
-@pytest.mark.parametrize("tags", [4, 17])
-@pytest.mark.parametrize("constrained", [False, True], ids=["free", "constrained"])
+@everywhere
+@for_each(tags=[4, 17])
+@for_each(constrained=[False, True])
 def test_a_batch_gives_what_its_sentences_give_alone(operations, tags, constrained):
     case = problem(tags, LENGTHS, extra=2, dtype=torch.float32)
     allowed = torch.ones(tags + 1, tags, dtype=torch.bool)
@@ -72,6 +73,7 @@ def test_a_batch_gives_what_its_sentences_give_alone(operations, tags, constrain
         torch.testing.assert_close(total, together[name], rtol=1e-5, atol=1e-5)
 
 
+@everywhere
 def test_the_order_of_the_sentences_does_not_matter(operations):
     case = problem(9, LENGTHS, dtype=torch.float32)
     order = torch.randperm(len(LENGTHS), generator=torch.Generator().manual_seed(0))
@@ -131,11 +133,11 @@ def test_expanded_arguments_give_the_same_as_their_copies(operations):
     torch.testing.assert_close(emissions.grad, expected["emissions"].sum((0, 1), keepdim=True), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
-@pytest.mark.parametrize(
-    ("lengths", "extra"), [([], 0), ([], 3), ([0], 0), ([0, 0], 0), ([0, 0], 2)], ids=lambda value: str(value)
-)
-def test_batches_without_sentences_and_sentences_without_tokens_are_results_too(operations, lengths, extra, dtype):
+@for_each(shape=[([], 0), ([], 3), ([0], 0), ([0, 0], 0), ([0, 0], 2)])
+@everywhere
+@for_each(dtype=FLOATS)
+def test_batches_without_sentences_and_sentences_without_tokens_are_results_too(operations, shape, dtype):
+    lengths, extra = shape
     case = problem(3, lengths, extra=extra, dtype=dtype)
     batch, length = len(lengths), extra
     found = results(operations, case)

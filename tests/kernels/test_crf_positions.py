@@ -5,11 +5,10 @@ import torch
 from crf_problem import bio_allowed, examples, gradients, permitted, problem, problems
 from hypothesis import given
 from hypothesis import strategies as st
+from implementations import for_each
 from torch.autograd import gradcheck
 
 from cman.kernels import crf_decode, crf_log_partition, crf_marginals, crf_nll, crf_span_marginals
-
-FORMS = pytest.mark.parametrize("per_position", [False, True], ids=["shared", "per-position"])
 
 
 @examples
@@ -41,7 +40,7 @@ def test_the_gradient_is_right_for_the_transitions_of_each_token():
     assert not found[1][:, 0].any(), "no transition leads to the first token"
 
 
-@pytest.mark.parametrize("garbage", [float("nan"), float("inf"), 1e30], ids=str)
+@for_each(garbage=[float("nan"), float("inf"), 1e30])
 def test_transitions_into_the_padding_and_into_the_first_token_are_not_read(garbage):
     found = []
     for value in (0.0, garbage):
@@ -63,9 +62,9 @@ def test_constraints_hold_for_the_transitions_of_each_token():
     assert float(scores[0]) == pytest.approx(float(case.paths(0, allowed)[1].max()))
 
 
-@FORMS
 @examples
 @given(problems, st.data())
+@for_each(per_position=[False, True])
 def test_a_span_marginal_is_the_mass_of_the_paths_with_its_tags_and_without_the_next_one(per_position, drawn, data):
     case = problem(**drawn, per_position=per_position)
     spans, following, expected = [], [], []
@@ -94,7 +93,7 @@ def test_span_marginals_of_no_span_are_empty():
     assert crf_span_marginals(*case.arguments, nothing.view(0, 3), case.gold, nothing).shape == (0,)
 
 
-@pytest.mark.parametrize("garbage", [float("nan"), 1e30], ids=str)
+@for_each(garbage=[float("nan"), 1e30])
 def test_span_marginals_do_not_read_the_padding(garbage):
     spans, onward = torch.tensor([[0, 1, 3], [2, 0, 2], [1, 0, 1]]), torch.tensor([2, 1, 0])
     results = []

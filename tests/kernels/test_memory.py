@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from implementations import need_compiled
+from implementations import for_each, need_compiled
 
 MIB = 2**20
 
@@ -75,7 +75,7 @@ def test_scores_and_their_gradients_need_no_hidden_table():
     assert lifted("pair_scores", "auto", LENGTH, SIZE, LABELS) < 2 * TABLE + 8 * MIB
 
 
-@pytest.mark.parametrize("name", ["pair_bce", "pair_select"])
+@for_each(name=["pair_bce", "pair_select"])
 def test_fused_operations_need_no_table_of_labels(name):
     need_compiled()
     many = 40
@@ -83,7 +83,7 @@ def test_fused_operations_need_no_table_of_labels(name):
     assert lifted(name, "auto", LENGTH, SIZE, many) < 8 * MIB
 
 
-@pytest.mark.parametrize("name", ["pair_bce", "pair_select"])
+@for_each(name=["pair_bce", "pair_select"])
 def test_what_fused_operations_need_grows_with_the_length_and_not_with_its_square(name):
     need_compiled()
     short, long = (lifted(name, "auto", length, 32, LABELS) for length in (512, 2048))

@@ -1,12 +1,11 @@
 """Half precision is computed in float32, whoever asks for it; float32 and float64 agree."""
 
-import pytest
 import torch
 from crf_problem import problem
-from implementations import once
+from implementations import everywhere, for_each, once
 from pair_problem import pairs
 
-HALVES = pytest.mark.parametrize("half", [torch.float16, torch.bfloat16], ids=["float16", "bfloat16"])
+HALVES = for_each(half=[torch.float16, torch.bfloat16])
 
 
 def crf_results(operations, potentials, case):
@@ -38,59 +37,38 @@ def pair_results(operations, values, case, gold, anchors):
 
 def assert_computed_in_float32(operations, in_half, in_single, dtypes):
     """Compare results of rounded arguments with those of the same numbers in float32."""
-    for found, expected in zip(in_half[0], in_single[0], strict=True):
-        assert found.dtype == torch.float32
-        operations.assert_same(found, expected)
-    for found, expected in zip(in_half[1], in_single[1], strict=True):
-        assert torch.equal(found, expected)
-    for found, expected, dtype in zip(in_half[2], in_single[2], dtypes, strict=True):
-        assert found.dtype == dtype  # a gradient has the type of what it is of
+    for actual, expected in zip(in_half[0], in_single[0], strict=True):
+        assert actual.dtype == torch.float32
+        operations.assert_same(actual, expected)
+    for actual, expected in zip(in_half[1], in_single[1], strict=True):
+        assert torch.equal(actual, expected)
+    for actual, expected, dtype in zip(in_half[2], in_single[2], dtypes, strict=True):
+        assert actual.dtype == dtype  # a gradient has the type of what it is of
         if operations.device == "cpu":
-            assert torch.equal(found, expected.to(dtype))
+            assert torch.equal(actual, expected.to(dtype))
         else:  # sums in any order, then rounded
-            torch.testing.assert_close(found.float(), expected, rtol=0.01, atol=0.01)
+            torch.testing.assert_close(actual.float(), expected, rtol=0.01, atol=0.01)
 
 
 @once
 @HALVES
-def test_half_precision_is_computed_and_returned_in_float32(operations, half):
-    case = problem(5, [6, 1, 0, 4], extra=1, dtype=torch.float32).to(half)
-    single = case.to(torch.float32)
-    assert_computed_in_float32(
-        operations,
-        crf_results(operations, case.potentials, case),
-        crf_results(operations, single.potentials, single),
-        [half] * 4,
-    )
-    case = pairs([9, 4, 0], size=6, labels=3, dtype=torch.float32).to(half)
-    rest = case, case.gold(8), case.anchors(0.7)
-    values, single = case.arguments[:4], case.to(torch.float32).arguments[:4]
-    assert_computed_in_float32(
-        operations, pair_results(operations, values, *rest), pair_results(operations, single, *rest), [half] * 8
-    )
-
-
-@once
-@HALVES
-def test_some_arguments_may_be_in_half_precision_and_others_in_float32(operations, half):
+def test_half_precision_alone_or_beside_float32_is_computed_and_returned_in_float32(operations, half):
     case = problem(5, [6, 1, 0, 4], extra=1, dtype=torch.float32)
-    mixed = case.emissions.to(half), case.transitions, case.start.to(half), case.end
-    single = [value.float() for value in mixed]
-    dtypes = [value.dtype for value in mixed]
-    assert_computed_in_float32(
-        operations, crf_results(operations, mixed, case), crf_results(operations, single, case), dtypes
-    )
-    case = pairs([9, 4, 0], size=6, labels=3, dtype=torch.float32)
-    rest = case, case.gold(8), case.anchors(0.7)
-    mixed = case.a.to(half), case.c.to(half), case.V, case.bias
-    single, dtypes = [value.float() for value in mixed], [value.dtype for value in mixed] * 2
-    assert_computed_in_float32(
-        operations, pair_results(operations, mixed, *rest), pair_results(operations, single, *rest), dtypes
-    )
+    relations = pairs([9, 4, 0], size=6, labels=3, dtype=torch.float32)
+    rest = relations, relations.gold(8), relations.anchors(0.7)
+    for types in ((half,) * 4, (half, torch.float32) * 2):
+        mixed = [value.to(dtype) for value, dtype in zip(case.potentials, types, strict=True)]
+        single = [value.float() for value in mixed]
+        results = (crf_results(operations, potentials, case) for potentials in (mixed, single))
+        assert_computed_in_float32(operations, *results, types)
+        mixed = [value.to(dtype) for value, dtype in zip(relations.arguments[:4], types, strict=True)]
+        single = [value.float() for value in mixed]
+        results = (pair_results(operations, values, *rest) for values in (mixed, single))
+        assert_computed_in_float32(operations, *results, types * 2)
 
 
 @once
-@pytest.mark.parametrize("differentiated", [False, True])
+@for_each(differentiated=[False, True])
 def test_autocast_does_not_lower_the_precision(operations, differentiated):
     """Under autocast, linear layers make bfloat16 emissions; parameters stay in float32."""
     case = problem(9, [20, 7], dtype=torch.float32, scale=3)
@@ -111,8 +89,8 @@ def test_autocast_does_not_lower_the_precision(operations, differentiated):
 
     expected = results()
     with torch.autocast(operations.device, torch.bfloat16):
-        found = results()
-    for value, exact in zip(found, expected, strict=True):
+        lowered = results()
+    for value, exact in zip(lowered, expected, strict=True):
         assert value.dtype == exact.dtype
         operations.assert_same(value, exact)
 
@@ -138,6 +116,7 @@ def test_a_layer_under_autocast_is_trained_through_the_operations(operations):
     torch.testing.assert_close(grads[1], grads[0], rtol=0.02, atol=0.02 * float(grads[0].abs().max()))
 
 
+@everywhere
 def test_float32_and_float64_agree(operations):
     case = problem(9, [40, 7, 1], dtype=torch.float32)
     (results, paths, _), (exact, their_paths, _) = (

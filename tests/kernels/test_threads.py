@@ -8,16 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 from crf_problem import bio_allowed, problem
-from implementations import every_set, need_compiled
+from implementations import FLOATS, every_set, for_each, need_compiled
 from pair_problem import pairs
 
 from cman.kernels import pair_scores
 
 # Work is shared out when there is enough of it; all of these are enough.
-CRF_SHAPES = pytest.mark.parametrize(("batch", "length", "tags"), [(256, 64, 9), (64, 128, 20)])
-PAIR_SHAPES = pytest.mark.parametrize(
-    ("batch", "length", "size", "labels"), [(64, 64, 128, 6), (2, 200, 64, 5), (30, 20, 33, 12)]
-)
+CRF_SHAPES = ((256, 64, 9), (64, 128, 20))
+PAIR_SHAPES = ((64, 64, 128, 6), (2, 200, 64, 5), (30, 20, 33, 12))
 
 
 @contextmanager
@@ -36,8 +34,8 @@ def assert_equal_on_one_and_two(results) -> None:
         one = results()
     with threads(2):
         two = results()
-    for place, (first, second) in enumerate(zip(one, two, strict=True)):
-        assert torch.equal(first, second), f"result {place}"
+    for index, (first, second) in enumerate(zip(one, two, strict=True)):
+        assert torch.equal(first, second), f"result {index}"
 
 
 def lengths_of(batch: int, length: int) -> list[int]:
@@ -45,8 +43,9 @@ def lengths_of(batch: int, length: int) -> list[int]:
 
 
 @every_set
-@CRF_SHAPES
-def test_the_crf_gives_the_same_bits(operations, batch, length, tags):
+@for_each(shape=CRF_SHAPES)
+def test_the_crf_gives_the_same_bits(operations, shape):
+    batch, length, tags = shape
     case = problem(tags, lengths_of(batch, length), dtype=torch.float32)
 
     def results():
@@ -74,9 +73,9 @@ def test_double_precision_constraints_and_the_n_best_give_the_same_bits(operatio
 
 
 @every_set
-@PAIR_SHAPES
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
-def test_the_pairs_give_the_same_bits(operations, batch, length, size, labels, dtype):
+@for_each(shape=PAIR_SHAPES, dtype=FLOATS)
+def test_the_pairs_give_the_same_bits(operations, shape, dtype):
+    batch, length, size, labels = shape
     if dtype == torch.float64:
         batch = max(1, batch // 8)
     case = pairs(lengths_of(batch, length), size=size, labels=labels, dtype=dtype)
