@@ -64,8 +64,8 @@ def prepare(
 
 @verb
 def convert(
-    source: Annotated[str, typer.Option("--from", help="jsonl, spert, conll04, brat or drec.")],
-    target: Annotated[str, typer.Option("--to", help="jsonl, spert, conll04 or brat.")],
+    source: Annotated[str, typer.Option("--from", help="Format of the input, such as jsonl, spert or brat.")],
+    target: Annotated[str, typer.Option("--to", help="Format to write, such as jsonl, spert or conll04.")],
     input: Annotated[Path, typer.Option(help="File, or folder of brat.")],
     output: Annotated[Path, typer.Option(help="File, or new folder of brat.")],
     split: Annotated[str | None, typer.Option(help="Which list of a SpERT file that holds several.")] = None,

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from cman.config.configuration import Configuration, Variant
+from cman.config.corpora import Own
 from cman.config.formats import FORMATS
 from cman.config.inputs import Encoder, Vectors
 from cman.config.settings import Settings
@@ -25,13 +26,17 @@ cman config --config config/conll04.yaml --corpus conll04 --experiment cman --se
 ```
 """
 
+OWN = "Your own corpus; [own-corpus.md](own-corpus.md) says which formats there are and what a split is in each."
+
 
 def reference() -> str:
     """Return the page."""
     parts = [HEAD, "## The file\n", *_table(Configuration)]
     parts += ["\n## `corpora.{name}`\n", "`format` decides which keys there are.\n"]
     for name, format in FORMATS.items():
-        parts += [f"\n### `format: {name}`\n", f"{format.meaning}\n", *_table(format.keys, without=("format",))]
+        if format.keys is not Own:
+            parts += [f"\n### `format: {name}`\n", f"{format.meaning}\n", *_table(format.keys, without=("format",))]
+    parts += ["\n### every other format\n", f"{OWN}\n", *_table(Own, without=("format",))]
     parts += ["\n## `encoders.{name}`\n", f"{_summary(Encoder)}\n", *_table(Encoder)]
     parts += ["\n## `vectors.{name}`\n", f"{_summary(Vectors)}\n", *_table(Vectors)]
     parts += ["\n## `variants.{name}`\n", f"{_summary(Variant)}\n", *_table(Variant)]
