@@ -33,6 +33,7 @@ FORMATS: Mapping[str, Format] = {
     "drec-sample": Format(DrecSample, "A corpus by a seeded grammar, in DREC's raw format."),
     "jsonl": Format(Own, "Documents as this project writes them, one a line; a file a split."),
     "spert": Format(Own, "SpERT's JSON, a list a split; or the same file three times, with a list for each split."),
+    "dygie": Format(Own, "DyGIE++'s, PURE's and SciERC's JSON lines, a text of sentences a line; a file a split."),
     "brat": Format(OwnText, "Text annotated with brat, a folder of .txt and .ann files a split."),
 }
 
