@@ -110,20 +110,20 @@ def _hmmlearn_marginals(x: CrfInputs) -> Call:
     start, transitions, sentences = _arrays(x)
 
     def call() -> list[Any]:
-        found = []
+        tables = []
         for frames in sentences:
             _, alpha = _hmmc.forward_log(start, transitions, frames)
             joint = alpha + _hmmc.backward_log(start, transitions, frames)
-            found.append(torch.from_numpy(joint).softmax(1))
-        return found
+            tables.append(torch.from_numpy(joint).softmax(1))
+        return tables
 
     return call
 
 
 def _padded(raw: Any, x: CrfInputs) -> Outputs:
     marginals = torch.zeros(x.emissions.shape, dtype=torch.float64)
-    for row, found in zip(marginals, raw, strict=True):
-        row[: len(found)] = found
+    for row, table in zip(marginals, raw, strict=True):
+        row[: len(table)] = table
     return (marginals,)
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from cman.speed.memory import Job
 
-DOORS = ("crf_decode", "crf_log_partition", "crf_nll", "crf_marginals", "pair_scores", "pair_bce", "pair_select")
+FUNCTIONS = ("crf_decode", "crf_log_partition", "crf_nll", "crf_marginals", "pair_scores", "pair_bce", "pair_select")
 CACHE = "TORCHINDUCTOR_CACHE_DIR"
 
 
@@ -45,8 +45,8 @@ class Compiler:
             return failed[1]
         why = attempt(job, self.limit)
         if why is not None:
-            at = "x".join(map(str, job.sizes))
-            self._failed[job.operation] = (job.sizes[1], f"at {at}, {why}")
+            shape = "x".join(map(str, job.sizes))
+            self._failed[job.operation] = (job.sizes[1], f"at {shape}, {why}")
             return why
         return None
 
@@ -84,28 +84,28 @@ def fresh_cache() -> Iterator[None]:
 
 
 def compiled_reference() -> Any:
-    """Return an object with the doors, each the definition compiled for one shape; what was compiled is forgotten."""
+    """Return an object with all operations, each compiled for one shape; what was compiled before is forgotten."""
     import torch
 
     from cman.kernels import reference
 
     logging.getLogger("torch._dynamo").setLevel(logging.ERROR)  # checks of the lengths break the graph, as they may
     torch._dynamo.reset()
-    return SimpleNamespace(**{name: torch.compile(getattr(reference, name), dynamic=False) for name in DOORS})
+    return SimpleNamespace(**{name: torch.compile(getattr(reference, name), dynamic=False) for name in FUNCTIONS})
 
 
 def _compile(job: Job) -> None:
     import torch
 
     from cman.speed.inputs import make_inputs
-    from cman.speed.operations import OPERATIONS, doors
+    from cman.speed.operations import OPERATIONS, calls_of
     from cman.speed.shapes import Shape
 
     torch.set_num_threads(job.threads)
     operation = OPERATIONS[job.operation]
     x = make_inputs(Shape(operation.kind, job.sizes), job.seed, full=job.full).cast(job.device)
     with torch.set_grad_enabled(operation.differentiated):
-        call = doors(compiled_reference())[job.operation](x)
+        call = calls_of(compiled_reference())[job.operation](x)
         call()
         began = time.perf_counter()
         call()
@@ -113,5 +113,5 @@ def _compile(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    given = json.loads(sys.argv[1])
-    _compile(Job(**{**given, "sizes": tuple(given["sizes"])}))
+    fields = json.loads(sys.argv[1])
+    _compile(Job(**{**fields, "sizes": tuple(fields["sizes"])}))

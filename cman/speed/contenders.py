@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from cman import __version__, kernels
 from cman.kernels import reference
 from cman.speed.chain_peers import HMMLEARN, TORCH_STRUCT
-from cman.speed.operations import doors
+from cman.speed.operations import calls_of
 from cman.speed.peers import PYTORCH_CRF, Contender, composed
 
 OURS = "cman"
@@ -16,8 +16,8 @@ COMPILED = "torch.compile"
 def contenders() -> list[Contender]:
     """Return all contenders but `torch.compile`, ours first."""
     return [
-        Contender(OURS, doors(kernels)),
-        Contender(EAGER, doors(reference)),
+        Contender(OURS, calls_of(kernels)),
+        Contender(EAGER, calls_of(reference)),
         *composed(kernels),
         PYTORCH_CRF,
         TORCH_STRUCT,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ValidationError
 
 from cman.corpora.document import Document, read_documents
 from cman.errors import CmanError
@@ -28,7 +29,6 @@ from cman.layout import Layout
 from cman.machine import available_device
 from cman.model.folder import ModelFolder
 from cman.model.predict import predict
-from cman.report.results import field
 from cman.speed.decoding_rows import DecodingRow, print_rows, write_rows
 from cman.speed.machine import processor
 from cman.speed.timing import Timing, interleave
@@ -48,6 +48,16 @@ class Options:
     seconds: float = 1.0
     threads: int = 1
     limit: int | None = None
+
+
+class Facts(BaseModel):
+    """What `provenance.json` says about a run."""
+
+    corpus: str
+    experiment: str
+    title: str
+    split: str
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -97,47 +107,51 @@ def speed_of_decoding(
     models = [_model(run) for run in runs]
     before = torch.get_num_threads()
     torch.set_num_threads(options.threads)
-    speaking = logging.getLogger("cman.model.predict")
-    speaking.setLevel(logging.WARNING)  # it says a line for each call
+    logger = logging.getLogger("cman.model.predict")
+    logger.setLevel(logging.WARNING)  # it says a line for each call
     rows: list[DecodingRow] = []
     try:
         for corpus, split in dict.fromkeys((model.corpus, model.split) for model in models):
             documents = read_documents(corpora / corpus / split / "test.jsonl")[: options.limit]
             members = [model for model in models if (model.corpus, model.split) == (corpus, split)]
             for device in ("cpu", "cuda"):
-                found = _corpus(members, documents, features, device, options)
-                print_rows(f"{corpus}, {device}", found)
-                rows += found
+                measured = _corpus(members, documents, features, device, options)
+                print_rows(f"{corpus}, {device}", measured)
+                rows += measured
     finally:
         torch.set_num_threads(before)
-        speaking.setLevel(logging.NOTSET)
+        logger.setLevel(logging.NOTSET)
         use_kernels("auto")
     write_rows(output, rows)
     return rows
 
 
 def _model(run: Path) -> Model:
-    facts = read_json(run / "provenance.json")
-    where = str(run / "provenance.json")
-    texts = {name: field(facts, name, str, where) for name in ("corpus", "experiment", "title", "split")}
-    return Model(ModelFolder.load(run / "model"), **texts, seed=field(facts, "seed", int, where))
+    path = run / "provenance.json"
+    try:
+        facts = Facts.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"])) or "the file"
+        raise CmanError(f"{path}: field {name}: found {first['input']!r}, wanted {first['msg']}") from None
+    return Model(ModelFolder.load(run / "model"), **facts.model_dump())
 
 
 def _corpus(
     models: Sequence[Model], documents: Sequence[Document], features: Path, device: str, options: Options
 ) -> list[DecodingRow]:
-    here = device == "cpu" or torch.cuda.is_available()
-    where = torch.device(available_device(device) if here else "cpu")
+    available = device == "cpu" or torch.cuda.is_available()
+    torch_device = torch.device(available_device(device) if available else "cpu")
     contenders = [
-        contender for model in models for contender in _contenders(model, documents, features, where, options)
+        contender for model in models for contender in _contenders(model, documents, features, torch_device, options)
     ]
     rows, calls = {}, {}
-    for place, contender in enumerate(contenders):
-        note = _refusal(contender) if here and contender.contextual != "computed" else "" if here else NO_GPU
+    for index, contender in enumerate(contenders):
+        note = _refusal(contender) if available and contender.contextual != "computed" else "" if available else NO_GPU
         for backend in _backends(contender):
             row = _row(contender, backend, device, options)
-            row.note = NOT_BUILT if here and backend == "compiled" and not _built(device) else note
-            name = f"{place} {backend}"
+            row.note = NOT_BUILT if available and backend == "compiled" and not _built(device) else note
+            name = f"{index} {backend}"
             rows[name] = row
             if not row.note:
                 calls[name] = partial(contender.run, backend)
@@ -153,15 +167,15 @@ def _contenders(
     model: Model, documents: Sequence[Document], features: Path, device: torch.device, options: Options
 ) -> list[Contender]:
     folder = model.folder
-    made: Any = partial(Contender, model, documents=documents, device=device, batch_size=options.batch_size)
+    contender: Any = partial(Contender, model, documents=documents, device=device, batch_size=options.batch_size)
     if folder.encoder is None:
-        return [made("none", cache=None, encoder=None)]
+        return [contender("none", cache=None, encoder=None)]
     if folder.pieces is not None:  # its encoder is part of it
-        return [made("computed", cache=None, encoder=None)]
+        return [contender("computed", cache=None, encoder=None)]
     name = folder.settings.contextual.encoder
     cache = FeatureCache(features / model.corpus / name)
     encoder = open_encoder(folder.encoder, name, device, Layout())
-    return [made("cached", cache=cache, encoder=None), made("computed", cache=None, encoder=encoder)]
+    return [contender("cached", cache=cache, encoder=None), contender("computed", cache=None, encoder=encoder)]
 
 
 def _built(device: str) -> bool:

@@ -38,12 +38,12 @@ def speed_of_extraction(model: Path, source: Path, threads: int, output: Path, r
         CmanError: the model or the file cannot be read.
     """
     with source.open("rb") as stream:
-        given = list(records(stream, "jsonl" if source.suffix == ".jsonl" else "text", LONGEST_TEXT))
-    texts = [record.given.text for record in given if record.given is not None]
-    if len(texts) < len(given) or not any(texts):
+        entries = list(records(stream, "jsonl" if source.suffix == ".jsonl" else "text", LONGEST_TEXT))
+    texts = [record.given.text for record in entries if record.given is not None]
+    if len(texts) < len(entries) or not any(texts):
         raise CmanError(f"{source}: found a line that cannot be read, or no text; wanted a text a line")
     extractor = Extractor.load(model, device="cpu", threads=threads)
-    sentences = sum(len(found.sentences) for found in extractor.batch(texts))  # warms everything up, too
+    sentences = sum(len(result.sentences) for result in extractor.batch(texts))  # warms everything up, too
     contenders = {"extraction": lambda: extractor.batch(texts), **_encoder_alone(extractor, texts, threads)}
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
@@ -54,13 +54,24 @@ def speed_of_extraction(model: Path, source: Path, threads: int, output: Path, r
     stream_of_rows = io.StringIO()
     writer = csv.writer(stream_of_rows, lineterminator="\n")
     writer.writerow(["contender", "threads", "sentences", "rounds", "seconds", "sentences_a_second", "share_of_it"])
-    whole = statistics.median(seconds["extraction"])
+    full = statistics.median(seconds["extraction"])
     for name, values in seconds.items():
         median = statistics.median(values)
-        row = [name, threads, sentences, rounds, f"{median:.4f}", f"{sentences / median:.1f}", f"{median / whole:.3f}"]
+        row = [
+            name,
+            threads,
+            sentences,
+            rounds,
+            f"{median:.4f}",
+            f"{sentences / median:.1f}",
+            f"{median / full:.3f}",
+        ]
         writer.writerow(row)
         log.info(
-            "%s: %.0f sentences/s; extraction has %.0f %% of that rate", name, sentences / median, 100 * median / whole
+            "%s: %.0f sentences/s; extraction has %.0f %% of that rate",
+            name,
+            sentences / median,
+            100 * median / full,
         )
     write_text(output, stream_of_rows.getvalue())
 
@@ -74,7 +85,7 @@ def _encoder_alone(extractor: Extractor, texts: list[str], threads: int) -> dict
     from cman.extract.sentences import Given
 
     every = [one for text in texts for one in extractor.sentences(Given("", text))]
-    numbered = [replace(one, id=str(place)) for place, one in enumerate(every)]
+    numbered = [replace(one, id=str(index)) for index, one in enumerate(every)]
     vocabulary, pieces = annotator.folder.vocabulary, encoder.pieces
     encoded = EncodedDocuments(numbered, vocabulary, None, annotated=False, pieces=pieces)
     batches = [encoded.batch(each).windows for each in batches_by_length([len(one.tokens) for one in numbered])]

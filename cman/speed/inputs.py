@@ -21,13 +21,13 @@ THRESHOLD = 1.0  # of a pair's score; about a tenth of the cells is above it
 class Tensors:
     """Named tensors that move together."""
 
-    def cast(self, where: torch.device | torch.dtype | str) -> Self:
+    def cast(self, to: torch.device | torch.dtype | str) -> Self:
         """Return a copy on another device or with another floating point type."""
-        dtype = isinstance(where, torch.dtype)
+        dtype = isinstance(to, torch.dtype)
         moved: dict[str, Any] = {
             field.name: getattr(self, field.name)
             if dtype and not getattr(self, field.name).is_floating_point()
-            else getattr(self, field.name).to(where)
+            else getattr(self, field.name).to(to)
             for field in fields(self)
         }
         return type(self)(**moved)
@@ -47,7 +47,7 @@ class CrfInputs(Tensors):
 
     @property
     def leaves(self) -> tuple[Tensor, ...]:
-        """The differentiable inputs, in the order of the doors' arguments."""
+        """The differentiable inputs, in the order of the operations' arguments."""
         return self.emissions, self.transitions, self.start, self.end
 
     @property
@@ -71,7 +71,7 @@ class PairInputs(Tensors):
 
     @property
     def leaves(self) -> tuple[Tensor, ...]:
-        """The differentiable inputs, in the order of the doors' arguments."""
+        """The differentiable inputs, in the order of the operations' arguments."""
         return self.a, self.c, self.V, self.bias
 
     @property
@@ -135,7 +135,5 @@ def sentence(x: PairInputs, b: int) -> PairInputs:
         kept[:, 0] = 0
         return kept
 
-    part = slice(b, b + 1)
-    return PairInputs(
-        x.a[part], x.c[part], x.V, x.bias, x.lengths[part], only(x.anchors), only(x.gold), x.upstream[part]
-    )
+    row = slice(b, b + 1)
+    return PairInputs(x.a[row], x.c[row], x.V, x.bias, x.lengths[row], only(x.anchors), only(x.gold), x.upstream[row])

@@ -21,7 +21,7 @@ from cman.speed.contenders import COMPILED, OURS, contenders, release
 from cman.speed.inputs import Inputs, make_inputs
 from cman.speed.machine import processor
 from cman.speed.memory import Job, in_a_process
-from cman.speed.operations import OPERATIONS, Call, Operation, Outputs, doors
+from cman.speed.operations import OPERATIONS, Call, Operation, Outputs, calls_of
 from cman.speed.parity import describe, share_of_tolerance, truth
 from cman.speed.peers import Contender
 from cman.speed.plot import plot_rows
@@ -71,9 +71,9 @@ def speed_of_kernels(shapes: Sequence[Shape], options: Options, output: Path) ->
             for shape in shapes:
                 for threads in options.threads:
                     torch.set_num_threads(threads)
-                    found = _shape(shape, threads, options, compiler, screen)
-                    screen.table(f"{shape.name}, {threads} thread{'s' * (threads > 1)}", found)
-                    rows += found
+                    measured = _shape(shape, threads, options, compiler, screen)
+                    screen.table(f"{shape.name}, {threads} thread{'s' * (threads > 1)}", measured)
+                    rows += measured
                     write_rows(output, rows)
         finally:
             torch.set_num_threads(before)
@@ -92,18 +92,18 @@ def _shape(shape: Shape, threads: int, options: Options, compiler: Compiler, scr
             continue
         screen.doing(f"{shape.name}, {operation.title}")
         job = Job(operation.name, "", shape.sizes, options.seed, options.full, options.device, threads)
-        found = _operation(operation, x, job, options, compiler)
-        for row in found:
+        measured = _operation(operation, x, job, options, compiler)
+        for row in measured:
             row.backend, row.device, row.processor = backend(), _device(options), processor()
             row.lengths, row.torch, row.seed, row.unit = lengths, torch.__version__, options.seed, operation.unit
-        rows += found
+        rows += measured
         gc.collect()
     return rows
 
 
 def _operation(operation: Operation, x: Inputs, job: Job, options: Options, compiler: Compiler) -> list[Row]:
     """Return the rows of one operation: parity, then timing, then memory."""
-    compiled = Contender(COMPILED, {operation.name: lambda x: doors(compiled_reference())[operation.name](x)})
+    compiled = Contender(COMPILED, {operation.name: lambda x: calls_of(compiled_reference())[operation.name](x)})
     rows, calls = [], {}
     with torch.set_grad_enabled(operation.differentiated):
         exact = truth(operation.name, x, reference)

@@ -112,5 +112,5 @@ def measure(job: Job) -> int:
 
 
 if __name__ == "__main__":
-    given = json.loads(sys.argv[1])
-    print(measure(Job(**{**given, "sizes": tuple(given["sizes"])})))
+    fields = json.loads(sys.argv[1])
+    print(measure(Job(**{**fields, "sizes": tuple(fields["sizes"])})))

@@ -1,8 +1,9 @@
-"""The operations that are measured, and how the doors of `cman.kernels` are called for each.
+"""The operations that are measured, and how the functions of `cman.kernels` are called for each.
 
-`doors(library)` works for every object with the doors' names: the kernels themselves, their plain-PyTorch definition,
-and that definition compiled. What a call returns, its outputs, is equal for all: tags and path scores for decoding; a
-value and its gradients, in the order of the arguments, for a forward and backward pass; else the operation's result.
+`calls_of(library)` works for every object with functions of these names: the kernels themselves, their plain-PyTorch
+definition, and that definition compiled. What a call returns, its outputs, is equal for all: tags and path scores for
+decoding; a value and its gradients, in the order of the arguments, for a forward and backward pass; else the
+operation's result.
 """
 
 from collections.abc import Callable
@@ -55,8 +56,8 @@ OPERATIONS = {
 }
 
 
-def doors(library: Any) -> dict[str, Build]:
-    """Return how to call each operation through an object that has the doors as attributes."""
+def calls_of(library: Any) -> dict[str, Build]:
+    """Return how to call each operation through an object that has the functions of `cman.kernels` as attributes."""
 
     def decode(x: CrfInputs) -> Call:
         return lambda: library.crf_decode(*x.leaves, x.lengths)
@@ -99,10 +100,10 @@ def doors(library: Any) -> dict[str, Build]:
 
 
 def differentiated(
-    value: Callable[..., Tensor], given: tuple[Tensor, ...], upstream: Tensor | None = None, sign: int = 1
+    value: Callable[..., Tensor], inputs: tuple[Tensor, ...], upstream: Tensor | None = None, sign: int = 1
 ) -> Call:
     """Return a call that computes a value and the gradients of its sum, or of its product with `upstream`."""
-    leaves = tuple(leaf.detach().requires_grad_() for leaf in given)
+    leaves = tuple(leaf.detach().requires_grad_() for leaf in inputs)
 
     def call() -> Outputs:
         result = sign * value(*leaves) if sign != 1 else value(*leaves)

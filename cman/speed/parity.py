@@ -18,19 +18,19 @@ import torch
 from torch import Tensor
 
 from cman.speed.inputs import THRESHOLD, CrfInputs, Inputs, PairInputs, sentence
-from cman.speed.operations import Outputs, doors
+from cman.speed.operations import Outputs, calls_of
 
 
 def truth(operation: str, x: Inputs, reference: Any) -> Outputs:
     """Return the outputs of the definition in float64; for `pair_select`, the scores of all cells."""
     exact = x.cast(torch.float64)
     if isinstance(exact, CrfInputs):
-        return tuple(doors(reference)[operation](exact)())
+        return tuple(calls_of(reference)[operation](exact)())
     name = "pair_scores" if operation == "pair_select" else operation
-    parts = [doors(reference)[name](sentence(exact, b))() for b in range(len(exact.lengths))]
-    outputs = list(zip(*parts, strict=True))
+    sentences = [calls_of(reference)[name](sentence(exact, b))() for b in range(len(exact.lengths))]
+    outputs = list(zip(*sentences, strict=True))
     # Of each sentence its own: the value, and the gradients of a and c. The sum over sentences: those of V and bias.
-    return tuple(torch.cat(part) if n < 3 else torch.stack(part).sum(0) for n, part in enumerate(outputs))
+    return tuple(torch.cat(each) if n < 3 else torch.stack(each).sum(0) for n, each in enumerate(outputs))
 
 
 def share_of_tolerance(operation: str, outputs: Outputs, exact: Outputs, x: Inputs) -> float:
@@ -66,8 +66,8 @@ def _paths(outputs: Outputs, best: Tensor, x: CrfInputs) -> float:
     tolerance = 1e-4 * x.lengths.double()
     if outputs[0].shape != x.tags.shape or (outputs[0][~x.mask] != -1).any():
         return math.inf
-    found = [path_scores(x, outputs[0]), *(scores.double() for scores in outputs[1:])]  # and those that are claimed
-    return max(_worst((scores.to(best.device) - best) / tolerance) for scores in found)
+    actual = [path_scores(x, outputs[0]), *(scores.double() for scores in outputs[1:])]  # and those that are claimed
+    return max(_worst((scores.to(best.device) - best) / tolerance) for scores in actual)
 
 
 def _chain(operation: str, outputs: Outputs, exact: Outputs, x: CrfInputs) -> float:
@@ -90,11 +90,11 @@ def _selection(outputs: Outputs, exact: Tensor, x: PairInputs, tolerance: float)
         flat = flat * size + column
     anchor = torch.zeros(x.a.shape[:2], dtype=torch.bool, device=x.a.device)
     anchor[x.anchors[:, 0], x.anchors[:, 1]] = True
-    wanted = (anchor.unsqueeze(2) & anchor.unsqueeze(1)).unsqueeze(3).expand(exact.shape)
+    candidates = (anchor.unsqueeze(2) & anchor.unsqueeze(1)).unsqueeze(3).expand(exact.shape)
     chosen = torch.zeros(exact.shape, dtype=torch.bool, device=exact.device)
     chosen[indices.unbind(1)] = True
-    missed = wanted & ~chosen & (exact > THRESHOLD + tolerance)
-    wrong = chosen & (~wanted | (exact < THRESHOLD - tolerance))
+    missed = candidates & ~chosen & (exact > THRESHOLD + tolerance)
+    wrong = chosen & (~candidates | (exact < THRESHOLD - tolerance))
     if (flat[1:] <= flat[:-1]).any() or missed.any() or wrong.any():
         return math.inf
     return _largest((scores,), (exact[indices.unbind(1)],), [tolerance])
@@ -109,8 +109,8 @@ def _largest(outputs: Outputs, exact: Outputs, tolerances: Sequence[float]) -> f
         return math.inf
     compared = zip(outputs, exact, tolerances, strict=True)
     return max(
-        _worst((found.to(true.device).double() - true) / tolerance) if found.shape == true.shape else math.inf
-        for found, true, tolerance in compared
+        _worst((output.to(true.device).double() - true) / tolerance) if output.shape == true.shape else math.inf
+        for output, true, tolerance in compared
     )
 
 

@@ -38,15 +38,13 @@ def parse_shape(kind: Kind, text: str) -> Shape:
     Raises:
         UsageError: it is not the right number of whole numbers from 1.
     """
-    parts = text.split(",")
-    wanted = SIZES[kind]
-    if len(parts) != wanted.count(",") + 1 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-        count = wanted.count(",") + 1
-        raise UsageError(f"--{kind}: found {text!r}, wanted {count} whole numbers from 1, {wanted}")
-    return Shape(kind, tuple(int(part) for part in parts))
+    sizes, count = text.split(","), SIZES[kind].count(",") + 1
+    if len(sizes) != count or not all(size.strip().isdecimal() and int(size) > 0 for size in sizes):
+        raise UsageError(f"--{kind}: found {text!r}, wanted {count} whole numbers from 1, {SIZES[kind]}")
+    return Shape(kind, tuple(int(size) for size in sizes))
 
 
 def chosen_shapes(crf: Sequence[str], pairs: Sequence[str]) -> list[Shape]:
     """Return the shapes given on the command line; if none is given at all, the seven that are always measured."""
-    given = [parse_shape("crf", text) for text in crf] + [parse_shape("pairs", text) for text in pairs]
-    return list(dict.fromkeys(given)) or [*CRF_SHAPES, *PAIR_SHAPES]
+    shapes = [parse_shape("crf", text) for text in crf] + [parse_shape("pairs", text) for text in pairs]
+    return list(dict.fromkeys(shapes)) or [*CRF_SHAPES, *PAIR_SHAPES]

@@ -61,7 +61,7 @@ def schedule(rounds: Mapping[str, int]) -> Iterator[str]:
 def interleave(calls: Mapping[str, Call], budget: float, device: str = "cpu") -> dict[str, Timing]:
     """Warm up and time all calls together; seconds a call of each."""
     plans = {name: plan(_estimate(call, budget, device), budget) for name, call in calls.items()}
-    found: dict[str, list[float]] = {name: [] for name in calls}
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()
@@ -69,11 +69,11 @@ def interleave(calls: Mapping[str, Call], budget: float, device: str = "cpu") ->
         for name in schedule({name: planned.rounds for name, planned in plans.items()}):
             if plans[name].calls > 1:
                 calls[name]()  # what ran before has emptied the caches of its data; a batch of calls fills them once
-            found[name].append(elapsed(calls[name], plans[name].calls, device))
+            seconds[name].append(elapsed(calls[name], plans[name].calls, device))
     finally:
         if collecting:
             gc.enable()
-    return {name: Timing(tuple(seconds), plans[name].calls) for name, seconds in found.items()}
+    return {name: Timing(tuple(values), plans[name].calls) for name, values in seconds.items()}
 
 
 def elapsed(call: Call, times: int, device: str = "cpu") -> float:

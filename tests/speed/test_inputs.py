@@ -7,15 +7,15 @@ from cman.speed.shapes import Shape
 
 
 def crf(*sizes: int, seed: int = 0, full: bool = False) -> CrfInputs:
-    made = make_inputs(Shape("crf", sizes), seed, full=full)
-    assert isinstance(made, CrfInputs)
-    return made
+    inputs = make_inputs(Shape("crf", sizes), seed, full=full)
+    assert isinstance(inputs, CrfInputs)
+    return inputs
 
 
 def pairs(*sizes: int, seed: int = 0) -> PairInputs:
-    made = make_inputs(Shape("pairs", sizes), seed)
-    assert isinstance(made, PairInputs)
-    return made
+    inputs = make_inputs(Shape("pairs", sizes), seed)
+    assert isinstance(inputs, PairInputs)
+    return inputs
 
 
 def test_equal_seeds_give_equal_inputs_and_others_do_not():
@@ -31,18 +31,12 @@ def test_lengths_are_from_a_quarter_to_the_whole_and_one_is_the_whole():
     assert len(set(crf(300, 40, 2).lengths.tolist())) == 31
 
 
-def test_full_sentences_have_no_padding():
+def test_full_sentences_have_no_padding_and_items_are_the_real_tokens_or_pairs():
     assert crf(5, 40, 3, full=True).lengths.tolist() == [40] * 5
     assert pairs(3, 7, 2, 2).lengths.tolist() == [7] * 3
-
-
-def test_items_are_the_real_tokens_or_pairs():
-    made = crf(5, 40, 3)
-    assert made.items == int(made.mask.sum())
+    padded = crf(5, 40, 3)
+    assert padded.items == int(padded.mask.sum())
     assert pairs(3, 7, 2, 2).items == 3 * 49
-
-
-def test_the_smallest_shapes_can_be_made():
     assert crf(1, 1, 1).lengths.tolist() == [1]
     assert pairs(1, 1, 1, 1).anchors.tolist() == [[0, 0]]
 
@@ -54,9 +48,9 @@ def test_casting_changes_the_floating_point_type_and_leaves_whole_numbers():
 
 
 def test_one_sentence_of_a_batch_keeps_its_own_anchors_and_gold_relations():
-    made = pairs(3, 9, 4, 2)
-    part = sentence(made, 1)
-    assert torch.equal(part.a[0], made.a[1])
-    assert part.anchors[:, 1].tolist() == made.anchors[made.anchors[:, 0] == 1, 1].tolist()
-    assert part.gold[:, 1:].tolist() == made.gold[made.gold[:, 0] == 1, 1:].tolist()
-    assert (part.anchors[:, 0] == 0).all() and (part.gold[:, 0] == 0).all()
+    batch = pairs(3, 9, 4, 2)
+    one = sentence(batch, 1)
+    assert torch.equal(one.a[0], batch.a[1])
+    assert one.anchors[:, 1].tolist() == batch.anchors[batch.anchors[:, 0] == 1, 1].tolist()
+    assert one.gold[:, 1:].tolist() == batch.gold[batch.gold[:, 0] == 1, 1:].tolist()
+    assert (one.anchors[:, 0] == 0).all() and (one.gold[:, 0] == 0).all()

@@ -2,21 +2,19 @@
 
 import math
 
-import pytest
 import torch
 
 from cman.kernels import reference
 from cman.speed.contenders import EAGER, OURS, contenders
 from cman.speed.inputs import Inputs, make_inputs
 from cman.speed.kernels import checked
-from cman.speed.operations import OPERATIONS, Outputs, doors
+from cman.speed.operations import OPERATIONS, Outputs, calls_of
 from cman.speed.parity import share_of_tolerance, truth
 from cman.speed.peers import Contender
 from cman.speed.rows import FAILED, TIMED, Row
 from cman.speed.shapes import Shape
 
 SHAPES = {"crf": Shape("crf", (5, 12, 4)), "pairs": Shape("pairs", (4, 20, 8, 3))}
-EVERY = [(one.name, name) for one in contenders() for name in one.builds]
 
 
 def inputs(operation: str) -> Inputs:
@@ -24,26 +22,26 @@ def inputs(operation: str) -> Inputs:
 
 
 def outputs(operation: str, x: Inputs) -> Outputs:
-    return tuple(doors(reference)[operation](x)())
+    return tuple(calls_of(reference)[operation](x)())
 
 
-def share(operation: str, found: Outputs) -> float:
+def share(operation: str, actual: Outputs) -> float:
     x = inputs(operation)
-    return share_of_tolerance(operation, found, truth(operation, x, reference), x)
+    return share_of_tolerance(operation, actual, truth(operation, x, reference), x)
 
 
-@pytest.mark.parametrize(("name", "operation"), EVERY, ids=[f"{name}-{operation}" for name, operation in EVERY])
-def test_every_contender_agrees_with_the_definition(name, operation):
-    contender = next(one for one in contenders() if one.name == name)
-    if contender.missing():
-        pytest.skip(f"{name} is not installed")
-    row = Row(operation, "", 1, name, "")
-    x = inputs(operation)
-    with torch.set_grad_enabled(OPERATIONS[operation].differentiated):
-        exact = truth(operation, x, reference)
-        assert checked(contender, OPERATIONS[operation], x, exact, row) is not None, row.note
-    assert row.status == TIMED
-    assert row.parity is not None and row.parity <= 1
+def test_every_contender_agrees_with_the_definition():
+    for contender in contenders():
+        if contender.missing():
+            continue
+        for operation in contender.builds:
+            row = Row(operation, "", 1, contender.name, "")
+            x = inputs(operation)
+            with torch.set_grad_enabled(OPERATIONS[operation].differentiated):
+                exact = truth(operation, x, reference)
+                call = checked(contender, OPERATIONS[operation], x, exact, row)
+            assert call is not None and row.status == TIMED, f"{contender.name}, {operation}: {row.note}"
+            assert row.parity is not None and row.parity <= 1, f"{contender.name}, {operation}"
 
 
 def test_ours_and_the_plain_pytorch_ones_know_every_operation():
@@ -51,29 +49,21 @@ def test_ours_and_the_plain_pytorch_ones_know_every_operation():
     assert known[OURS] == known[EAGER] == set(OPERATIONS)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_every_output_is_compared(operation):
-    right = outputs(operation, inputs(operation))
-    assert share(operation, right) <= 1
-    for n, value in enumerate(right):
-        changed = value.clone()
-        first = (0,) * value.dim()
-        # Of a path, one tag more could be as good a path: 4 is no tag.
-        changed[first] = 4 if operation == "crf_decode" and n == 0 else value[first] + 1
-        wrong = tuple(changed if m == n else other for m, other in enumerate(right))
-        assert share(operation, wrong) > 1, f"output {n}"
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_nan_is_no_agreement(operation):
-    *others, last = outputs(operation, inputs(operation))
-    assert share(operation, (*others, torch.full_like(last, math.nan))) == math.inf
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_outputs_of_another_shape_are_refused(operation):
-    first, *others = outputs(operation, inputs(operation))
-    assert share(operation, (first[:-1], *others)) == math.inf
+def test_every_output_is_compared_and_neither_nan_nor_another_shape_is_agreement():
+    for operation in OPERATIONS:
+        right = outputs(operation, inputs(operation))
+        assert share(operation, right) <= 1, operation
+        for n, value in enumerate(right):
+            changed = value.clone()
+            first = (0,) * value.dim()
+            # Of a path, one tag more could be as good a path: 4 is no tag.
+            changed[first] = 4 if operation == "crf_decode" and n == 0 else value[first] + 1
+            wrong = tuple(changed if m == n else other for m, other in enumerate(right))
+            assert share(operation, wrong) > 1, f"{operation}, output {n}"
+        *others, last = right
+        assert share(operation, (*others, torch.full_like(last, math.nan))) == math.inf, operation
+        first_output, *rest = right
+        assert share(operation, (first_output[:-1], *rest)) == math.inf, operation
 
 
 def test_another_path_with_the_same_score_is_agreement():
@@ -81,10 +71,10 @@ def test_another_path_with_the_same_score_is_agreement():
     even = x.cast("cpu")
     for scores in (even.emissions, even.transitions, even.start, even.end):
         scores.zero_()
-    found = torch.zeros_like(even.tags).masked_fill(~even.mask, -1)
+    path = torch.zeros_like(even.tags).masked_fill(~even.mask, -1)
     other = torch.full_like(even.tags, 3).masked_fill(~even.mask, -1)
     exact = truth("crf_decode", even, reference)
-    assert share_of_tolerance("crf_decode", (found,), exact, even) == 0
+    assert share_of_tolerance("crf_decode", (path,), exact, even) == 0
     assert share_of_tolerance("crf_decode", (other,), exact, even) == 0
 
 
@@ -110,41 +100,37 @@ def test_selected_cells_that_are_missed_invented_or_unsorted_are_refused():
     assert share("pair_select", (indices + 20, scores)) == math.inf
 
 
-def test_the_definition_in_parts_is_the_definition_of_the_batch():
+def test_the_definition_by_sentence_is_the_definition_of_the_batch():
     x = inputs("pair_bce_backward")
-    whole = doors(reference)["pair_bce_backward"](x.cast(torch.float64))()
-    for part, all_at_once in zip(truth("pair_bce_backward", x, reference), whole, strict=True):
-        torch.testing.assert_close(part, all_at_once)
+    at_once = calls_of(reference)["pair_bce_backward"](x.cast(torch.float64))()
+    for by_sentence, expected in zip(truth("pair_bce_backward", x, reference), at_once, strict=True):
+        torch.testing.assert_close(by_sentence, expected)
 
 
-def test_a_contender_that_disagrees_is_reported_and_not_called_again():
+def checked_alone(build):
+    """Return the row of a contender with one operation, and its call if there is one."""
+    operation, row = "crf_log_partition", Row("crf_log_partition", "", 1, "other", "")
+    x = inputs(operation)
+    other = Contender("other", {operation: build})
+    return row, checked(other, OPERATIONS[operation], x, truth(operation, x, reference), row)
+
+
+def test_a_contender_that_disagrees_or_raises_is_reported_and_not_called_again():
     calls = []
 
-    def build(x):
+    def wrong(x):
         def call():
             calls.append(1)
             return (reference.crf_log_partition(*x.leaves, x.lengths) + 1,)
 
         return call
 
-    row = Row("crf_log_partition", "", 1, "wrong", "")
-    x = inputs("crf_log_partition")
-    exact = truth("crf_log_partition", x, reference)
-    wrong = Contender("wrong", {"crf_log_partition": build})
-    assert checked(wrong, OPERATIONS["crf_log_partition"], x, exact, row) is None
-    assert len(calls) == 1
-    assert row.status == FAILED
-    assert row.note.startswith("differs from the float64 definition, ")
-    assert row.parity is not None and row.parity > 1
-
-
-def test_a_contender_that_raises_is_reported_with_its_words():
-    def build(x):
+    def broken(x):
         raise ValueError("no such thing\nand more")
 
-    row = Row("crf_log_partition", "", 1, "broken", "")
-    x = inputs("crf_log_partition")
-    exact = truth("crf_log_partition", x, reference)
-    broken = Contender("broken", {"crf_log_partition": build})
-    assert checked(broken, OPERATIONS["crf_log_partition"], x, exact, row) is None
-    assert (row.status, row.note, row.parity) == (FAILED, "ValueError: no such thing", None)
+    row, call = checked_alone(wrong)
+    assert (call, len(calls), row.status) == (None, 1, FAILED)
+    assert row.note.startswith("differs from the float64 definition, ")
+    assert row.parity is not None and row.parity > 1
+    row, call = checked_alone(broken)
+    assert (call, row.status, row.note, row.parity) == (None, FAILED, "ValueError: no such thing", None)
