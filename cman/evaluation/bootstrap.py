@@ -31,6 +31,24 @@ def intervals(
     Raises:
         ValueError: there is no run, or runs of a split do not hold the same sentences.
     """
+    return _bounds(_drawn(runs, rounds, seed), level)
+
+
+def difference_intervals(
+    pairs: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], rounds: int, seed: int, level: float = LEVEL
+) -> tuple[tuple[float, float], ...]:
+    """Return (low, high) of the difference of mean F1 in percent, first system minus second, both on the same draws.
+
+    Args:
+        pairs: for each split the counts (sentences, 2, 3) of its pairs of runs, one pair a seed that both systems have.
+        rounds, seed: as in `intervals`, which raises the same errors.
+    """
+    first, second = ({split: [pair[side] for pair in members] for split, members in pairs.items()} for side in (0, 1))
+    return _bounds(_drawn(first, rounds, seed) - _drawn(second, rounds, seed), level)
+
+
+def _drawn(runs: Mapping[str, Sequence[np.ndarray]], rounds: int, seed: int) -> np.ndarray:
+    """Return the mean over runs of F1 in percent in each round (rounds, 3)."""
     if not any(runs.values()):
         raise ValueError("found no run, wanted at least one")
     total = np.zeros((rounds, 3))
@@ -45,8 +63,11 @@ def intervals(
             weights = _weights(stream, min(step, rounds - start), sentences)
             totals = (weights @ flat).astype(np.float64).reshape(len(weights), len(members), 2, 3)
             total[start : start + step] += f1_of(totals).sum(axis=1)
-    mean = total / sum(len(members) for members in runs.values())
-    low, high = np.quantile(mean, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return total / sum(len(members) for members in runs.values())
+
+
+def _bounds(values: np.ndarray, level: float) -> tuple[tuple[float, float], ...]:
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return tuple((float(a), float(b)) for a, b in zip(low, high, strict=True))
 
 

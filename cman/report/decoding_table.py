@@ -7,15 +7,17 @@ paper does not say which of the two it prints.
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cman.errors import CmanError
 from cman.files import read_text
-from cman.report.printed import Cell, Column, Row, Table, fixed, measured_cell, published_cell, with_best
-from cman.report.published import Published, PublishedDecoding
+from cman.report.evidence import Evidence
+from cman.report.frame import MICRO, fixed
+from cman.report.published import NUMBERS, Published, PublishedDecoding
 from cman.report.results import Group
+from cman.report.table import Cell, Column, Row, Table, measured, published
 
 NEEDED = ("corpus", "experiment", "device", "processor", "threads", "kernels", "contextual", "batch_size",
           "sentences_per_second", "relative_time", "note")  # fmt: skip
@@ -66,48 +68,50 @@ def read_decoding(path: Path) -> list[Time]:
 
 
 def decoding_tables(
-    published: Published, groups: Sequence[Group], absent: Sequence[str], times: Sequence[Time]
-) -> list[Table]:
+    known: Published, evidence: Sequence[Evidence], absent: Sequence[str], times: Sequence[Time]
+) -> list[tuple[str, Table]]:
     """Return Table V of the real corpora and Table V of the sample corpora, as far as there are runs of any."""
-    known = {group.first.corpus for group in groups}
-    corpora = list(dict.fromkeys(row.corpus for row in published.decoding))
-    real = [corpus for corpus in corpora if corpus in known or corpus in absent]
-    samples = [f"{corpus}-sample" for corpus in corpora if f"{corpus}-sample" in known]
+    if known.decoding is None:
+        return []
+    rows, by_name = known.decoding.rows, {found.corpus: found for found in evidence}
+    corpora = list(dict.fromkeys(row.corpus for row in rows))
+    real = [corpus for corpus in corpora if corpus in by_name or corpus in absent]
+    samples = [f"{corpus}-sample" for corpus in corpora if f"{corpus}-sample" in by_name]
+    decoded = {row.experiment for row in rows}
     return [
-        _table(published, shown, groups, times, sample)
-        for shown, sample in ((real, False), (samples, True))
-        if shown and any(row.experiment in _experiments(groups, shown) for row in published.decoding)
+        (name, _table(name, known, shown, by_name, times))
+        for shown, name in ((real, "corpora"), (samples, "samples"))
+        if any(corpus in by_name and decoded & by_name[corpus].groups.keys() for corpus in shown)
     ]
 
 
-def _experiments(groups: Sequence[Group], corpora: Sequence[str]) -> set[str]:
-    return {group.first.experiment for group in groups if group.first.corpus in corpora}
+def _columns(sample: bool) -> tuple[Column, ...]:
+    overall, relative, rate = "Overall F1", "Relative time", "Sentences a second"
+    return (
+        *(() if sample else (Column("publ.", overall, name="published"),)),
+        Column("" if sample else "measured", overall),
+        *(() if sample else (Column("publ.", relative),)),
+        *(Column(head, relative) for head in ("cached", "in all", "GPU")),
+        *(Column(head, rate) for head in ("kernels", "PyTorch", "in all", "GPU")),
+    )
 
 
 def _table(
-    published: Published, corpora: Sequence[str], groups: Sequence[Group], times: Sequence[Time], sample: bool
+    name: str, known: Published, corpora: Sequence[str], by_name: dict[str, Evidence], times: Sequence[Time]
 ) -> Table:
-    columns = (
-        *(() if sample else (Column("Overall F1", "published"),)),
-        Column("Overall F1", "" if sample else "measured", spread=True),
-        *(() if sample else (Column("Relative time", "publ."),)),
-        Column("Relative time", "cached"),
-        Column("Relative time", "in all"),
-        Column("Relative time", "GPU"),
-        Column("Sentences a second", "kernels"),
-        Column("Sentences a second", "PyTorch"),
-        Column("Sentences a second", "in all"),
-        Column("Sentences a second", "GPU"),
-    )
-    table = Table("V", "samples" if sample else "corpora", "Decoding", columns)
-    table.sentences = _caption(published, corpora, times, sample)
+    assert known.decoding is not None
+    sample = name == "samples"
+    table = Table(f"V-{name}", _columns(sample), number=NUMBERS.index("V") + 1)
+    table.caption = _caption(known.decoding.origin, corpora, times, sample)
     for corpus in corpora:
-        table.rows += _rows(table, published, corpus, groups, times)
+        table.rows += _rows(table, known.decoding.rows, corpus, by_name.get(corpus), times)
+    if any(not cell.text for row in table.rows for cell in row.cells):
+        table.remark("A dash: not published as a decoding time, not run here, or not timed on such a machine.")
     return table
 
 
-def _caption(published: Published, corpora: Sequence[str], times: Sequence[Time], sample: bool) -> list[str]:
-    origin = f"Table V of {published.origin}"
+def _caption(source: str, corpora: Sequence[str], times: Sequence[Time], sample: bool) -> list[str]:
+    origin = f"Table V of {source}"
     opening = f"Decoding, generated sample corpora, in the layout of {origin}"
     if not sample:
         opening = f"Decoding, beside the figures published in {origin}"
@@ -127,66 +131,54 @@ def _caption(published: Published, corpora: Sequence[str], times: Sequence[Time]
     ]
 
 
-def _rows(table: Table, published: Published, corpus: str, groups: Sequence[Group], times: Sequence[Time]) -> list[Row]:
-    by_name = {group.first.experiment: group for group in groups if group.first.corpus == corpus}
-    printed = [row for row in published.decoding if row.corpus == corpus.removesuffix("-sample")]
-    sample = corpus.endswith("-sample")
-    title = next(iter(by_name.values())).first.corpus_title if by_name else printed[0].title
-    rows = [Row(title)]
-    for row in printed:
-        if not sample or row.experiment in by_name:
-            group = by_name.get(row.experiment)
-            name = group.first.title if sample and group is not None else row.method
-            rows.append(_row(table, None if sample else row, name, corpus, row.experiment, group, times))
-    if ADDED in by_name:
-        group = by_name[ADDED]
-        rows.append(_row(table, None, group.first.title, corpus, ADDED, group, times))
-    return [rows[0], *with_best(table.columns, rows[1:])]
-
-
-def _row(
+def _rows(
     table: Table,
-    row: PublishedDecoding | None,
-    title: str,
+    decoded: Sequence[PublishedDecoding],
     corpus: str,
-    experiment: str,
-    group: Group | None,
+    evidence: Evidence | None,
     times: Sequence[Time],
-) -> Row:
-    def time(*contextual: str, device: str = "cpu", kernels: tuple[str, ...] = ("compiled",)) -> Time | None:
-        wanted = [t for t in times if (t.corpus, t.experiment, t.device) == (corpus, experiment, device)]
-        timed = [t for t in wanted if t.rate is not None]  # where there are no kernels, those lines have no figures
+) -> Iterator[Row]:
+    rows = [row for row in decoded if row.corpus == corpus.removesuffix("-sample")]
+    groups = evidence.groups if evidence else {}
+    sample = evidence is not None and evidence.sample
+    yield Row(evidence.title if evidence else rows[0].title)
+    shown: list[tuple[str, PublishedDecoding | None, Group | None]] = [
+        (row.experiment, None if sample else row, groups.get(row.experiment)) for row in rows
+    ]
+    shown += [(ADDED, None, groups[ADDED])] if ADDED in groups else []
+    for experiment, row, group in shown:
+        if row is not None or group is not None:
+            title = row.method if row else group.first.title if group else experiment
+            figures = _times([time for time in times if (time.corpus, time.experiment) == (corpus, experiment)])
+            source = "" if row is None else f"the paper's Table V{'; ' * bool(row.note)}{row.note}"
+            figures["Overall F1", "publ."] = published(row.overall_f1 if row else None, source)
+            figures["Relative time", "publ."] = published(row.relative_time if row else None, source)
+            overall = evidence.strict(experiment)["overall", MICRO] if evidence and group else None
+            figures["Overall F1", "" if sample else "measured"] = measured(overall)
+            marks = (table.mark(row.note),) if row and row.note else ()
+            cells = tuple(figures[column.group, column.head] for column in table.columns)
+            yield Row(title, cells, marks, experiment, group is not None and group.seeds == 1)
+
+
+def _times(times: Sequence[Time]) -> dict[tuple[str, str], Cell]:
+    """Return the cells of one model's times."""
+
+    def find(*contextual: str, device: str = "cpu", kernels: tuple[str, ...] = ("compiled",)) -> Time | None:
+        # Where there are no kernels, those lines have no figures.
+        timed = [time for time in times if time.device == device and time.rate is not None]
         return next((t for t in timed if t.kernels in kernels and t.contextual in contextual), None)
 
     def relative(found: Time | None) -> Cell:
         return Cell(fixed(found.relative), source=found.line) if found and found.relative is not None else Cell()
 
     def rate(found: Time | None) -> Cell:
-        return Cell(fixed(found.rate, 0), source=found.line) if found and found.rate is not None else Cell()
+        return Cell(fixed(found.rate, 0), source=found.line) if found else Cell()
 
-    source = "" if row is None else f"the paper's Table V{'; ' * bool(row.note)}{row.note}"
-    marks = [table.mark(row.note, letter=False)] if row is not None and row.note else []
-    measured = measured_cell(None if group is None else group.overall, () if group is None else group.runs)
-    cached, whole, gpu = (
-        time("none", "cached"),
-        time("none", "computed", kernels=BOTH),
-        time("none", "cached", device="cuda"),
-    )
-    published = {
-        "published": published_cell(row.overall_f1 if row else None, source),
-        "publ.": published_cell(row.relative_time if row else None, source),
-    }
-    figures = {
-        ("Relative time", "cached"): relative(cached),
-        ("Relative time", "in all"): relative(whole),
-        ("Relative time", "GPU"): relative(gpu),
-        ("Sentences a second", "kernels"): rate(cached),
-        ("Sentences a second", "PyTorch"): rate(time("none", "cached", kernels=("reference",))),
-        ("Sentences a second", "in all"): rate(whole),
-        ("Sentences a second", "GPU"): rate(gpu),
-    }
-    cells = tuple(
-        measured if column.spread else published.get(column.head) or figures[column.group, column.head]
-        for column in table.columns
-    )
-    return Row(title, tuple(marks), cells, experiment)
+    cached, gpu = find("none", "cached"), find("none", "cached", device="cuda")
+    plain, whole = find("none", "cached", kernels=("reference",)), find("none", "computed", kernels=BOTH)
+    return {
+        **{("Relative time", head): relative(time) for head, time in
+           (("cached", cached), ("in all", whole), ("GPU", gpu))},
+        **{("Sentences a second", head): rate(time) for head, time in
+           (("kernels", cached), ("PyTorch", plain), ("in all", whole), ("GPU", gpu))},
+    }  # fmt: skip

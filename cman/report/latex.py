@@ -1,15 +1,14 @@
-"""LaTeX of printed tables, by a template beside this file.
+"""Text for LaTeX that every engine compiles, whatever its script.
 
-The result is a document of its own that can also be read into another one by `\\input`.
+Plain pdfLaTeX has the Latin letters of Western Europe and accents to compose others with. Any other character becomes
+`\\cmanchar{4E2D}`, its code point: LuaLaTeX and XeLaTeX print the character itself where the document's font or DejaVu
+Sans has it, and otherwise, as pdfLaTeX always does, `[U+4E2D]`. A long word may break after every few letters, so that
+it stays on the page.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+import re
+import unicodedata
 
-import jinja2
-
-TEMPLATE = "tables.tex.j2"
 ESCAPES = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -22,29 +21,42 @@ ESCAPES = {
     "±": r"$\pm$",
     "−": "$-$",
     "×": r"$\times$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "–": "--",
+    "—": "---",
+    "…": r"\ldots{}",
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
 }
+DIRECT = set("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿŁłŒœŠšŽž")
+ACCENTS = {  # combining character -> accent command
+    "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u", "\u0307": ".",
+    "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0327": "c",
+}  # fmt: skip
+LONGEST, STEP = 24, 12  # letters of a word that is not broken, and after how many a longer one may be
 
 
 def escape(text: str) -> str:
     """Return text for LaTeX, its special characters escaped and every run of white space made one blank."""
-    return "".join(ESCAPES.get(character, character) for character in " ".join(text.split()))
+    return " ".join(_word(word) for word in text.split())
 
 
-def render(tables: Sequence[Any], template: str = TEMPLATE) -> str:
-    """Return the LaTeX of the tables by a template: a document of its own that can also be read in by another one."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        line_statement_prefix="%%",
-        line_comment_prefix="%#",
-        block_start_string=r"\BLOCK{",
-        block_end_string="}",
-        comment_start_string=r"\COMMENT{",  # the usual {# stands in LaTeX's own {#1}
-        comment_end_string="}",
-        variable_start_string=r"\VAR{",
-        variable_end_string="}",
-        autoescape=False,  # HTML escapes have no place here; the template passes every text through `tex`
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    environment.filters["tex"] = escape
-    return environment.get_template(template).render(tables=tables)
+def _word(word: str) -> str:
+    letters = [_character(character) for character in word]
+    if len(letters) > LONGEST:
+        letters = [letter + r"\-" * (place % STEP == 0) for place, letter in enumerate(letters, start=1)]
+    return "".join(letters)
+
+
+def _character(character: str) -> str:
+    if character in ESCAPES or character in DIRECT or " " <= character <= "~":
+        return ESCAPES.get(character, character)
+    decomposed = unicodedata.normalize("NFD", character)
+    base, marks = decomposed[0], decomposed[1:]
+    if re.fullmatch("[A-Za-z]", base) and marks in ACCENTS:
+        letter = {"i": r"\i", "j": r"\j"}.get(base, base)
+        return rf"\{ACCENTS[marks]}{{{letter}}}"
+    return rf"\cmanchar{{{ord(character):04X}}}"

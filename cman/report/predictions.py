@@ -11,11 +11,12 @@ from typing import Any
 
 from cman.corpora.document import Document, read_documents
 from cman.errors import CmanError
+from cman.evaluation.counts import Counts
 from cman.evaluation.scores import score_documents
 from cman.files import read_json, sha256
-from cman.report.results import Counts, Run
+from cman.report.results import ALL, COUNTED, Run
 
-COUNTED = ("true_positive", "predicted", "gold")
+COUNTS = ("true_positive", "predicted", "gold")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def predictions_file(run: Path) -> Path:
 
 
 def _check_version(run: Run, folder: Path, digest: Any) -> None:
-    inputs = read_json(run.folder / "provenance.json").get("inputs", {})
+    inputs = run.provenance.get("inputs") or {}
     for name, wanted in inputs.items():
         path = folder / Path(name).name
         if Path(name).parts[-3:-1] != (run.corpus, run.split) or path.suffix != ".jsonl":
@@ -84,7 +85,7 @@ def _check_version(run: Run, folder: Path, digest: Any) -> None:
 
 def _check_scores(run: Run, source: Path, scores: dict[str, Any]) -> None:
     recorded = read_json(run.folder / "scores.json")
-    for task in ("entities", "relations"):
+    for task in COUNTED:
         for matching, level in scores[task].items():
             if level != recorded[task][matching]:
                 raise CmanError(
@@ -100,12 +101,13 @@ def check_counts(run: Run) -> None:
         CmanError: there are no predictions; the documents, or the predicted entities or relations of some type, are not
             as many as `scores.json` counts; or its counts in all are not the sums of those of the types.
     """
-    for task, levels in (("entities", run.entities), ("relations", run.relations)):
-        for mode, level in levels.items():
-            sums = Counts(*(sum(getattr(c, name) for c in level.types.values()) for name in COUNTED))
-            if sums != level.all:
-                where = f"{run.folder / 'scores.json'}: field {task}.{mode}.all"
-                raise CmanError(f"{where}: found {vars(level.all)}, wanted {vars(sums)}, the sums over its types")
+    for task in COUNTED:
+        for matching, level in run.scores[task].items():
+            types = [counts for kind, counts in level.items() if kind != ALL]
+            sums = Counts(*(sum(getattr(counts, name) for counts in types) for name in COUNTS))
+            if sums != level[ALL]:
+                where = f"{run.folder / 'scores.json'}: field {task}.{matching}.all"
+                raise CmanError(f"{where}: found {vars(level[ALL])}, wanted {vars(sums)}, the sums over its types")
     source = predictions_file(run.folder)
     documents = read_documents(source)
     found = score_documents(documents, documents)  # beside themselves: what was predicted, for each type
@@ -113,8 +115,9 @@ def check_counts(run: Run) -> None:
         raise CmanError(
             f"{source}: found {found['documents']} documents, wanted {run.documents} as in scores.json beside it"
         )
-    for task, levels in (("entities", run.entities), ("relations", run.relations)):
-        scored = {kind: counts.predicted for kind, counts in levels["strict"].types.items() if counts.predicted}
+    for task in COUNTED:
+        level = run.scores[task]["strict"]
+        scored = {kind: counts.predicted for kind, counts in level.items() if counts.predicted and kind != ALL}
         predicted = {kind: counts["predicted"] for kind, counts in found[task]["strict"]["types"].items()}
         for kind in sorted(scored | predicted):
             if scored.get(kind, 0) != predicted.get(kind, 0):

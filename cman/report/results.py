@@ -1,46 +1,33 @@
-"""Run folders as numbers: reads `scores.json` and `provenance.json`, derives F1, averages over seeds and folds.
+"""Run folders: what was run (`provenance.json`), how it scored (`scores.json`), and which runs belong in one row.
 
-Scores are stored as counts, so every figure here is derived from true positives, predicted and gold counts. Figures are
-in percent. Micro F1 comes from the counts of all types together, macro F1 is the mean over the types that occur in the
-gold annotation or in the predictions, overall F1 is the mean of entity and relation F1 (what the paper calls overall).
+Scores are stored as counts; every figure is derived from true positives, predicted and gold counts (`frame`). Facts of
+presentation, such as a title, come from the provenance unless they are given beside it.
 """
 
 import re
-import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from cman.errors import CmanError
+from cman.evaluation.counts import Counts
+from cman.evaluation.scores import MATCHINGS
 from cman.files import read_json
 from cman.layout import FOLDS
 
-MODES = ("strict", "boundaries", "relaxed")
+COUNTED = ("entities", "relations")  # what `scores.json` counts
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]*")  # corpus, experiment and split are names of folders
+WANTED = {str: "a non-empty string", int: "a whole number from 0 on", float: "a number", bool: "true or false"}
+ALL = ""  # in the place of a type: the counts of all types together
 
-
-@dataclass(frozen=True)
-class Counts:
-    """What precision, recall and F1 are made of."""
-
-    true_positive: int
-    predicted: int
-    gold: int
-
-
-@dataclass(frozen=True)
-class Level:
-    """The counts of one task under one evaluation mode: in all, and for each type."""
-
-    all: Counts
-    types: Mapping[str, Counts]
+Level = Mapping[str, Counts]  # by type, and `ALL`
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder: what was run (from `provenance.json`) and how it scored (from `scores.json`, by mode)."""
+    """One run folder; `scores` by task, matching and type."""
 
     folder: Path
     corpus: str
@@ -52,32 +39,60 @@ class Run:
     seed: int
     protocol: str
     inputs_title: str
-    training: str  # what of the training an experiment may change, in words; empty for a run without settings
     division: str  # how a corpus with folds is divided; empty for a corpus without
     documents: int
-    revision: str  # of the code that made it; empty where that is not known
-    entities: Mapping[str, Level]
-    relations: Mapping[str, Level]
+    scores: Mapping[str, Mapping[str, Level]]
+    provenance: Mapping[str, Any] = field(repr=False)
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """Split and seed, by which runs of two experiments are paired."""
+        return self.split, self.seed
 
-@dataclass(frozen=True)
-class Summary:
-    """Mean and sample standard deviation (n - 1) of one figure; a single value has no deviation."""
+    @property
+    def name(self) -> str:
+        """What a JSON calls the run."""
+        return f"{self.corpus}/{self.experiment}/{self.split}/seed{self.seed}"
 
-    mean: float
-    sd: float | None
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings it was trained with; none for a run that recorded none."""
+        return self.provenance.get("settings") or {}
+
+    @property
+    def epochs(self) -> str:
+        """The epochs it was trained for, as its settings bound or its protocol chose them; empty if not recorded."""
+        training = self.settings.get("training")
+        if not training:
+            return ""
+        return "chosen on dev" if training["protocol"] != "fixed" else str(training["epochs"])
+
+    @property
+    def training(self) -> str:
+        """What else of its training an experiment may change, in words; empty for a run without settings."""
+        training, dropout = self.settings.get("training"), self.settings.get("dropout")
+        if not training or not dropout:
+            return ""
+        encoder = self.settings.get("encoder") or {"trainable": False}  # older runs were made before there was one
+        tuned = f", encoder trained at {encoder['lr']:g}" if encoder["trainable"] else ""
+        return (
+            f"batches of {training['batch_size']}, learning rate {training['lr']:g} ({training['schedule']}), dropout "
+            f"{dropout['inputs']:g} and {dropout['recurrent']:g}"
+            f"{', adversarial' if self.settings['at']['enabled'] else ''}{tuned}"
+        )
+
+    def reference(self) -> dict[str, Any]:
+        """Return what a figure's JSON says of a run behind it."""
+        named = {name: getattr(self, name) for name in ("corpus", "experiment", "split", "seed")}
+        revision = str((self.provenance.get("git") or {}).get("revision", ""))
+        return {**named, "revision": revision, "folder": str(self.folder)}
 
 
 @dataclass(frozen=True)
 class Group:
-    """The runs of one experiment on one corpus, sorted by split and seed, with their strict figures summarised."""
+    """The runs of one experiment on one corpus, sorted by split and seed: one row of a table."""
 
     runs: tuple[Run, ...]
-    entity: Summary
-    relation: Summary
-    overall: Summary
-    entity_macro: Summary
-    relation_macro: Summary
 
     @property
     def first(self) -> Run:
@@ -85,57 +100,26 @@ class Group:
         return self.runs[0]
 
     @property
+    def seeds(self) -> int:
+        """How many seeds it was trained with."""
+        return len({run.seed for run in self.runs})
+
+    @property
     def spread(self) -> str:
         """What mean and deviation are taken over, where the corpus is divided into folds; else empty."""
         folds = list(dict.fromkeys(run.split for run in self.runs))
-        seeds = {run.seed for run in self.runs}
         if not folds[0].startswith("fold"):
             return ""
-        named = (
-            f"{len(folds)} folds"
-            if len(folds) == len(FOLDS)
-            else f"{len(folds)} of {len(FOLDS)} folds ({', '.join(folds)})"
-        )
-        if len(seeds) == 1:
+        named = f"{len(folds)} folds"
+        if len(folds) < len(FOLDS):
+            named = f"{len(folds)} of {len(FOLDS)} folds ({', '.join(folds)})"
+        if self.seeds == 1:
             deviation = "" if len(folds) == 1 else ", ± sample standard deviation over these folds"
             return f"mean over {named} of one seed{deviation}"
-        return f"mean over {named} within a seed, then mean ± sample standard deviation over {len(seeds)} seeds"
+        return f"mean over {named} within a seed, then mean ± sample standard deviation over {self.seeds} seeds"
 
 
-def reference(run: Run) -> dict[str, Any]:
-    """Return what a figure's JSON says of a run behind it."""
-    named = {name: getattr(run, name) for name in ("corpus", "experiment", "split", "seed", "revision")}
-    return {**named, "folder": str(run.folder)}
-
-
-def precision(counts: Counts) -> float:
-    """Return the share of predicted items that are right, in percent; 0 when nothing was predicted."""
-    return 100 * counts.true_positive / counts.predicted if counts.predicted else 0.0
-
-
-def recall(counts: Counts) -> float:
-    """Return the share of gold items that were found, in percent; 0 when there is no gold item."""
-    return 100 * counts.true_positive / counts.gold if counts.gold else 0.0
-
-
-def f1(counts: Counts) -> float:
-    """Return the harmonic mean of precision and recall, in percent; 0 when nothing is predicted and nothing is gold."""
-    items = counts.predicted + counts.gold
-    return 200 * counts.true_positive / items if items else 0.0
-
-
-def macro_f1(level: Level) -> float:
-    """Return the mean F1 over the types seen in gold or prediction, in percent; 0 when no type was seen."""
-    seen = [f1(counts) for counts in level.types.values() if counts.predicted or counts.gold]
-    return statistics.mean(seen) if seen else 0.0
-
-
-def overall_f1(run: Run) -> float:
-    """Return the mean of strict micro entity F1 and relation F1, in percent."""
-    return (f1(run.entities["strict"].all) + f1(run.relations["strict"].all)) / 2
-
-
-def field(value: Any, key: str, kind: type, where: str) -> Any:
+def take(value: Any, key: str, kind: type, where: str) -> Any:
     """Return `value[key]` if it is there and of that kind.
 
     Args:
@@ -148,30 +132,28 @@ def field(value: Any, key: str, kind: type, where: str) -> Any:
     Raises:
         CmanError: the key is missing or its value is of another kind; the message names file and field.
     """
-    wanted = {str: "a non-empty string", int: "a whole number from 0 on", float: "a number", bool: "true or false"}
     path = f"{where}.{key}" if ": field " in where else f"{where}: field {key}"
     if not isinstance(value, dict) or key not in value:
-        raise CmanError(f"{path}: is missing, wanted {wanted.get(kind, f'a {kind.__name__}')}")
+        raise CmanError(f"{path}: is missing, wanted {WANTED.get(kind, f'a {kind.__name__}')}")
     found = value[key]
     accepted = (int, float) if kind is float else (kind,)
     # Python counts True as the number 1; a file that says true where a count belongs is wrong all the same.
     right = isinstance(found, accepted) and (kind is bool or not isinstance(found, bool))
     if not right or (kind is str and not found.strip()) or (kind is int and found < 0):
-        raise CmanError(f"{path}: found {found!r}, wanted {wanted.get(kind, f'a {kind.__name__}')}")
+        raise CmanError(f"{path}: found {found!r}, wanted {WANTED.get(kind, f'a {kind.__name__}')}")
     return found
 
 
 def _name(value: Any, key: str, where: str) -> str:
-    name: str = field(value, key, str, where)
+    name: str = take(value, key, str, where)
     if not NAME.fullmatch(name):
-        raise CmanError(
-            f"{where}: field {key}: found {name!r}, wanted a name fit for a folder (letters, digits, -_.@+)"
-        )
+        wanted = "a name fit for a folder (letters, digits, -_.@+)"
+        raise CmanError(f"{where}: field {key}: found {name!r}, wanted {wanted}")
     return name
 
 
 def _counts(value: Any, where: str) -> Counts:
-    counts = Counts(*(field(value, key, int, where) for key in ("true_positive", "predicted", "gold")))
+    counts = Counts(*(take(value, key, int, where) for key in ("true_positive", "predicted", "gold")))
     if counts.true_positive > min(counts.predicted, counts.gold):
         raise CmanError(
             f"{where}: found {counts.true_positive} true positives, wanted at most {counts.predicted} (predicted) "
@@ -180,70 +162,54 @@ def _counts(value: Any, where: str) -> Counts:
     return counts
 
 
-def _levels(value: Any, task: str, where: str) -> dict[str, Level]:
-    modes = field(value, task, dict, where)
-    levels = {}
-    for mode in MODES:
-        place = f"{where}: field {task}.{mode}"
-        level = field(modes, mode, dict, f"{where}: field {task}")
-        types = field(level, "types", dict, place)
-        by_type = {name: _counts(types[name], f"{place}.types.{name}") for name in sorted(types)}
-        levels[mode] = Level(_counts(field(level, "all", dict, place), f"{place}.all"), by_type)
+def _levels(scores: Any, task: str, where: str) -> dict[str, Level]:
+    matchings, levels = take(scores, task, dict, where), dict[str, Level]()
+    for matching in MATCHINGS:
+        path = f"{where}: field {task}.{matching}"
+        level = take(matchings, matching, dict, f"{where}: field {task}")
+        types = take(level, "types", dict, path)
+        levels[matching] = {ALL: _counts(take(level, "all", dict, path), f"{path}.all")} | {
+            name: _counts(types[name], f"{path}.types.{name}") for name in sorted(types)
+        }
     return levels
 
 
-def _training(settings: Mapping[str, Any]) -> str:
-    training, dropout = settings.get("training"), settings.get("dropout")
-    if not training or not dropout:
-        return ""
-    epochs = "" if training["protocol"] == "retrain" else f"{training['epochs']} epochs, "
-    adversarial = ", adversarial" if settings["at"]["enabled"] else ""
-    encoder = settings.get("encoder") or {"trainable": False}  # runs without the key were made before there was one
-    tuned = f", encoder trained at {encoder['lr']:g}" if encoder["trainable"] else ""
-    return (
-        f"{epochs}batches of {training['batch_size']}, learning rate {training['lr']:g} ({training['schedule']}), "
-        f"dropout {dropout['inputs']:g} and {dropout['recurrent']:g}{adversarial}{tuned}"
-    )
-
-
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path, facts: Mapping[str, Any] | None = None) -> Run:
     """Return the run that a folder holds.
+
+    Args:
+        facts: of presentation (`title`, `corpus_title`, `inputs_title`, `division`, `licence`, `sample`), which stand
+            in the place of those that its provenance holds.
 
     Raises:
         CmanError: `scores.json` or `provenance.json` is missing or malformed; the message names file and field.
     """
     if not folder.is_dir():
         raise CmanError(f"{folder}: found no such folder, wanted a run folder with scores.json and provenance.json")
-    scores_file, provenance_file = folder / "scores.json", folder / "provenance.json"
-    scores, provenance = read_json(scores_file), read_json(provenance_file)
-    where = str(provenance_file)
+    scores_file, where = folder / "scores.json", str(folder / "provenance.json")
+    scores, provenance = read_json(scores_file), read_json(folder / "provenance.json")
+    if isinstance(provenance, dict):
+        provenance = {**provenance, **(facts or {})}
     return Run(
         folder=folder,
-        corpus=_name(provenance, "corpus", where),
-        corpus_title=field(provenance, "corpus_title", str, where),
-        sample=field(provenance, "sample", bool, where),
-        experiment=_name(provenance, "experiment", where),
-        title=field(provenance, "title", str, where),
-        split=_name(provenance, "split", where),
-        seed=field(provenance, "seed", int, where),
-        protocol=field(provenance, "protocol", str, where),
-        inputs_title=field(provenance, "inputs_title", str, where),
-        training=_training(provenance.get("settings") or {}),
+        **{name: _name(provenance, name, where) for name in ("corpus", "experiment", "split")},
+        **{name: take(provenance, name, str, where) for name in ("corpus_title", "title", "protocol", "inputs_title")},
+        sample=take(provenance, "sample", bool, where),
+        seed=take(provenance, "seed", int, where),
         # Runs without folds were recorded before there were any.
-        division=field(provenance, "division", str, where) if provenance.get("division") else "",
-        documents=field(scores, "documents", int, str(scores_file)),
-        revision=str((provenance.get("git") or {}).get("revision", "")),
-        entities=_levels(scores, "entities", str(scores_file)),
-        relations=_levels(scores, "relations", str(scores_file)),
+        division=take(provenance, "division", str, where) if provenance.get("division") else "",
+        documents=take(scores, "documents", int, str(scores_file)),
+        scores={task: _levels(scores, task, str(scores_file)) for task in COUNTED},
+        provenance=provenance,
     )
 
 
-def summarise(values: Sequence[float]) -> Summary:
-    """Return mean and sample standard deviation; exact sums, so that the order of the values does not matter."""
-    return Summary(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None)
+def check_agreement(runs: Sequence[Run], names: Iterable[str]) -> None:
+    """Refuse runs that differ in a field.
 
-
-def _agree(runs: Sequence[Run], names: Iterable[str]) -> None:
+    Raises:
+        CmanError: with both values and both folders.
+    """
     for run in runs[1:]:
         for name in names:
             found, wanted = getattr(run, name), getattr(runs[0], name)
@@ -254,65 +220,56 @@ def _agree(runs: Sequence[Run], names: Iterable[str]) -> None:
                 )
 
 
-def _group(runs: Sequence[Run]) -> Group:
-    runs = sorted(runs, key=lambda run: (run.split, run.seed))
-    for earlier, later in pairwise(runs):
-        if (earlier.split, earlier.seed) == (later.split, later.seed):
+def check_once(runs: Iterable[Run]) -> None:
+    """Refuse a run that stands there twice.
+
+    Raises:
+        CmanError: with both folders.
+    """
+    for earlier, later in pairwise(sorted(runs, key=lambda run: (run.corpus, run.experiment, run.split, run.seed))):
+        if earlier.name == later.name:
             raise CmanError(
                 f"{earlier.folder} and {later.folder}: both are {later.corpus}/{later.experiment}, split "
                 f"{later.split}, seed {later.seed}; wanted each run once"
             )
+
+
+def _group(runs: Sequence[Run]) -> Group:
+    runs = sorted(runs, key=lambda run: run.key)
+    for earlier, later in pairwise(runs):
         if earlier.split == later.split:
-            _agree((earlier, later), ("documents",))
-    _agree(runs, ("title", "protocol", "inputs_title", "training", "division"))
-    seeds = _by_seed(runs)
-
-    def over_seeds(figure: Callable[[Run], float]) -> Summary:
-        if len(seeds) == 1:  # with a single seed, its folds show the spread
-            return summarise([figure(run) for run in runs])
-        return summarise([statistics.mean(figure(run) for run in members) for members in seeds.values()])
-
-    return Group(
-        runs=tuple(runs),
-        entity=over_seeds(lambda run: f1(run.entities["strict"].all)),
-        relation=over_seeds(lambda run: f1(run.relations["strict"].all)),
-        overall=over_seeds(overall_f1),
-        entity_macro=over_seeds(lambda run: macro_f1(run.entities["strict"])),
-        relation_macro=over_seeds(lambda run: macro_f1(run.relations["strict"])),
-    )
-
-
-def _by_seed(runs: Sequence[Run]) -> dict[int, list[Run]]:
-    """Return the runs of each seed, which all have the same folds: means over other folds could not be compared."""
-    seeds: dict[int, list[Run]] = {}
+            check_agreement((earlier, later), ("documents",))
+    check_agreement(runs, ("title", "protocol", "inputs_title", "epochs", "training", "division"))
+    splits: dict[int, list[str]] = {}
     for run in runs:
-        seeds.setdefault(run.seed, []).append(run)
-    wanted = [run.split for run in seeds[runs[0].seed]]
+        splits.setdefault(run.seed, []).append(run.split)
+    wanted = splits[runs[0].seed]
     if "main" in wanted and len(wanted) > 1:
         raise CmanError(f"{runs[0].folder}: found the splits {', '.join(wanted)}, wanted either main or folds")
-    for members in seeds.values():
-        found = [run.split for run in members]
-        if found != wanted:
+    for seed, found in splits.items():
+        if found != wanted:  # means over other folds could not be compared
+            folder = next(run.folder for run in runs if run.seed == seed)
             raise CmanError(
-                f"{members[0].folder}: seed {members[0].seed}: found the splits {', '.join(found)}, wanted "
-                f"{', '.join(wanted)} as seed {runs[0].seed} has; every seed of a row needs the same"
+                f"{folder}: seed {seed}: found the splits {', '.join(found)}, wanted {', '.join(wanted)} as seed "
+                f"{runs[0].seed} has; every seed of a row needs the same"
             )
-    return seeds
+    return Group(tuple(runs))
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:
     """Return one group for each (corpus, experiment), sorted by these two names.
 
     Raises:
-        CmanError: two runs of a group have the same split and seed, or differ in title, protocol, inputs, division or
-            size of the test split; seeds of a group have other folds; or two runs of a corpus disagree on its title or
-            on its being a sample.
+        CmanError: two runs of a group have the same split and seed, or differ in title, protocol, inputs, epochs,
+            division or size of the test split; seeds of a group have other folds; or two runs of a corpus disagree on
+            its title or on its being a sample.
     """
     experiments: dict[tuple[str, str], list[Run]] = {}
     corpora: dict[str, list[Run]] = {}
     for run in runs:
         experiments.setdefault((run.corpus, run.experiment), []).append(run)
         corpora.setdefault(run.corpus, []).append(run)
+    check_once(run for members in corpora.values() for run in members)
     for members in corpora.values():
-        _agree(members, ("corpus_title", "sample"))
+        check_agreement(members, ("corpus_title", "sample"))
     return [_group(experiments[key]) for key in sorted(experiments)]

@@ -15,7 +15,7 @@ import torch
 
 from cman.kernels import backend, reference
 from cman.machine import available_device
-from cman.report.style import FORMATS
+from cman.style import FORMATS
 from cman.speed.compiling import Compiler, compiled_reference, fresh_cache
 from cman.speed.contenders import COMPILED, OURS, contenders, release
 from cman.speed.inputs import Inputs, make_inputs

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cman.report.style import save, styled
+from cman.style import save, styled
 from cman.speed.operations import OPERATIONS
 from cman.speed.rows import TIMED, Row
 

@@ -4,25 +4,15 @@ The second phase reads the labels of the first, gold ones in training. A rate ne
 `label_copies.json` of a run counts it; older runs may lack the file, and a model without a second phase counts nothing.
 """
 
-from dataclasses import dataclass
-
 from cman.files import read_json
-from cman.report.appendix.evidence import Evidence, on_a_share, over_seeds
-from cman.report.appendix.layout import Cell, Printed, Row, Section, percent
-from cman.report.results import Run, field
+from cman.report.appendix.section import Section
+from cman.report.evidence import Evidence
+from cman.report.frame import tidy
+from cman.report.results import Run, take
+from cman.report.table import Cell, Column, measured
 
 NAME = "label_copies.json"
-RATES = (("tokens", "copied"), ("entity_tokens", "copied_entity_tokens"))  # of what, and how many of them
-
-
-@dataclass(frozen=True)
-class Copies:
-    """The counts of a run's file; all 0 for a model without a second phase."""
-
-    tokens: int
-    copied: int
-    entity_tokens: int
-    copied_entity_tokens: int
+RATES = {"tokens": "copied", "entity_tokens": "copied_entity_tokens"}  # of what, and how many of them
 
 
 def build(evidence: Evidence) -> Section:
@@ -31,56 +21,47 @@ def build(evidence: Evidence) -> Section:
     Raises:
         CmanError: a `label_copies.json` is malformed.
     """
-    section = Section("copies", "How often the second CRF repeats the label it reads", evidence.corpus)
+    section = Section("copies", "How often the second CRF repeats the label it reads", evidence)
     section.absent = f"Nothing was counted: no run of a model with a second phase holds {NAME}."
-    rows = []
+    counts = {run.name: read_copies(run) for group in evidence.groups.values() for run in group.runs}
+    # A file that counts no token is that of a model with one phase.
+    shown = {}
     for name, group in evidence.groups.items():
-        found = {(run.split, run.seed): (run, read_copies(run)) for run in group.runs}
-        kept = {key: (run, copies) for key, (run, copies) in found.items() if copies is not None}
-        counted = {key: (run, copies) for key, (run, copies) in kept.items() if copies.tokens}
-        if kept and not counted:
-            continue  # one phase
-        runs = [run for run, _ in counted.values()]
-        cells = []
-        for whole, part in RATES:
-            values = {
-                key: 100 * getattr(copies, part) / getattr(copies, whole)
-                for key, (_, copies) in counted.items()
-                if getattr(copies, whole)
-            }
-            cells.append(Cell())
-            if values:
-                summary = over_seeds(values)
-                section.spread(name, whole, "copy_rate", summary, runs, "")
-                cells[-1] = Cell(percent(summary.mean), percent(summary.sd))
-        if not on_a_share(name):
-            rows.append(Row(group.first.title, (*cells, Cell(str(len(runs)) if runs else ""))))
+        kept = [each for run in group.runs if (each := counts[run.name])]
+        if not kept or any(each["tokens"] for each in kept):
+            shown[name] = [run for run in group.runs if (counts[run.name] or {}).get("tokens")]
+    rates = tidy(
+        (run, [("", "", whole, "copy_rate", 100 * known[part] / known[whole])
+               for whole, part in RATES.items() if (known := counts[run.name]) and known[whole]])
+        for runs in shown.values()
+        for run in runs
+    )  # fmt: skip
+    found = section.summarise(rates)
     if not section.figures:
         return section
+    cells = {
+        name: [*(measured(found.get((name, "", whole, "copy_rate"))) for whole in RATES), Cell(str(len(runs) or ""))]
+        for name, runs in shown.items()
+    }
     section.text = (
         "In training the second phase reads gold labels and predicts the same labels; in prediction it reads those of "
         "the first CRF. The rate is the share of test tokens for which the second CRF gives the label that it read, "
         "over all tokens and over those whose label read is not O.",
     )
-    section.tables.append(
-        Printed(
-            name="copies",
-            caption=f"Label-copy rate in percent, mean and sample standard deviation over seeds; n: runs with {NAME}. "
-            "Models without a second phase are not listed.",
-            stub="Experiment",
-            groups=(),
-            heads=("all tokens", "entity tokens", "n"),
-            spread=(True, True, False),
-            rows=tuple(rows),
-        )
+    section.table(
+        "copies",
+        f"Label-copy rate in percent, mean and sample standard deviation over seeds; n: runs with {NAME}. Models "
+        "without a second phase are not listed",
+        [Column("all tokens"), Column("entity tokens"), Column("n")],
+        section.rows(cells),
     )
     return section
 
 
-def read_copies(run: Run) -> Copies | None:
+def read_copies(run: Run) -> dict[str, int] | None:
     """Return the counts of a run's file, None where it has none."""
     path = run.folder / NAME
     if not path.is_file():
         return None
     content = read_json(path)
-    return Copies(**{name: field(content, name, int, str(path)) for name in Copies.__dataclass_fields__})
+    return {name: take(content, name, int, str(path)) for pair in RATES.items() for name in pair}

@@ -4,18 +4,24 @@ Sentences are the same when their lower-case letters and digits are (`cman.corpo
 their tokenisation and annotation. CoNLL04 has 24 such test sentences.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from cman.corpora.document import read_documents
 from cman.corpora.statistics import normalised
 from cman.evaluation.sentences import TASKS, f1_of
-from cman.report.appendix.evidence import Evidence, on_a_share, over_seeds
-from cman.report.appendix.layout import Cell, Heading, Printed, Row, Section, percent, signed
+from cman.report.appendix.section import Section, change, grouped, mean
+from cman.report.evidence import Evidence
+from cman.report.frame import STRICT, Measured
+from cman.report.predictions import Predicted
+
+FIGURES = {"all": "f1", "new": "f1_without", "change": "change"}
 
 
 def build(evidence: Evidence) -> Section:
     """Return the section."""
-    section = Section("repeated", "Without the test sentences that recur in train or dev", evidence.corpus)
+    section = Section("repeated", "Without the test sentences that recur in train or dev", evidence)
     new = _new_sentences(evidence)
     size, left = sum(len(mask) for mask in new.values()), sum(int(mask.sum()) for mask in new.values())
     runs = [run for group in evidence.groups.values() for run in group.runs]
@@ -29,34 +35,32 @@ def build(evidence: Evidence) -> Section:
         f"Of the {size} sentences of {where}, {size - left} stand in train or dev as well, compared by their "
         f"lower-case letters and digits. That leaves {left}.",
     )
-    rows = []
-    for name, group in evidence.groups.items():
-        cells = []
+
+    def measure(found: Predicted) -> Iterator[Measured]:
+        counts = evidence.counts[found.run.experiment][found.run.key]
+        totals = counts.sum(axis=0)
+        whole, part = f1_of(totals), f1_of(counts[new[found.run.split]].sum(axis=0))
         for place, task in enumerate(TASKS):
-            counts = evidence.counts[name]
-            whole = {key: float(f1_of(matrix.sum(axis=0))[place]) for key, matrix in counts.items()}
-            part = {key: float(f1_of(matrix[new[key[0]]].sum(axis=0))[place]) for key, matrix in counts.items()}
-            change = over_seeds({key: part[key] - whole[key] for key in counts})
-            for figure, summary in (("f1", over_seeds(whole)), ("f1_without", over_seeds(part)), ("change", change)):
-                section.spread(name, "F1", figure, summary, group.runs, task)
-            cells += [
-                Cell(percent(over_seeds(whole).mean)),
-                Cell(percent(over_seeds(part).mean)),
-                Cell(signed(change.mean)),
-            ]
-        if not on_a_share(name):
-            rows.append(Row(group.first.title, tuple(cells)))
-    section.tables.append(
-        Printed(
-            name="repeated",
-            caption=f"Strict micro F1 in percent on all {size} test sentences and on the {left} that do not recur, "
-            "mean over runs, with the change in points.",
-            stub="Experiment",
-            groups=tuple(Heading(task.capitalize(), 3) for task in TASKS),
-            heads=("all", "new", "change") * len(TASKS),
-            spread=(False,) * (3 * len(TASKS)),
-            rows=tuple(rows),
-        )
+            values = (float(whole[place]), float(part[place]), float(part[place] - whole[place]))
+            defined = totals[:, 2].all() if task == "overall" else totals[place, 2]
+            for figure, value in zip(FIGURES.values(), values, strict=True):
+                yield task, STRICT, "F1", figure, value if defined else None
+
+    found = section.summarise(evidence.frame(measure))
+    cells = {
+        name: [
+            (change if head == "change" else mean)(found[name, task, "F1", figure])
+            for task in TASKS
+            for head, figure in FIGURES.items()
+        ]
+        for name in evidence.groups
+    }
+    section.table(
+        "repeated",
+        f"Strict micro F1 in percent on all {size} test sentences and on the {left} that do not recur, mean over runs, "
+        "with the change in points",
+        grouped(tuple(FIGURES), map(str.capitalize, TASKS)),
+        section.rows(cells),
     )
     return section
 
@@ -64,14 +68,10 @@ def build(evidence: Evidence) -> Section:
 def _new_sentences(evidence: Evidence) -> dict[str, np.ndarray]:
     """Return for each split among the runs which of its test sentences recur neither in train nor in dev."""
     splits: dict[str, np.ndarray] = {}
-    for members in evidence.predicted.values():
-        for (split, _), found in members.items():
-            if split in splits:
-                continue
-            known = {
-                normalised(document)
-                for part in ("train", "dev")
-                for document in read_documents(evidence.folder / split / f"{part}.jsonl")
-            }
+    for found in evidence.documents():
+        split = found.run.split
+        if split not in splits:
+            files = [evidence.folder / split / f"{part}.jsonl" for part in ("train", "dev")]
+            known = {normalised(document) for file in files for document in read_documents(file)}
             splits[split] = np.array([normalised(document) not in known for document in found.gold])
     return dict(sorted(splits.items()))

@@ -8,13 +8,13 @@ and over how many runs its mean goes.
 import csv
 import io
 import math
-import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from cman.errors import CmanError
 from cman.files import read_text
-from cman.report.appendix.evidence import Evidence, Key, on_a_share, over_seeds
-from cman.report.appendix.layout import Cell, Heading, Printed, Row, Section, percent
+from cman.report.appendix.section import Section, grouped, mean
+from cman.report.evidence import Evidence
+from cman.report.frame import Measured, tidy
 from cman.report.results import Run
 
 LOSSES = {"first": "First phase", "second": "Second phase", "rel": "Relations"}
@@ -29,32 +29,15 @@ def build(evidence: Evidence) -> Section:
     Raises:
         CmanError: a run's `history.csv` is missing or malformed.
     """
-    section = Section("weights", "Learned loss weights over time", evidence.corpus)
+    section = Section("weights", "Learned loss weights over time", evidence)
     section.absent = "Nothing ran that learns the weights of its losses."
-    rows, ends = [], set()
-    for name, group in evidence.groups.items():
-        runs: dict[Key, tuple[Run, Stages]] = {
-            (run.split, run.seed): (run, stages) for run in group.runs if (stages := read_weights(run))
-        }
-        if not runs:
-            continue
-        _keep_epochs(section, name, list(runs.values()))
-        # The last stage trained the model that predicts.
-        final = {key: list(stages.items())[-1] for key, (_, stages) in runs.items()}
-        ends |= {(stage, len(epochs)) for stage, epochs in final.values()}
-        cells = []
-        for loss in LOSSES:
-            for share, at in SHARES.items():
-                found = {key: _at(epochs, at, loss) for key, (_, epochs) in final.items()}
-                values = {key: weight for key, weight in found.items() if weight is not None}
-                cells.append(Cell(percent(over_seeds(values).mean) if values else ""))
-                if values:
-                    members = [run for key, (run, _) in runs.items() if key in values]
-                    section.spread(name, f"{loss}, {share}", "weight", over_seeds(values), members, "")
-        if not on_a_share(name):
-            rows.append(Row(group.first.title, tuple(cells)))
-    if not section.figures:
+    runs = [(run, read_weights(run)) for group in evidence.groups.values() for run in group.runs]
+    runs = [(run, stages) for run, stages in runs if stages]
+    if not runs:
         return section
+    section.summarise(tidy((run, _by_epoch(stages)) for run, stages in runs), deviation=False)
+    found = section.summarise(tidy((run, _by_share(stages)) for run, stages in runs))
+    ends = {(stage, len(epochs)) for _, stages in runs for stage, epochs in [list(stages.items())[-1]]}
     lengths, names = sorted(length for _, length in ends), sorted({stage for stage, _ in ends})
     epochs = str(lengths[0]) if lengths[0] == lengths[-1] else f"{lengths[0]} to {lengths[-1]}"
     section.text = (
@@ -62,32 +45,32 @@ def build(evidence: Evidence) -> Section:
         f"end of the first epoch, at shares of a run's epochs and at the last, in the stage that trained the model "
         f"({' or '.join(names)}, {epochs} epochs).",
     )
-    section.tables.append(
-        Printed(
-            name="weights",
-            caption="Learned weights of the losses of both CRFs and of the relations, mean over runs.",
-            stub="Experiment",
-            groups=tuple(Heading(title, len(SHARES)) for title in LOSSES.values()),
-            heads=tuple(SHARES) * len(LOSSES),
-            spread=(False,) * (len(SHARES) * len(LOSSES)),
-            rows=tuple(rows),
-        )
+    cells = {
+        name: [mean(found.get((name, "", f"{loss}, {share}", "weight"))) for loss in LOSSES for share in SHARES]
+        for name in dict.fromkeys(run.experiment for run, _ in runs)
+    }
+    section.table(
+        "weights",
+        "Learned weights of the losses of both CRFs and of the relations, mean over runs",
+        grouped(tuple(SHARES), LOSSES.values()),
+        section.rows(cells),
     )
     return section
 
 
-def _keep_epochs(section: Section, name: str, runs: list[tuple[Run, Stages]]) -> None:
-    for stage in dict.fromkeys(stage for _, stages in runs for stage in stages):
-        for epoch in sorted({epoch for _, stages in runs for epoch in stages.get(stage, {})}):
-            for loss in LOSSES:
-                found = [
-                    (run, stages[stage][epoch][loss])
-                    for run, stages in runs
-                    if loss in stages.get(stage, {}).get(epoch, {})
-                ]
-                if found:
-                    mean = statistics.mean(weight for _, weight in found)
-                    section.add(name, f"{loss}, {stage} {epoch}", "weight", mean, [run for run, _ in found])
+def _by_epoch(stages: Stages) -> Iterator[Measured]:
+    for stage, epochs in stages.items():
+        for epoch, weights in epochs.items():
+            for loss, weight in weights.items():
+                yield "", "", f"{loss}, {stage} {epoch}", "weight", weight
+
+
+def _by_share(stages: Stages) -> Iterator[Measured]:
+    *_, epochs = stages.values()  # the last stage trained the model that predicts
+    for loss in LOSSES:
+        for share, at in SHARES.items():
+            if (weight := _at(epochs, at, loss)) is not None:
+                yield "", "", f"{loss}, {share}", "weight", weight
 
 
 def _at(epochs: Mapping[int, Mapping[str, float]], share: float, loss: str) -> float | None:

@@ -1,17 +1,22 @@
 """A figure before it is drawn: for each series, task and group a mean over seeds, with the runs behind it.
 
-The two panels of every figure are entities and relations under strict matching, F1 in percent.
+The two panels of every figure are entities and relations under strict matching, F1 in percent. The points are a
+pivot of the tidy table (`cman.report.frame`), whose `type` is the group that a point stands over.
 """
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cman.errors import CmanError
-from cman.report.results import Group, Run, Summary, reference, summarise
+import pandas as pd
 
-TASKS = ("entities", "relations")
+from cman.errors import CmanError
+from cman.report.frame import Summary
+from cman.report.published import PublishedPoint
+from cman.report.results import Group, Run
+
+Place = tuple[str, int]  # task, and position of the group
 
 
 @dataclass(frozen=True)
@@ -20,17 +25,16 @@ class Point:
 
     summary: Summary
     by_seed: Mapping[int, float]
-    runs: tuple[Run, ...]
 
 
 @dataclass(frozen=True)
 class Series:
-    """One experiment's values, by (task, position of the group)."""
+    """One experiment's values."""
 
     experiment: str
     title: str
     inputs: str
-    points: Mapping[tuple[str, int], Point]
+    points: Mapping[Place, Point]
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,10 @@ class FigureData:
 
     Args:
         groups: what stands under the axis.
-        sizes: how many test items each group has, by (task, position); empty where all are of the whole test set.
+        sizes: how many test items each group has.
         items: what these items are, by task.
         definition: how the groups are made, in words.
-        published: figures that the paper's text gives, by (task, position).
+        published: what the paper's text gives.
         lines: whether the groups are positions on a scale, joined by lines.
     """
 
@@ -52,9 +56,9 @@ class FigureData:
     groups: tuple[str, ...]
     series: tuple[Series, ...]
     definition: str
-    sizes: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    sizes: Mapping[Place, int] = field(default_factory=dict)
     items: Mapping[str, str] = field(default_factory=dict)
-    published: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    published: tuple[PublishedPoint, ...] = ()
     lines: bool = False
 
     @property
@@ -63,8 +67,20 @@ class FigureData:
         counts = [len(point.by_seed) for series in self.series for point in series.points.values()]
         return min(counts, default=0), max(counts, default=0)
 
+    def measured(self, point: PublishedPoint) -> float | None:
+        """Return what was measured here of what the paper's text gives, a difference on the seeds that both have."""
+        place = point.task, self.groups.index(point.group)
+        by_seed = {series.experiment: series.points[place].by_seed for series in self.series if place in series.points}
+        if point.experiment not in by_seed:
+            return None
+        if not point.reference:
+            return statistics.mean(by_seed[point.experiment].values())
+        one, other = by_seed[point.experiment], by_seed.get(point.reference, {})
+        apart = [one[seed] - other[seed] for seed in one.keys() & other.keys()]
+        return statistics.mean(apart) if apart else None
+
     def to_json(self, corpus: str, sample: bool) -> dict[str, Any]:
-        """Return every point with its runs."""
+        """Return every point with its runs, and what was published."""
         return {
             "figure": self.name,
             "title": self.title,
@@ -72,9 +88,15 @@ class FigureData:
             "sample": sample,
             "definition": self.definition,
             "error_bars": "sample standard deviation over seeds",
-            "points": [line | {"by_seed": dict(point.by_seed), "runs": [reference(run) for run in point.runs]}
-                       for line, point in self.rows()],
-        }  # fmt: skip
+            "points": [
+                line | {"by_seed": dict(point.by_seed), "runs": [run.reference() for run in point.summary.runs]}
+                for line, point in self.rows()
+            ],
+            "published": [
+                point.model_dump(exclude={"figure"}) | {"measured": _rounded(self.measured(point))}
+                for point in self.published
+            ],
+        }
 
     def rows(self) -> list[tuple[dict[str, Any], Point]]:
         """Return what the CSV has of each point, and the point."""
@@ -86,39 +108,47 @@ class FigureData:
                     "task": task,
                     "group": self.groups[place],
                     "items": self.sizes.get((task, place)),
-                    "f1": round(point.summary.mean, 6),
-                    "sd": None if point.summary.sd is None else round(point.summary.sd, 6),
+                    "f1": _rounded(point.summary.mean),
+                    "sd": _rounded(point.summary.sd),
                     "seeds": len(point.by_seed),
                 },
                 point,
             )
             for series in self.series
-            for (task, place), point in sorted(series.points.items(), key=lambda item: (item[0][0], item[0][1]))
+            for (task, place), point in sorted(series.points.items(), key=lambda item: item[0])
         ]
 
 
-def point(group: Group, value: Callable[[Run], float]) -> Point:
-    """Return the mean over seeds of a run's value; the folds of a seed are averaged first."""
-    seeds: dict[int, list[float]] = {}
-    for run in group.runs:
-        seeds.setdefault(run.seed, []).append(value(run))
-    by_seed = {seed: round(statistics.mean(values), 6) for seed, values in sorted(seeds.items())}
-    return Point(summarise(list(by_seed.values())), by_seed, group.runs)
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
 
 
-def series_of(group: Group, points: Mapping[tuple[str, int], Point]) -> Series:
-    """Return the series of an experiment, titled as its runs are."""
-    return Series(group.first.experiment, group.first.title, group.first.inputs_title, points)
+def points_of(frame: pd.DataFrame, experiment: str, groups: Sequence[str]) -> dict[Place, Point]:
+    """Return the means over seeds of an experiment's F1; the folds of a seed are averaged first.
+
+    Args:
+        groups: the types of the lines, in the order of their positions.
+    """
+    rows = frame[(frame.experiment == experiment) & frame.type.isin(groups) & (frame.figure == "f1")].dropna(
+        subset="value"
+    )
+    points = {}
+    for (task, kind), members in rows.dropna(subset="value").groupby(["task", "type"]):
+        by_seed = {int(str(seed)): round(statistics.mean(values), 6) for seed, values in members.groupby("seed")["value"]}
+        runs: tuple[Run, ...] = tuple(members["run"])
+        values = list(by_seed.values())
+        sd = statistics.stdev(values) if len(values) > 1 else None
+        points[str(task), groups.index(str(kind))] = Point(Summary(statistics.mean(values), sd, runs), by_seed)
+    return points
 
 
-def present(groups: Sequence[Group], names: Sequence[str]) -> list[Group]:
+def present(groups: Mapping[str, Group], names: Sequence[str]) -> list[Group]:
     """Return the groups of experiments in the order of the names, as far as they ran.
 
     Raises:
         CmanError: they were not tested on the same divisions, so that they cannot stand beside each other.
     """
-    by_name = {group.first.experiment: group for group in groups}
-    found = [by_name[name] for name in names if name in by_name]
+    found = [groups[name] for name in names if name in groups]
     for group in found[1:]:
         here, wanted = (sorted({run.split for run in each.runs}) for each in (group, found[0]))
         if here != wanted:

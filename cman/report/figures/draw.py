@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cman.report.figures.data import TASKS, FigureData, Series
-from cman.report.results import Summary
-from cman.report.style import BLACK, BLUE, SKY, VERMILION, save, styled
+from cman.report.figures.data import FigureData, Series
+from cman.report.frame import Summary, signed
+from cman.report.published import PublishedPoint
+from cman.report.results import COUNTED
+from cman.style import BLACK, BLUE, SKY, VERMILION, save, styled
 
 SIZE = 7.0, 2.9  # inches: the width of a page of two columns
 # By experiment: colour, hatch of the bars, mark and dashes of the lines. Without colour the others tell them apart.
@@ -29,7 +31,7 @@ def draw(data: FigureData, corpus: str, sample: bool, stem: Path) -> list[Path]:
     """
     with styled() as pyplot:
         figure, panels = pyplot.subplots(1, 2, figsize=SIZE)
-        for letter, task, panel in zip("ab", TASKS, panels, strict=True):
+        for letter, task, panel in zip("ab", COUNTED, panels, strict=True):
             panel.set_title(f"({letter}) {task}")
             (_lines if data.lines else _bars)(panel, data, task)
             _axis(panel, data, task)
@@ -81,8 +83,22 @@ def _bars(panel: Any, data: FigureData, task: str) -> None:
             label=_label(series),
         )
     panel.set_ylim(0, 100)
+    for point in data.published:
+        if point.task == task:
+            _difference(panel, data, point)
     margin = 0.6 if len(data.groups) > 1 else 1.2
     panel.set_xlim(-margin, len(data.groups) - 1 + margin)
+
+
+def _difference(panel: Any, data: FigureData, point: PublishedPoint) -> None:
+    """Write what the paper's text gives as a difference over the group that it is about."""
+    titles = {series.experiment: series.title for series in data.series}
+    here = data.measured(point)
+    if here is None:
+        return
+    names = f"{titles[point.experiment]} − {titles[point.reference]}"
+    text = f"{names}:\npublished {signed(point.value)}, here {signed(here)}".replace("-", "−")
+    panel.text(data.groups.index(point.group), 99, text, ha="center", va="top", fontsize=6)
 
 
 def _deviations(points: Sequence[Summary]) -> list[float]:
@@ -105,12 +121,13 @@ def _lines(panel: Any, data: FigureData, task: str) -> None:
             elinewidth=0.8,
             label=_label(series),
         )
-        lowest = min([lowest, *(point.mean - (point.sd or 0.0) for point in points)])
-    for (kind, place), value in sorted(data.published.items()):
-        if kind == task:
-            label = "CMAN, published in the text of Zhao et al. 2023"
-            panel.plot([place], [value], "*", color=BLACK, markersize=8, fillstyle="none", zorder=5, label=label)
-            lowest = min(lowest, value)
+        lowest = min([lowest, *((point.mean or 0.0) - (point.sd or 0.0) for point in points)])
+    for point in data.published:
+        if point.task == task:
+            label = f"CMAN, {point.source}"
+            place = data.groups.index(point.group)
+            panel.plot([place], [point.value], "*", color=BLACK, markersize=8, fillstyle="none", zorder=5, label=label)
+            lowest = min(lowest, point.value)
     bottom = min(LINE * (lowest // LINE), 100 - LINE) if data.series else 0
     panel.set_ylim(max(bottom, 0), 100)
     panel.set_xlim(-0.3, len(data.groups) - 0.7)

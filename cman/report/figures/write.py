@@ -1,26 +1,27 @@
 """`cman figures`: Figures 5 to 8 of one corpus, as pictures, CSV and JSON."""
 
-import csv
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from cman.errors import UsageError
-from cman.files import atomic_text, write_json
-from cman.report.figures.data import FigureData
+from cman.files import write_json
+from cman.report.evidence import read_evidence
 from cman.report.figures.draw import draw
-from cman.report.figures.parts import distance_figure, length_figure
-from cman.report.figures.whole import sharing_figure, size_figure
-from cman.report.predictions import read_predicted
+from cman.report.figures.parts import FIGURES
+from cman.report.frame import write_csv
+from cman.report.published import read_published
 from cman.report.results import Run, group_runs, read_run
 
 log = logging.getLogger(__name__)
 
 CORPUS = "conll04"  # the paper's figures are of this one, or else of the sample in its image
-CSV_HEADER = ("experiment", "title", "task", "group", "items", "f1", "sd", "seeds")
+CSV = ("experiment", "title", "task", "group", "items", "f1", "sd", "seeds")
 
 
-def write_figures(folders: Sequence[Path], corpora: Path, output: Path, corpus: str | None = None) -> list[Path]:
+def write_figures(
+    folders: Sequence[Path], corpora: Path, output: Path, corpus: str | None = None, published: Path | None = None
+) -> list[Path]:
     """Write the figures of the runs of one corpus and return the paths.
 
     Args:
@@ -28,6 +29,7 @@ def write_figures(folders: Sequence[Path], corpora: Path, output: Path, corpus: 
         corpora: the folder of prepared corpora, such as `results/corpora`.
         output: the folder of figures.
         corpus: which corpus; CoNLL04 or its sample by default, or else the first by name.
+        published: the file of published figures; what the paper's text gives of CoNLL04 is drawn beside it.
 
     Raises:
         UsageError: no run of that corpus.
@@ -35,20 +37,17 @@ def write_figures(folders: Sequence[Path], corpora: Path, output: Path, corpus: 
     """
     runs = [read_run(folder) for folder in folders]
     name = _chosen(runs, corpus)
-    chosen = [run for run in runs if run.corpus == name]
-    documents = {predicted.run.folder: predicted for predicted in read_predicted(chosen, corpora)}
-    groups = group_runs(chosen)
-    title, sample = chosen[0].corpus_title, chosen[0].sample
+    (evidence,) = read_evidence(group_runs(run for run in runs if run.corpus == name), corpora, 0, 0)
+    given = read_published(published).figures if published is not None and name == CORPUS else ()
     paths = []
-    for data in (
-        distance_figure(groups, documents),
-        length_figure(groups, documents),
-        size_figure(groups),
-        sharing_figure(groups),
-    ):
+    for figure, build in FIGURES.items():
+        data = build(evidence, tuple(point for point in given if point.figure == figure))
         if not data.series:
             log.info("%s: no run of its experiments; it says so", data.name)
-        paths += [*draw(data, title, sample, output / data.name), *_numbers(data, name, sample, output)]
+        paths += draw(data, evidence.title, evidence.sample, output / data.name)
+        paths += [output / f"{data.name}.csv", output / f"{data.name}.json"]
+        write_csv(paths[-2], CSV, (line for line, _ in data.rows()))
+        write_json(paths[-1], data.to_json(name, evidence.sample))
     log.info("figures of %s: %s", name, output)
     return paths
 
@@ -61,13 +60,3 @@ def _chosen(runs: Sequence[Run], corpus: str | None) -> str:
         return corpus
     preferred = [name for name in (CORPUS, f"{CORPUS}-sample") if name in found]
     return [*preferred, *found][0]
-
-
-def _numbers(data: FigureData, corpus: str, sample: bool, output: Path) -> list[Path]:
-    table, behind = output / f"{data.name}.csv", output / f"{data.name}.json"
-    with atomic_text(table) as stream:
-        writer = csv.DictWriter(stream, CSV_HEADER, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(line for line, _ in data.rows())
-    write_json(behind, data.to_json(corpus, sample))
-    return [table, behind]
