@@ -47,3 +47,4 @@ rule all:
         rules.figures.output if WITH_GOLD else [],
         rules.appendix.output if WITH_GOLD else [],
         rules.browser.output if WITH_GOLD else [],
+        CARDS,

@@ -15,12 +15,15 @@ from cman.cli.configuration import config
 from cman.cli.corpora import convert, fetch, prepare
 from cman.cli.extract import extract
 from cman.cli.prediction import embed, predict
-from cman.cli.report import appendix, browser, figures, record, score, tables
+from cman.cli.report import appendix, browser, card, figures, record, score, tables
 from cman.cli.serve import serve
 from cman.cli.speed import kernels, speed
 from cman.cli.training import train
 
-VERBS = (config, fetch, prepare, convert, embed, train, predict, score, tables, appendix, figures, browser, kernels)
+VERBS = (
+    *(config, fetch, prepare, convert, embed, train, predict, score, card),
+    *(tables, appendix, figures, browser, kernels),
+)
 MORE_VERBS = (record, extract, serve)
 
 

@@ -27,7 +27,6 @@ def score(
     gold: Annotated[Path, typer.Option(help="Gold documents (JSONL).")],
     predictions: Annotated[Path, typer.Option(help="Predicted documents (JSONL), the same ones.")],
     output: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
-    card: Annotated[Path | None, typer.Option(help="Run folder whose model gets a card with these scores.")] = None,
 ) -> None:
     """Count what is right under strict, boundaries and relaxed matching.
 
@@ -41,11 +40,18 @@ def score(
         typer.echo(json_text.dumps(scores, indent=2))
     else:
         write_json(output, scores)
-    if card is not None:
-        from cman.report.card import write_card
-
-        write_card(card, scores)
     log.info("%s", summary(scores))
+
+
+@verb
+def card(run: Annotated[Path, typer.Argument(help="Run folder with a model and its scores.")]) -> None:
+    """Write the card of a run's model, `model/README.md`: what it is, what it knows, how well it did.
+
+    Example: cman card results/runs/conll04/cman/main/seed1
+    """
+    from cman.report.card import write_card
+
+    log.info("%s", write_card(run))
 
 
 @verb
@@ -97,6 +103,7 @@ def figures(
     corpora: Annotated[Path, typer.Option(help="Folder of prepared corpora.")] = Path("results/corpora"),
     corpus: Annotated[str | None, typer.Option(help="Corpus; CoNLL04 or its sample by default.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of figures.")] = Path("results/figures"),
+    published: Annotated[Path | None, typer.Option(help="Published figures, drawn beside those of CoNLL04.")] = None,
 ) -> None:
     """Draw Figures 5 to 8 from scored runs, with the numbers and the runs behind them.
 
@@ -104,7 +111,7 @@ def figures(
     """
     from cman.report.figures.write import write_figures
 
-    write_figures(_given(runs), corpora, output, corpus)
+    write_figures(_given(runs), corpora, output, corpus, published)
 
 
 @verb

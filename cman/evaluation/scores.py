@@ -124,6 +124,10 @@ def _touch(gold: Item, predicted: Item) -> bool:
 
 
 def summary(scores: dict[str, Any]) -> str:
-    """Return the strict micro F1 of entities and relations in one line."""
-    entity, relation = (100 * Counts(**scores[name]["strict"]["all"]).f1 for name in ("entities", "relations"))
-    return f"strict micro F1: entities {entity:.2f}, relations {relation:.2f}, overall {(entity + relation) / 2:.2f}"
+    """Return the strict micro F1 of entities and relations in one line; a dash for what has no gold annotation."""
+    counts = [Counts(**scores[name]["strict"]["all"]) for name in ("entities", "relations")]
+    values = [100 * count.f1 if count.gold else None for count in counts]
+    known = [value for value in values if value is not None]
+    values.append(sum(known) / 2 if len(known) == 2 else None)
+    entity, relation, overall = ("–" if value is None else f"{value:.2f}" for value in values)
+    return f"strict micro F1: entities {entity}, relations {relation}, overall {overall}"

@@ -1,45 +1,61 @@
 """The model card: README.md of a model folder, which says what the model is, what it knows and how well it did.
 
-Everything in it is read from the run's `provenance.json` and `scores.json`; the head in YAML is what a model hub reads.
+Everything in it is read from the run's `provenance.json` and `scores.json`, the figures by the table that all reports
+pivot; the head in YAML is what a model hub reads. Titles and labels are a corpus's own words and stand there escaped.
 """
 
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cman.errors import CmanError
-from cman.evaluation.counts import Counts
+from cman.evaluation.scores import MATCHINGS
 from cman.files import read_json, write_text
+from cman.report.frame import FIGURES, MACRO, MICRO, STRICT, percent, score_frame, summaries
+from cman.report.results import ALL, COUNTED, Run, read_run
 
-OF_A_SAMPLE = "**Trained on a generated sample corpus: it shows that everything works and is of no use.**"
 
+def write_card(folder: Path, facts: Mapping[str, Any] | None = None) -> Path:
+    """Write the card of a run's model and return its path.
 
-def write_card(run: Path, scores: dict[str, Any]) -> Path:
-    """Write the card of a run's model, given its scores, and return its path.
+    Args:
+        facts: of presentation, in the place of those that the provenance holds.
 
     Raises:
-        CmanError: the run has no model or no provenance, or they are malformed.
+        CmanError: the run has no model, no scores or no provenance, or they are malformed.
     """
-    facts, config = read_json(run / "provenance.json"), read_json(run / "model" / "config.json")
-    vocabulary = read_json(run / "model" / "vocabulary.json")
+    config, vocabulary = (read_json(folder / "model" / f"{name}.json") for name in ("config", "vocabulary"))
+    run = read_run(folder, facts)
     try:
-        text = card(facts, config, vocabulary, scores)
+        text = card(run, config, vocabulary)
     except (AttributeError, KeyError, TypeError) as error:
-        raise CmanError(f"{run}: is no complete run ({error!r})") from None
-    write_text(run / "model" / "README.md", text)
-    return run / "model" / "README.md"
+        raise CmanError(f"{folder}: is no complete run ({error!r})") from None
+    write_text(folder / "model" / "README.md", text)
+    return folder / "model" / "README.md"
 
 
-def card(facts: dict[str, Any], config: dict[str, Any], vocabulary: dict[str, Any], scores: dict[str, Any]) -> str:
+def card(run: Run, config: Mapping[str, Any], vocabulary: Mapping[str, Any]) -> str:
     """Return the card of a model, from the contents of its files."""
+    facts = run.provenance
     types = [tag[2:] for tag in vocabulary["tags"] if tag.startswith("B-")]
     language = config.get("language", "en")
-    sample = (
-        "\n\n**Trained on a generated sample corpus: it shows that everything works and is of no use.**"
-        * facts["sample"]
-    )
-    documents, seed = facts["documents"]["trained_on"], facts["seed"]
     git = facts.get("git") or {}
-    revision = f"{git.get('revision') or 'not known'}{' (changed)' if git.get('changed') else ''}"
+    sample = "**Trained on a generated sample corpus: it shows that everything works and is of no use.**"
+    about = {
+        "corpus": run.corpus_title + (f" ({facts['packaging']})" if facts.get("packaging") else ""),
+        "licence of the data": facts.get("licence") or "not stated",
+        "experiment": f"{run.experiment}: {run.title}",
+        "inputs": run.inputs_title,
+        "entity types": ", ".join(types) or "none",
+        "relations": ", ".join(vocabulary["relations"]) or "none",
+        "language of text": f"{language} (tokens of spaCy's blank pipeline)",
+        "protocol": run.protocol,
+        "trained on": f"{facts['documents']['trained_on']} documents; division {run.split}, seed {run.seed}",
+        "date": facts.get("date") or "not recorded",
+        "parameters": f"{facts['parameters']:,}",
+        "revision of `cman`": f"{git.get('revision') or 'not known'}{' (changed)' if git.get('changed') else ''}",
+    }
     lines = [
         "---",
         "library_name: cman",
@@ -47,31 +63,23 @@ def card(facts: dict[str, Any], config: dict[str, Any], vocabulary: dict[str, An
         "tags: [relation-extraction, named-entity-recognition, cman]",
         "---",
         "",
-        f"# {facts['title']} on {facts['corpus_title']}{sample}",
+        f"# {escape(run.title)} on {escape(run.corpus_title)}",
         "",
+        *([sample, ""] if run.sample else []),
         "Finds entities and relations in text. The model is the two-phase cross-modal attention network of Zhao et al.",
         "(IEEE TNNLS 2023) or one of the experiments around it, trained by `cman`.",
         "",
         "| | |",
         "|---|---|",
-        f"| corpus | {facts['corpus_title']}{_packaging(facts)} |",
-        f"| licence of the data | {facts.get('licence') or 'not stated'} |",
-        f"| experiment | {facts['experiment']}: {facts['title']} |",
-        f"| inputs | {facts['inputs_title']} |",
-        f"| entity types | {', '.join(types) or 'none'} |",
-        f"| relations | {', '.join(vocabulary['relations']) or 'none'} |",
-        f"| language of text | {language} (tokens of spaCy's blank pipeline) |",
-        f"| protocol | {facts['protocol']} |",
-        f"| trained on | {documents} documents; division {facts['split']}, seed {seed} |",
-        f"| date | {facts.get('date') or 'not recorded'} |",
-        f"| parameters | {facts['parameters']:,} |",
-        f"| revision of `cman` | {revision} |",
+        *(f"| {name} | {escape(value)} |" for name, value in about.items()),
         "",
-        f"Scores on the {scores['documents']} test documents, in percent. Strict: spans, types and direction right.",
+        f"Scores on the {run.documents} test documents, in percent. Strict: spans, types and direction right; a dash "
+        "stands where",
+        "the documents have nothing to find.",
         "",
         "| | matching | precision | recall | F1 | gold |",
         "|---|---|---|---|---|---|",
-        *(_row(scores, kind, matching) for kind in ("entities", "relations") for matching in ("strict", "boundaries")),
+        *_scores(run),
         "",
         "```python",
         "from cman import Extractor",
@@ -83,11 +91,25 @@ def card(facts: dict[str, Any], config: dict[str, Any], vocabulary: dict[str, An
     return "\n".join(lines)
 
 
-def _packaging(facts: dict[str, Any]) -> str:
-    return f" ({facts['packaging']})" if facts.get("packaging") else ""
+def _scores(run: Run) -> Iterator[str]:
+    """Return a line for each task under strict and boundaries matching, and for each type under strict."""
+    found = summaries(score_frame([run]), ["task", "matching", "type", "figure"])
+    for task in COUNTED:
+        for matching in MATCHINGS[:2]:
+            yield _line(found, task, matching, MICRO, task, run.scores[task][matching][ALL].gold)
+        for kind, counts in run.scores[task][STRICT].items():
+            if kind != ALL:
+                yield _line(found, task, STRICT, kind, escape(kind), counts.gold)
+        if len(run.scores[task][STRICT]) > 1:
+            yield _line(found, task, STRICT, MACRO, f"{task}, mean of types", run.scores[task][STRICT][ALL].gold)
 
 
-def _row(scores: dict[str, Any], kind: str, matching: str) -> str:
-    counts = Counts(**scores[kind][matching]["all"])
-    figures = " | ".join(f"{100 * value:.2f}" for value in (counts.precision, counts.recall, counts.f1))
-    return f"| {kind} | {matching} | {figures} | {counts.gold} |"
+def _line(found: Mapping[Any, Any], task: str, matching: str, kind: str, title: str, gold: int) -> str:
+    figures = (percent(found[task, matching, kind, figure].mean) or "–" for figure in FIGURES)
+    return f"| {title} | {matching} | {' | '.join(figures)} | {gold} |"
+
+
+def escape(text: str) -> str:
+    """Return a text that Markdown shows as it is, in a cell of a table as well: no markup and no HTML."""
+    plain = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#|~!$])", r"\\\1", plain)

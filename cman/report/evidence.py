@@ -97,7 +97,9 @@ class Comparison:
         }
         clear = [text for task, text in said.items() if self.clear(task)]
         vague = [text for task, text in said.items() if not self.clear(task)]
-        if not clear:
+        if not said:
+            verdict = "nothing to compare, as the test documents have no gold item"
+        elif not clear:
             verdict = f"none of the differences is distinguishable from zero: {_list(vague)}"
         elif not vague:
             verdict = f"all differences are distinguishable from zero: {_list(clear)}"

@@ -19,7 +19,9 @@ from cman.report.results import Run
 TEMPLATE = "document.tex.j2"
 TEXT = r">{\raggedright\arraybackslash}X"  # a column that wraps
 BESIDE = (r">{\hsize=1.3\hsize\raggedright\arraybackslash}X", r">{\hsize=.7\hsize\raggedright\arraybackslash}X")
-MOST_ROWS = 40  # of a table on one page
+MOST_LINES = 46  # of a table on one page, a row of a long text being as many
+WRAPPED = 24  # letters on a line of a narrow column
+LONGEST = 80  # letters of a title or text; what is longer is cut, and whole in the CSV
 SMALL, TINY = 9, 15  # columns that need smaller type
 
 
@@ -125,8 +127,16 @@ class Table:
     @property
     def pieces(self) -> list["Table"]:
         """The table in pieces that fit on a page each."""
-        starts = range(0, len(self.rows), MOST_ROWS)
-        return [replace(self, rows=self.rows[at : at + MOST_ROWS], continued=at > 0) for at in starts]
+        pieces: list[list[Row]] = [[]]
+        lines = 0
+        for row in self.rows:
+            longest = max(len(escape(short(text))) for text in (row.title, *(cell.text for cell in row.cells)))
+            height = 1 + longest // WRAPPED
+            if lines + height > MOST_LINES:
+                pieces, lines = [*pieces, []], 0
+            pieces[-1].append(row)
+            lines += height
+        return [replace(self, rows=rows, continued=place > 0) for place, rows in enumerate(pieces)]
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return every cell of every row with the runs behind it."""
@@ -172,6 +182,11 @@ def published(value: float | None, source: str) -> Cell:
     return Cell(fixed(value), source=source if value is not None else "")
 
 
+def short(text: str) -> str:
+    """Return a text that takes a few lines of a column at most."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
 def render(parts: Sequence[Part], opening: str) -> str:
     """Return the LaTeX of a document.
 
@@ -192,5 +207,5 @@ def render(parts: Sequence[Part], opening: str) -> str:
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    environment.filters["tex"] = escape
+    environment.filters |= {"tex": escape, "short": short}
     return environment.get_template(TEMPLATE).render(parts=parts, opening=opening)

@@ -15,7 +15,6 @@ import torch
 
 from cman.kernels import backend, reference
 from cman.machine import available_device
-from cman.style import FORMATS
 from cman.speed.compiling import Compiler, compiled_reference, fresh_cache
 from cman.speed.contenders import COMPILED, OURS, contenders, release
 from cman.speed.inputs import Inputs, make_inputs
@@ -29,6 +28,7 @@ from cman.speed.rows import FAILED, MISSING, SKIPPED, TIMED, Row, write_rows
 from cman.speed.shapes import Shape
 from cman.speed.tables import Screen
 from cman.speed.timing import Timing, interleave
+from cman.style import FORMATS
 
 
 @dataclass(frozen=True)

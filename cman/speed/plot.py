@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cman.style import save, styled
 from cman.speed.operations import OPERATIONS
 from cman.speed.rows import TIMED, Row
+from cman.style import save, styled
 
 # The marks differ as well as the colours.
 MARKS = {

@@ -8,35 +8,50 @@ from typer.testing import CliRunner
 from untrained import DOCUMENT, untrained
 
 from cman.cli.app import app
-from cman.corpora.document import write_documents
+from cman.corpora.document import Document, Entity
 from cman.errors import CmanError
-from cman.report.card import write_card
+from cman.evaluation.scores import score_documents
+from cman.report.card import escape, write_card
 
 FACTS = {
-    "title": "CMAN", "corpus_title": "CoNLL04", "packaging": "bekou", "sample": False, "experiment": "cman",
-    "inputs_title": "characters", "protocol": "trained on train and dev", "documents": {"trained_on": 1153},
-    "split": "main", "seed": 3, "date": "2026-01-02", "licence": "unstated", "parameters": 1234567,
-    "git": {"revision": "abc", "changed": True},
+    "title": "CMAN", "corpus": "conll04", "corpus_title": "CoNLL04", "packaging": "bekou", "sample": False,
+    "experiment": "cman", "inputs_title": "characters", "protocol": "trained on train and dev",
+    "documents": {"trained_on": 1153}, "split": "main", "seed": 3, "date": "2026-01-02", "licence": "un|stated <b>",
+    "parameters": 1234567, "git": {"revision": "abc", "changed": True},
 }  # fmt: skip
 
 
-def test_scoring_writes_what_the_model_is_and_what_it_reached(tmp_path: Path) -> None:
-    untrained(tmp_path / "run" / "model")
-    (tmp_path / "run" / "provenance.json").write_text(json.dumps(FACTS))
-    write_documents(tmp_path / "gold.jsonl", [DOCUMENT])
-    arguments = ["score", "--gold", "gold.jsonl", "--predictions", "gold.jsonl", "--output", "run/scores.json"]
-    paths = [str(tmp_path / each) if "." in each else each for each in arguments]
-    assert CliRunner().invoke(app, [*paths, "--card", str(tmp_path / "run")]).exit_code == 0
-    text = (tmp_path / "run" / "model" / "README.md").read_text()
-    for wanted in ("CoNLL04 (bekou)", "Loc, Peop", "Live_In", "seed 3", "2026-01-02", "unstated", "abc (changed)",
-                   "1,234,567", "| entities | strict | 100.00 | 100.00 | 100.00 | 2 |"):  # fmt: skip
-        assert wanted in text
+def make_run(folder: Path, gold: list[Document]) -> Path:
+    untrained(folder / "model")
+    (folder / "provenance.json").write_text(json.dumps(FACTS))
+    (folder / "scores.json").write_text(json.dumps(score_documents(gold, gold)))
+    return folder
+
+
+def test_the_card_says_what_the_model_is_and_what_it_reached_for_each_type(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", [DOCUMENT])
+    assert CliRunner().invoke(app, ["card", str(run)]).exit_code == 0
+    text = (run / "model" / "README.md").read_text()
+    for wanted in (r"CoNLL04 \(bekou\)", "Loc, Peop", r"Live\_In", "seed 3", "2026-01-02", r"un\|stated &lt;b&gt;",
+                   r"abc \(changed\)", "1,234,567", "| entities | strict | 100.00 | 100.00 | 100.00 | 2 |",
+                   "| Peop | strict | 100.00 | 100.00 | 100.00 | 1 |",
+                   "| entities, mean of types | strict |"):  # fmt: skip
+        assert wanted in text, wanted
     assert text.startswith("---\nlibrary_name: cman\nlanguage: en\n")
 
 
+def test_what_the_documents_do_not_have_is_a_dash(tmp_path: Path) -> None:
+    write_card(make_run(tmp_path / "run", [Document("1", ("Ada",), (Entity("Peop", 0, 1),))]))
+    assert "| relations | strict | – | – | – | 0 |" in (tmp_path / "run/model/README.md").read_text()
+
+
+def test_words_of_a_corpus_are_no_markup() -> None:
+    assert escape("a|b <script> *x* [y](z)\n`q`") == r"a\|b &lt;script&gt; \*x\* \[y\]\(z\) \`q\`"
+
+
 def test_a_folder_that_is_no_run_gets_no_card(tmp_path: Path) -> None:
-    untrained(tmp_path / "model")
-    (tmp_path / "provenance.json").write_text("{}")
+    run = make_run(tmp_path / "run", [DOCUMENT])
+    (run / "provenance.json").write_text(json.dumps({k: v for k, v in FACTS.items() if k != "documents"}))
     with pytest.raises(CmanError, match="is no complete run"):
-        write_card(tmp_path, {"documents": 1})
-    assert not (tmp_path / "model" / "README.md").exists()
+        write_card(run)
+    assert not (run / "model" / "README.md").exists()

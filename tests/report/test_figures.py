@@ -15,6 +15,7 @@ from cman.evaluation.scores import score_documents
 from cman.files import write_json
 from cman.report.figures.write import write_figures
 
+PUBLISHED = Path(__file__).parents[2] / "config" / "published.yaml"
 NAMES = ("figure5", "figure6", "figure7", "figure8")
 FORMATS = ("csv", "json", "pdf", "png", "svg")
 TOKENS = ("Ada", "lives", "in", "Rome")
@@ -112,6 +113,18 @@ def test_pictures_say_sample_corpus_and_the_inputs_of_each_series(runs, corpora,
     assert "CoNLL04-like, a generated sample corpus" in text
     assert "Title of multihead-at (inputs: characters)" in text
     assert "n = 1" in text
+
+
+def test_what_the_papers_text_gives_stands_beside_what_was_measured_on_the_real_corpus_alone(runs, corpora, tmp_path):
+    write_documents(corpora / "conll04/main/test.jsonl", [GOLD, LONG])
+    real = [make_run(tmp_path / "real", name, 1, name == "cman", corpus="conll04", corpus_title="CoNLL04", sample=False)
+            for name in ("cman", "cman-separate", "multihead-at")]  # fmt: skip
+    write_figures(real, corpora, tmp_path / "real/out", published=PUBLISHED)
+    (entities, relations) = json.loads((tmp_path / "real/out/figure8.json").read_text())["published"]
+    assert (entities["value"], relations["value"], relations["measured"]) == (-1.6, -13.78, -100)
+    assert "published −13.78, here −100.00" in (tmp_path / "real/out/figure8.svg").read_text()
+    write_figures(runs, corpora, tmp_path / "sample", published=PUBLISHED)
+    assert json.loads((tmp_path / "sample/figure8.json").read_text())["published"] == []
 
 
 def test_equal_runs_in_another_order_give_equal_bytes_in_another_process(runs, corpora, tmp_path):

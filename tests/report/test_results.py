@@ -1,144 +1,100 @@
-"""Run folders as numbers: figures computed by hand, averages over seeds, and what is refused."""
+"""Run folders as numbers: figures computed by hand, averages over seeds and folds, and what is refused."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_runs import fake_run
 
 from cman.errors import CmanError
-from cman.report.results import Counts, Level, f1, group_runs, macro_f1, overall_f1, precision, read_run, recall
+from cman.report.frame import COLUMNS, MACRO, MICRO, STRICT, fixed, percent, probability, score_frame, signed, summaries
+from cman.report.results import Group, Run, group_runs, read_run
 
 
-def counts(true_positive: int, predicted: int, gold: int) -> dict[str, int]:
-    return {"true_positive": true_positive, "predicted": predicted, "gold": gold}
-
-
-def task(*figures: int) -> dict[str, Any]:
-    level = {"all": counts(*figures), "types": {"Loc": counts(*figures)}}
-    return {"strict": level, "boundaries": level, "relaxed": level}
-
-
-def make_run(
-    folder: Path, entities: tuple[int, ...] = (3, 4, 6), relations: tuple[int, ...] = (1, 2, 2), **changes: Any
-) -> Path:
-    provenance = {
-        "corpus": "conll04",
-        "corpus_title": "CoNLL04",
-        "sample": False,
-        "experiment": "cman",
-        "title": "CMAN",
-        "split": "main",
-        "seed": 1,
-        "protocol": "trained on train",
-        "inputs_title": "characters",
-    }
-    folder.mkdir(parents=True)
-    (folder / "provenance.json").write_text(json.dumps(provenance | changes))
-    scores = {"documents": 288, "entities": task(*entities), "relations": task(*relations)}
-    (folder / "scores.json").write_text(json.dumps(scores))
-    return folder
+def make_run(root: Path, entities: tuple[int, ...] = (3, 4, 6), relations: tuple[int, ...] = (1, 2, 2), **changes: Any):
+    named = {"corpus": "conll04", "experiment": "cman"} | changes
+    return fake_run(root, named.pop("corpus"), named.pop("experiment"), entities, relations, documents=288, **named)
 
 
 def edit(path: Path, *keys: str, value: Any = None) -> None:
     """Set a nested field of a JSON file, or remove it when no value is given."""
     content = json.loads(path.read_text())
-    place = content
+    level = content
     for key in keys[:-1]:
-        place = place[key]
+        level = level[key]
     if value is None:
-        del place[keys[-1]]
+        del level[keys[-1]]
     else:
-        place[keys[-1]] = value
+        level[keys[-1]] = value
     path.write_text(json.dumps(content))
 
 
-def test_precision_recall_and_f1_are_the_ones_computed_by_hand():
-    found = Counts(true_positive=3, predicted=4, gold=6)
-    assert precision(found) == 75.0
-    assert recall(found) == 50.0
-    assert f1(found) == 60.0  # 2 * 75 * 50 / 125
+def strict(*runs: Run) -> dict[Any, Any]:
+    frame = score_frame(runs)
+    return summaries(frame[frame.matching == STRICT], ["task", "type", "figure"])
 
 
-def test_figures_with_a_zero_denominator_are_zero():
-    for found in (Counts(0, 0, 0), Counts(0, 5, 0), Counts(0, 0, 5)):
-        assert f1(found) == 0.0
-    assert precision(Counts(0, 0, 5)) == 0.0
-    assert recall(Counts(0, 5, 0)) == 0.0
+def test_precision_recall_and_f1_are_the_ones_computed_by_hand(tmp_path):
+    run = read_run(make_run(tmp_path))
+    found = strict(run)
+    assert [found["entities", MICRO, name].mean for name in ("precision", "recall", "f1")] == [75.0, 50.0, 60.0]
+    assert found["overall", MICRO, "f1"].mean == (60 + 50) / 2
+    assert list(score_frame([run]).columns) == COLUMNS and all(each is run for each in score_frame([run]).run)
 
 
-def test_macro_f1_is_the_mean_over_the_types_seen_in_gold_or_prediction():
-    types = {"Loc": Counts(3, 4, 6), "Org": Counts(1, 1, 1), "Other": Counts(0, 2, 0), "Unseen": Counts(0, 0, 0)}
-    assert macro_f1(Level(Counts(4, 7, 7), types)) == pytest.approx((60 + 100 + 0) / 3)
+def test_macro_figures_are_means_over_the_types_seen_in_gold_or_prediction(tmp_path):
+    folder = make_run(tmp_path, (4, 7, 7))
+    types = {"Loc": (3, 4, 6), "Org": (1, 1, 1), "Other": (0, 2, 0), "Unseen": (0, 0, 0)}
+    for name, counts in types.items():
+        count = dict(zip(("true_positive", "predicted", "gold"), counts, strict=True))
+        edit(folder / "scores.json", "entities", "strict", "types", name, value=count)
+    edit(folder / "scores.json", "entities", "strict", "types", "A")
+    assert strict(read_run(folder))["entities", MACRO, "f1"].mean == pytest.approx((60 + 100 + 0) / 3)
 
 
-def test_macro_f1_without_any_type_is_zero():
-    assert macro_f1(Level(Counts(0, 0, 0), {})) == 0.0
-
-
-def test_overall_f1_is_the_mean_of_entity_and_relation_f1(tmp_path):
-    run = read_run(make_run(tmp_path / "run"))
-    assert overall_f1(run) == (60 + 50) / 2
+def test_what_has_no_gold_item_has_no_figure_and_no_overall_f1(tmp_path):
+    found = strict(read_run(make_run(tmp_path, (5, 5, 5), (0, 2, 0))))
+    assert found["entities", MICRO, "f1"].mean == 100
+    assert found["relations", MICRO, "f1"].mean is found["relations", MACRO, "f1"].mean is None
+    assert found["overall", MICRO, "f1"].mean is None
+    assert strict(read_run(make_run(tmp_path / "none", (0, 2, 5))))["entities", MICRO, "f1"].mean == 0
 
 
 def test_mean_and_sample_standard_deviation_over_seeds_are_the_ones_computed_by_hand(tmp_path):
     right = {1: 6, 2: 7, 3: 8}  # of 10 predicted and 10 gold: F1 60, 70, 80
-    folders = [make_run(tmp_path / f"{seed}", (hits, 10, 10), seed=seed) for seed, hits in right.items()]
-    (group,) = group_runs(read_run(folder) for folder in folders)
-    assert len(group.runs) == 3
-    assert group.entity.mean == pytest.approx(70.0)
-    assert group.entity.sd == pytest.approx(10.0)  # sqrt((100 + 0 + 100) / 2)
-    assert group.overall.mean == pytest.approx(60.0)
-    assert group.overall.sd == pytest.approx(5.0)
-
-
-def test_a_single_run_has_no_standard_deviation(tmp_path):
-    (group,) = group_runs([read_run(make_run(tmp_path / "run"))])
-    assert group.entity.sd is None
+    runs = [read_run(make_run(tmp_path, (hits, 10, 10), seed=seed)) for seed, hits in right.items()]
+    found = strict(*runs)
+    assert found["entities", MICRO, "f1"].mean == pytest.approx(70.0)
+    assert found["entities", MICRO, "f1"].sd == pytest.approx(10.0)  # sqrt((100 + 0 + 100) / 2)
+    assert (found["overall", MICRO, "f1"].mean, found["overall", MICRO, "f1"].sd) == pytest.approx((60.0, 5.0))
+    assert strict(runs[0])["entities", MICRO, "f1"].sd is None
 
 
 def test_runs_are_grouped_by_corpus_and_experiment_whatever_their_order(tmp_path):
     names = [("conll04", "multihead"), ("conll04", "cman"), ("conll04-sample", "cman")]
-    runs = [
-        read_run(make_run(tmp_path / f"{position}", corpus=corpus, experiment=experiment))
-        for position, (corpus, experiment) in enumerate(names)
-    ]
+    runs = [read_run(make_run(tmp_path, corpus=corpus, experiment=name)) for corpus, name in names]
     groups = group_runs(runs)
     assert [(group.first.corpus, group.first.experiment) for group in groups] == sorted(names)
     assert group_runs(reversed(runs)) == groups
 
 
-def test_two_runs_with_the_same_split_and_seed_are_refused_by_name(tmp_path):
-    runs = [read_run(make_run(tmp_path / name)) for name in ("one", "two")]
-    with pytest.raises(CmanError, match=r"one and .*two: .*split main, seed 1"):
-        group_runs(runs)
+def test_facts_of_presentation_may_be_given_beside_the_run(tmp_path):
+    run = read_run(make_run(tmp_path), {"title": "Mine", "inputs_title": "letters"})
+    assert (run.title, run.inputs_title, run.protocol) == ("Mine", "letters", "p")
 
 
-@pytest.mark.parametrize("name", ["title", "protocol", "inputs_title", "corpus_title"])
-def test_runs_of_one_row_that_differ_in_what_they_are_are_refused(tmp_path, name):
-    runs = [read_run(make_run(tmp_path / "one")), read_run(make_run(tmp_path / "two", seed=2, **{name: "another"}))]
-    with pytest.raises(CmanError, match=f"field {name}: found 'another'"):
-        group_runs(runs)
-
-
-def test_runs_scored_on_test_splits_of_different_size_are_refused(tmp_path):
-    one, two = make_run(tmp_path / "one"), make_run(tmp_path / "two", seed=2)
-    edit(two / "scores.json", "documents", value=287)
+def test_runs_that_do_not_belong_in_one_row_are_refused_by_field(tmp_path):
+    one = read_run(make_run(tmp_path))
+    with pytest.raises(CmanError, match=r"cman/main/seed1 and .*: both are .*split main, seed 1; wanted each run once"):
+        group_runs([one, read_run(make_run(tmp_path / "again"))])
+    for name in ("title", "protocol", "inputs_title", "corpus_title"):
+        with pytest.raises(CmanError, match=f"field {name}: found 'another'"):
+            group_runs([one, read_run(make_run(tmp_path / name, seed=2, **{name: "another"}))])
+    other = make_run(tmp_path, seed=2)
+    edit(other / "scores.json", "documents", value=287)
     with pytest.raises(CmanError, match="field documents: found 287, wanted 288"):
-        group_runs([read_run(one), read_run(two)])
-
-
-@pytest.mark.parametrize("name", ["scores.json", "provenance.json"])
-def test_a_missing_file_is_named(tmp_path, name):
-    folder = make_run(tmp_path / "run")
-    (folder / name).unlink()
-    with pytest.raises(CmanError, match=name):
-        read_run(folder)
-
-
-def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(CmanError, match="nowhere"):
-        read_run(tmp_path / "nowhere")
+        group_runs([one, read_run(other)])
 
 
 @pytest.mark.parametrize(
@@ -153,81 +109,79 @@ def test_a_missing_folder_is_named(tmp_path):
         ("scores.json", ("documents",), 1.5, r"field documents: found 1\.5"),
         ("scores.json", ("entities", "strict", "all", "gold"), None, r"field entities\.strict\.all\.gold: is missing"),
         ("scores.json", ("relations", "relaxed"), None, r"field relations\.relaxed: is missing"),
-        ("scores.json", ("relations", "strict", "types", "Loc"), 7, r"field relations\.strict\.types\.Loc\.true_pos"),
+        ("scores.json", ("relations", "strict", "types", "A"), 7, r"field relations\.strict\.types\.A\.true_pos"),
         ("scores.json", ("entities", "strict", "all", "true_positive"), 5, r"found 5 true positives, wanted at most 4"),
     ],
 )
 def test_a_malformed_field_is_named_with_its_file_and_path(tmp_path, name, keys, value, message):
-    folder = make_run(tmp_path / "run")
+    folder = make_run(tmp_path)
     edit(folder / name, *keys, value=value)
     with pytest.raises(CmanError, match=message):
         read_run(folder)
 
 
-def test_a_file_that_holds_no_object_is_refused(tmp_path):
-    folder = make_run(tmp_path / "run")
+def test_a_missing_file_or_folder_and_a_file_without_an_object_are_named(tmp_path):
+    for name in ("scores.json", "provenance.json", ""):
+        folder = make_run(tmp_path / f"without {name}")
+        (folder / name).unlink() if name else folder.rename(tmp_path / "elsewhere")
+        with pytest.raises(CmanError, match=name or "found no such folder"):
+            read_run(folder)
+    folder = make_run(tmp_path / "list")
     (folder / "scores.json").write_text("[]")
     with pytest.raises(CmanError, match=r"scores\.json: field documents: is missing"):
         read_run(folder)
 
 
+def test_numbers_as_text():
+    assert [fixed(value) for value in (84.375, 84.374999, 2.675, None)] == ["84.38", "84.37", "2.68", ""]
+    assert [signed(x) for x in (0.5, -0.5, 0.001, -0.001, 0.0, None)] == ["+0.50", "-0.50", "0.00", "0.00", "0.00", ""]
+    assert [percent(x) for x in (84.375, -0.004, None)] == ["84.38", "0.00", ""]
+    assert [probability(p) for p in (0.0001, 0.001, 0.0494, 1.0, None)] == ["<.001", ".001", ".049", "1.000", ""]
+
+
 # ---- folds
 
 
-def folds(root: Path, figures: dict[tuple[int, int], int], **changes: Any) -> list[Any]:
+def folds(root: Path, figures: dict[tuple[int, int], int], **changes: Any) -> list[Run]:
     """Runs of (seed, fold) with these entity true positives among 100 predicted and 100 gold: F1 is their number."""
     return [
-        read_run(make_run(root / f"{seed}-{fold}", (right, 100, 100), seed=seed, split=f"fold{fold}", **changes))
+        read_run(make_run(root, (right, 100, 100), seed=seed, split=f"fold{fold}", **changes))
         for (seed, fold), right in figures.items()
     ]
 
 
-def test_with_one_seed_mean_and_deviation_are_over_its_folds(tmp_path):
-    (group,) = group_runs(folds(tmp_path, {(1, 0): 80, (1, 1): 84}))
-    assert (group.entity.mean, group.entity.sd) == (82.0, pytest.approx(8**0.5))
-    assert group.spread.startswith("mean over 2 of 10 folds (fold0, fold1) of one seed, ± sample standard deviation")
-    assert group.spread.endswith("over these folds")
+def test_figures_over_folds_are_averaged_within_a_seed_first(tmp_path):
+    cases = {
+        "one seed": ({(1, 0): 80, (1, 1): 84}, 82.0, 8**0.5, "mean over 2 of 10 folds (fold0, fold1) of one seed, ±"),
+        "two seeds": ({(1, 0): 70, (1, 1): 90, (2, 0): 60, (2, 1): 90}, 77.5, 12.5**0.5, "mean over 2 of 10 folds"),
+        "one fold": ({(1, 3): 70}, 70, None, "mean over 1 of 10 folds (fold3) of one seed"),
+        "ten": ({(1, fold): 70 for fold in range(10)}, 70, 0, "mean over 10 folds of one seed, "),
+    }
+    for name, (figures, mean, sd, spread) in cases.items():
+        runs = folds(tmp_path / name, figures)
+        (group,) = group_runs(runs)
+        found = strict(*runs)["entities", MICRO, "f1"]
+        assert (found.mean, found.sd) == (mean, pytest.approx(sd) if sd is not None else None)
+        assert group.spread.startswith(spread)
+    assert Group((read_run(make_run(tmp_path)),)).spread == ""
 
 
-def test_with_several_seeds_folds_are_averaged_within_a_seed_before_the_deviation_over_seeds(tmp_path):
-    (group,) = group_runs(folds(tmp_path, {(1, 0): 70, (1, 1): 90, (2, 0): 60, (2, 1): 90}))
-    assert group.entity.mean == 77.5  # of 80 and 75
-    assert group.entity.sd == pytest.approx(12.5**0.5)
-    assert group.spread.startswith("mean over 2 of 10 folds (fold0, fold1) within a seed, then mean ± ")
-    assert group.spread.endswith("over 2 seeds")
+def test_counts_add_up_over_folds(tmp_path):
+    frame = score_frame(folds(tmp_path, {(1, 0): 70, (1, 1): 80, (2, 0): 60, (2, 1): 90}))
+    gold = frame[(frame.task == "entities") & (frame.matching == STRICT) & (frame.figure == "gold")]
+    assert summaries(gold, ["type"], total=True)["A",].mean == 200
 
 
-def test_a_single_fold_has_no_deviation_and_ten_are_not_listed(tmp_path):
-    (group,) = group_runs(folds(tmp_path / "one", {(1, 3): 70}))
-    assert (group.entity.sd, group.spread) == (None, "mean over 1 of 10 folds (fold3) of one seed")
-    (group,) = group_runs(folds(tmp_path / "ten", {(1, fold): 70 + fold for fold in range(10)}))
-    assert group.spread.startswith("mean over 10 folds of one seed, ")
-
-
-def test_runs_without_folds_need_no_word_on_what_was_averaged(tmp_path):
-    (group,) = group_runs([read_run(make_run(tmp_path / str(seed), seed=seed)) for seed in (1, 2)])
-    assert group.spread == ""
-
-
-@pytest.mark.parametrize(
-    ("figures", "message"),
-    [
-        ({(1, 0): 70, (1, 1): 80, (2, 0): 75}, r"seed 2: found the splits fold0, wanted fold0, fold1 as seed 1 has"),
-        ({(1, 0): 70, (2, 1): 80}, r"seed 2: found the splits fold1, wanted fold0"),
-    ],
-)
-def test_seeds_with_other_folds_are_no_row(tmp_path, figures, message):
-    with pytest.raises(CmanError, match=message):
-        group_runs(folds(tmp_path, figures))
-
-
-def test_main_and_folds_are_no_row(tmp_path):
-    runs = [*folds(tmp_path, {(1, 0): 70}), read_run(make_run(tmp_path / "main"))]
+def test_seeds_with_other_folds_are_no_row(tmp_path):
+    cases = {
+        r"seed 2: found the splits fold0, wanted fold0, fold1 as seed 1": {(1, 0): 70, (1, 1): 80, (2, 0): 75},
+        r"seed 2: found the splits fold1, wanted fold0": {(1, 0): 70, (2, 1): 80},
+    }
+    for message, figures in cases.items():
+        with pytest.raises(CmanError, match=message):
+            group_runs(folds(tmp_path / message[-4:], figures))
+    one = folds(tmp_path, {(1, 0): 70}, division="by sentence")
     with pytest.raises(CmanError, match="found the splits fold0, main, wanted either main or folds"):
-        group_runs(runs)
-
-
-def test_runs_that_are_divided_otherwise_are_no_row(tmp_path):
-    one = folds(tmp_path / "one", {(1, 0): 70}, division="by sentence")
+        group_runs([*one, read_run(make_run(tmp_path, division="by sentence"))])
     with pytest.raises(CmanError, match="field division: found 'by abstract', wanted 'by sentence'"):
-        group_runs([*one, *folds(tmp_path / "two", {(1, 1): 70}, division="by abstract")])
+        group_runs([*one, *folds(tmp_path, {(1, 1): 70}, division="by abstract")])

@@ -3,6 +3,7 @@
 
 localrules:
     score,
+    card,
 
 
 rule predict:
@@ -37,11 +38,25 @@ rule score:
         code=code("evaluation/counts.py", "evaluation/scores.py", "corpora/document.py"),
     output:
         scores=f"{RUN}/scores.json",
-        card=f"{RUN}/model/README.md",
     log:
         "results/logs/score/{corpus}/{experiment}/{split}/seed{seed}.log",
     message:
         "score {wildcards.experiment}, seed {wildcards.seed}"
     shell:
         "cman score --gold {input.gold} --predictions {input.predictions} --output {output.scores}"
-        " --card $(dirname {output.scores}) --log {log}"
+        " --log {log}"
+
+
+rule card:
+    input:
+        scores=f"{RUN}/scores.json",
+        trained=TRAINED,
+        code=code("report/card.py", "report/frame.py", "report/results.py"),
+    output:
+        f"{RUN}/model/README.md",
+    log:
+        "results/logs/card/{corpus}/{experiment}/{split}/seed{seed}.log",
+    message:
+        "model card of {wildcards.experiment}, seed {wildcards.seed}"
+    shell:
+        "cman card $(dirname {input.scores}) --log {log}"

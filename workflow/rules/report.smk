@@ -21,14 +21,14 @@ FIGURES = {
 rule tables:
     input:
         runs=run_files(MEASURED),
+        gold=gold_documents(WITH_GOLD),
         published="config/published.yaml",
         decoding=DECODING,
         code=code(
             "config/experiments.py",
             "report/*.py",
             "report/*.j2",
-            "evaluation/scores.py",
-            "evaluation/counts.py",
+            "evaluation/*.py",
         ),
     output:
         tex=report(
@@ -55,11 +55,13 @@ rule figures:
     input:
         runs=run_files(WITH_GOLD),
         gold=gold_documents(WITH_GOLD),
+        published="config/published.yaml",
         code=code(
             "config/experiments.py",
             "report/*.py",
             "report/figures/*.py",
-            "report/*.mplstyle",
+            "style.py",
+            "cman.mplstyle",
             "evaluation/*.py",
         ),
     output:
@@ -80,7 +82,8 @@ rule figures:
     message:
         "figures"
     shell:
-        "cman figures {params.runs} --corpora results/corpora --output results/figures --log {log}"
+        "cman figures {params.runs} --corpora results/corpora --published {input.published}"
+        " --output results/figures --log {log}"
 
 
 rule appendix:

@@ -61,6 +61,8 @@ def gold_documents(runs, parts=("test",)):
 
 
 MEASURED = measured_runs()
+# Models have a card each; records keep no models.
+CARDS = [] if configuration.record else [f"{run}/model/README.md" for run in MEASURED]
 # Figures and appendix read gold documents: of records, those whose corpus is configured.
 WITH_GOLD = [run for run in MEASURED if corpus_and_split(run)[0] in PRESENT]
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import jinja2
 
+from cman import style
 from cman.errors import UsageError
 from cman.files import write_text
-from cman.report import style
 from cman.report.browser.data import page_data
 from cman.report.results import read_run
 

@@ -134,7 +134,9 @@ def points_of(frame: pd.DataFrame, experiment: str, groups: Sequence[str]) -> di
     )
     points = {}
     for (task, kind), members in rows.dropna(subset="value").groupby(["task", "type"]):
-        by_seed = {int(str(seed)): round(statistics.mean(values), 6) for seed, values in members.groupby("seed")["value"]}
+        by_seed = {
+            int(str(seed)): round(statistics.mean(values), 6) for seed, values in members.groupby("seed")["value"]
+        }
         runs: tuple[Run, ...] = tuple(members["run"])
         values = list(by_seed.values())
         sd = statistics.stdev(values) if len(values) > 1 else None
