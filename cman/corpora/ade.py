@@ -19,8 +19,8 @@ from cman.corpora.folds import Grouped
 from cman.corpora.formats import RawFile, public_files
 from cman.corpora.tokens import tokenise
 from cman.errors import CmanError
+from cman.fetch.archives import member_lines
 from cman.fetch.download import Remote
-from cman.fetch.zip import member_lines
 
 TITLE = "ADE"
 LICENCE = "no licence text; the README in its archive asks for a citation"
@@ -75,7 +75,7 @@ def read_ade(path: Path) -> list[Grouped]:
     """Read the corpus out of its archive.
 
     Raises:
-        CmanError: the archive is refused (see `cman.fetch.zip`), or the first malformed line, with its number,
+        CmanError: the archive is refused (see `cman.fetch.archives`), or the first malformed line, with its number,
             field, what was found and what was wanted.
     """
     return read_relations(member_lines(path, MEMBER), f"{path}: {MEMBER}")

@@ -1,4 +1,4 @@
-"""The only file of a .7z as a stream.
+"""One file of a .7z as a stream.
 
 py7zr hands out what it unpacks by calling a writer. A second thread lets it do so into a short queue, from which the
 stream reads: the queue's length bounds what is held, and a reader that stops early stops the thread.
@@ -7,7 +7,7 @@ stream reads: the queue's length bounds what is held, and a reader that stops ea
 import io
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from lzma import LZMAError
 from pathlib import Path
@@ -18,7 +18,6 @@ from py7zr.exceptions import AbsolutePathError, ArchiveError, PasswordRequired
 from py7zr.io import Py7zIO, WriterFactory
 
 from cman.errors import CmanError
-from cman.fetch.archives import only_file
 
 BLOCKS = 4  # unpacked blocks that wait to be read
 BLOCK = 1 << 20  # bytes of the longest
@@ -95,11 +94,14 @@ class _Writer(Py7zIO, WriterFactory):
 
 
 @contextmanager
-def opened_7z(path: Path) -> Iterator[tuple[BinaryIO, str]]:
-    """Yield a stream of the only file of a .7z, and its name.
+def opened_7z(path: Path, chosen: Callable[[Sequence[str]], str]) -> Iterator[tuple[BinaryIO, str]]:
+    """Yield a stream of one file of a .7z, and its name.
+
+    Args:
+        chosen: returns the wanted name out of those of all files.
 
     Raises:
-        CmanError: the file is no complete .7z, needs a password or holds none or several files; also while it is read.
+        CmanError: the file is no complete .7z or needs a password; also while it is read; and what `chosen` raises.
     """
     try:
         archive = py7zr.SevenZipFile(path)
@@ -108,7 +110,7 @@ def opened_7z(path: Path) -> Iterator[tuple[BinaryIO, str]]:
     with archive:
         if archive.needs_password():
             raise _refused(path, "it is encrypted")
-        name = only_file(path, [info.filename for info in archive.list() if not info.is_directory])
+        name = chosen([info.filename for info in archive.list() if not info.is_directory])
         pipe = _Pipe()
 
         def unpack() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packing import packed
 
 from cman.corpora.document import Document
 from cman.errors import CmanError
@@ -18,7 +19,6 @@ from cman.features.vectors import formats as vector_formats
 from cman.features.vectors.formats import Passed, binary_vectors
 from cman.features.vectors.words import are_current, coverage, read_corpus_vectors, read_vectors, write_corpus_vectors
 from cman.features.vocabulary import Vocabulary
-from tests.features.packing import packed
 
 VECTORS = {"Ada": [1.0, -2.5], "the": [0.25, 0.0], "café": [3.0, 4.0], "unused": [9.0, 9.0]}
 tokens = st.text(st.characters(exclude_categories=("Cs", "Z", "C")), min_size=1, max_size=8)
@@ -48,12 +48,17 @@ def write(path: Path, content: bytes, zipped: bool = False) -> Path:
     return Path(f"{path}.zip")
 
 
-@pytest.mark.parametrize("zipped", [False, True], ids=["plain", "zip"])
-@pytest.mark.parametrize("name", FORMATS)
-def test_wanted_words_are_read_in_the_order_of_the_file(name, zipped, tmp_path):
-    words, vectors = read_vectors(write(tmp_path / name, FORMATS[name], zipped), WANTED)
-    assert words == ["Ada", "the", "café"]
-    assert vectors.dtype == np.float32 and vectors.tolist() == [VECTORS[word] for word in words]
+@pytest.mark.parametrize("ending", ["", ".zip", ".gz", ".7z"])
+def test_wanted_words_are_read_in_the_order_of_the_file_whatever_it_is_packed_in(ending, tmp_path):
+    for name, content in FORMATS.items():
+        words, vectors = read_vectors(packed(tmp_path / f"{name}{ending}", name, content), WANTED)
+        assert words == ["Ada", "the", "café"]
+        assert vectors.dtype == np.float32 and vectors.tolist() == [VECTORS[word] for word in words]
+
+
+def test_the_name_inside_says_whether_vectors_are_binary(tmp_path):
+    for name in ("any.7z", "any.zip"):
+        assert read_vectors(packed(tmp_path / name, "v.bin", b"1 1\nAda " + bytes(4)), {"Ada"})[1].tolist() == [[0.0]]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packing import packed
 
-from tests.features.packing import packed
 from tests.features.tiny_elmo import OPTIONS, changed, write_elmo
 
 pytestmark = pytest.mark.slow

@@ -34,7 +34,7 @@ class Server(ThreadingHTTPServer):
         self.ranges: list[str | None] = []  # the Range header of each request
 
     @property
-    def source(self) -> Remote:
+    def remote(self) -> Remote:
         return Remote(NAME, digest(CONTENT), f"http://127.0.0.1:{self.server_port}/train.txt")
 
 
@@ -42,10 +42,10 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        place = len(self.server.ranges)
-        asked = self.headers.get("Range")
-        self.server.ranges.append(asked)
-        answer = self.server.plan[min(place, len(self.server.plan) - 1)]
+        number = len(self.server.ranges)
+        given = self.headers.get("Range")
+        self.server.ranges.append(given)
+        answer = self.server.plan[min(number, len(self.server.plan) - 1)]
         if answer.isdigit():
             self.send_error(int(answer))
         elif answer == "silence":
@@ -60,10 +60,10 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"%x\r\n" % len(CONTENT) + CONTENT[: len(CONTENT) // 2])
             self.close_connection = True
         else:
-            self._content(answer, asked)
+            self._content(answer, given)
 
-    def _content(self, answer: str, asked: str | None) -> None:
-        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and answer != "whole" else 0
+    def _content(self, answer: str, given: str | None) -> None:
+        start = int(given.removeprefix("bytes=").removesuffix("-")) if given and answer != "whole" else 0
         if start and start >= len(self.server.content):
             self.send_error(416)
             return
@@ -93,12 +93,12 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """No pause between attempts, no proxy between us and the local server; the pauses asked for are counted."""
-    asked: list[float] = []
+    """No pause between attempts, no proxy between us and the local server; their lengths are kept."""
+    pauses: list[float] = []
     monkeypatch.setattr(download, "PAUSE", 0.0)
-    monkeypatch.setattr(download.time, "sleep", asked.append)
+    monkeypatch.setattr(download.time, "sleep", pauses.append)
     monkeypatch.setenv("no_proxy", "*")
-    return asked
+    return pauses
 
 
 @pytest.fixture
@@ -117,9 +117,9 @@ def left_beside(target: Path) -> list[str]:
     return sorted(path.name for path in target.parent.iterdir()) if target.parent.exists() else []
 
 
-def refused(source: Remote, target: Path, given: Path | None = None, mirror: Path | None = None) -> str:
+def refused(remote: Remote, target: Path, given: Path | None = None, mirror: Path | None = None) -> str:
     with pytest.raises(CmanError) as caught:
-        fetch(source, target, given, mirror)
+        fetch(remote, target, given, mirror)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -128,50 +128,29 @@ def refused(source: Remote, target: Path, given: Path | None = None, mirror: Pat
 # ---- which copy is taken
 
 
-def test_a_given_path_is_taken_before_the_mirror_and_the_address(server, tmp_path, target):
-    given = copy_at(tmp_path / "mine.txt")
-    copy_at(tmp_path / "mirror" / NAME, OTHER)
-    fetch(server.source, target, given, tmp_path / "mirror")
-    assert target.read_bytes() == CONTENT
-    assert server.ranges == []
+def test_a_given_path_is_taken_before_the_mirror_and_the_mirror_before_the_address(server, tmp_path, target):
+    given, mirror = copy_at(tmp_path / "mine.txt"), tmp_path / "mirror"
+    copy_at(mirror / NAME, OTHER)
+    fetch(server.remote, target, given, mirror)
+    assert target.read_bytes() == given.read_bytes() == CONTENT
+    assert not target.is_symlink() and target.stat().st_ino != given.stat().st_ino, "the target is a file of its own"
+    copy_at(mirror / NAME)
+    fetch(server.remote, target, None, mirror)
+    assert server.ranges == [] and left_beside(target) == ["train.txt"]
+    (mirror / NAME).unlink()
+    fetch(server.remote, target, None, mirror)
+    assert server.ranges == [None] and target.read_bytes() == CONTENT
 
 
-def test_the_mirror_is_taken_before_the_address(server, tmp_path, target):
+def test_a_given_path_or_a_mirror_that_is_not_there_is_refused_and_nothing_else_is_tried(server, tmp_path, target):
     copy_at(tmp_path / "mirror" / NAME)
-    fetch(server.source, target, None, tmp_path / "mirror")
-    assert target.read_bytes() == CONTENT
-    assert server.ranges == []
-    assert left_beside(target) == ["train.txt"]
-
-
-def test_the_address_is_asked_when_the_mirror_lacks_the_file(server, tmp_path, target):
-    (tmp_path / "mirror").mkdir()
-    fetch(server.source, target, None, tmp_path / "mirror")
-    assert target.read_bytes() == CONTENT
-    assert server.ranges == [None]
-
-
-def test_a_copy_stays_where_it_was_and_the_target_is_a_file_of_its_own(server, tmp_path, target):
-    given = copy_at(tmp_path / "mine.txt")
-    fetch(server.source, target, given, None)
-    assert given.read_bytes() == CONTENT
-    assert not target.is_symlink()
-    assert target.stat().st_ino != given.stat().st_ino
-
-
-def test_a_given_path_without_a_file_is_refused_by_its_name_and_nothing_else_is_tried(server, tmp_path, target):
-    copy_at(tmp_path / "mirror" / NAME)
-    with pytest.raises(UsageError, match=r"conll04/bekou/train\.txt.*nowhere\.txt"):
-        fetch(server.source, target, tmp_path / "nowhere.txt", tmp_path / "mirror")
-    assert server.ranges == []
-    assert not target.exists()
-
-
-def test_a_mirror_that_is_no_folder_is_refused_by_its_name(server, tmp_path, target):
-    with pytest.raises(UsageError, match=r"mirror: found no folder .*nowhere"):
-        fetch(server.source, target, None, tmp_path / "nowhere")
-    assert server.ranges == []
-    assert not target.exists()
+    for given, mirror, message in (
+        (tmp_path / "nowhere.txt", tmp_path / "mirror", r"conll04/bekou/train\.txt.*nowhere\.txt"),
+        (None, tmp_path / "nowhere", r"mirror: found no folder .*nowhere"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            fetch(server.remote, target, given, mirror)
+        assert server.ranges == [] and not target.exists()
 
 
 # ---- a wrong copy
@@ -183,40 +162,34 @@ def test_a_wrong_hash_is_reported_with_both_hashes_and_leaves_nothing(server, tm
     given = copy_at(tmp_path / "mine.txt", OTHER) if origin == "given" else None
     mirror = tmp_path / "mirror" if origin == "mirror" else None
     server.content = OTHER
-    message = refused(server.source, target, given, mirror)
+    message = refused(server.remote, target, given, mirror)
     assert digest(CONTENT) in message
     assert digest(OTHER) in message
-    assert {"given": str(given), "mirror": str(mirror), "address": server.source.address}[origin] in message
+    assert {"given": str(given), "mirror": str(mirror), "address": server.remote.address}[origin] in message
     assert left_beside(target) == []
 
 
 def test_a_wrong_mirror_copy_does_not_fall_back_to_the_address_and_is_not_deleted(server, tmp_path, target):
-    copy = copy_at(tmp_path / "mirror" / NAME, OTHER)
-    refused(server.source, target, None, tmp_path / "mirror")
-    assert server.ranges == []
-    assert copy.read_bytes() == OTHER
-
-
-@pytest.mark.parametrize("wrong", [b"", CONTENT[:-1], CONTENT + b"\n"])
-def test_a_copy_that_is_empty_or_differs_by_one_byte_is_refused(server, tmp_path, target, wrong):
-    refused(server.source, target, copy_at(tmp_path / "mine.txt", wrong), None)
-    assert left_beside(target) == []
+    for wrong in (OTHER, b"", CONTENT[:-1], CONTENT + b"\n"):
+        copy = copy_at(tmp_path / "mirror" / NAME, wrong)
+        refused(server.remote, target, None, tmp_path / "mirror")
+        assert server.ranges == [] and copy.read_bytes() == wrong and left_beside(target) == []
 
 
 def test_wrong_bytes_are_asked_for_once_and_the_next_call_begins_anew(server, target):
     server.content = OTHER
-    refused(server.source, target)
+    refused(server.remote, target)
     server.content = CONTENT
-    fetch(server.source, target, None, None)
+    fetch(server.remote, target, None, None)
     assert target.read_bytes() == CONTENT
     assert server.ranges == [None, None]
 
 
 def test_a_file_that_stood_under_the_targets_name_survives_a_failure(server, tmp_path, target):
     copy_at(target, b"from an earlier run")
-    refused(server.source, target, copy_at(tmp_path / "mine.txt", OTHER), None)
+    refused(server.remote, target, copy_at(tmp_path / "mine.txt", OTHER), None)
     server.plan = ["404"]
-    refused(server.source, target)
+    refused(server.remote, target)
     assert target.read_bytes() == b"from an earlier run"
     assert left_beside(target) == ["train.txt"]
 
@@ -224,36 +197,21 @@ def test_a_file_that_stood_under_the_targets_name_survives_a_failure(server, tmp
 # ---- downloads
 
 
-def test_a_download_appears_whole_in_a_folder_that_did_not_exist(server, target):
-    fetch(server.source, target, None, None)
-    assert target.read_bytes() == CONTENT
-    assert server.ranges == [None]
-    assert left_beside(target) == ["train.txt"]
-
-
-def test_an_interrupted_download_continues_where_it_stopped(server, target):
-    server.plan = ["cut", "ranges"]
-    fetch(server.source, target, None, None)
-    assert server.ranges == [None, f"bytes={len(CONTENT) // 2}-"]
-    assert target.read_bytes() == CONTENT
-    assert left_beside(target) == ["train.txt"]
-
-
-def test_a_download_interrupted_again_and_again_still_ends_with_the_same_bytes(server, target):
+def test_an_interrupted_download_continues_where_it_stopped_and_appears_whole(server, target):
     server.plan = ["cut", "cut", "cut", "ranges"]
-    fetch(server.source, target, None, None)
+    fetch(server.remote, target, None, None)
     half, quarter, eighth = (len(CONTENT) // part for part in (2, 4, 8))
     starts = [half, half + quarter, half + quarter + eighth]
     assert server.ranges == [None, *(f"bytes={start}-" for start in starts)]
-    assert target.read_bytes() == CONTENT
+    assert target.read_bytes() == CONTENT and left_beside(target) == ["train.txt"]
 
 
 def test_the_next_call_continues_what_an_earlier_one_left(server, target, monkeypatch):
     monkeypatch.setattr(download, "ATTEMPTS", 1)
     server.plan = ["cut", "ranges"]
-    refused(server.source, target)
+    refused(server.remote, target)
     assert not target.exists()
-    fetch(server.source, target, None, None)
+    fetch(server.remote, target, None, None)
     assert server.ranges == [None, f"bytes={len(CONTENT) // 2}-"]
     assert target.read_bytes() == CONTENT
     assert left_beside(target) == ["train.txt"]
@@ -261,7 +219,7 @@ def test_the_next_call_continues_what_an_earlier_one_left(server, target, monkey
 
 def test_a_server_that_ignores_ranges_gives_the_same_bytes(server, target):
     server.plan = ["cut", "whole"]
-    fetch(server.source, target, None, None)
+    fetch(server.remote, target, None, None)
     assert server.ranges[1] is not None
     assert target.read_bytes() == CONTENT
 
@@ -270,56 +228,57 @@ def test_a_part_that_is_already_whole_is_kept_when_the_server_has_no_more(server
     # As after a process that was killed between the last byte and the renaming.
     monkeypatch.setattr(download, "ATTEMPTS", 1)
     server.plan = ["cut", "416"]
-    refused(server.source, target)
+    refused(server.remote, target)
     (part,) = target.parent.iterdir()
     part.write_bytes(CONTENT)
-    fetch(server.source, target, None, None)
+    fetch(server.remote, target, None, None)
     assert target.read_bytes() == CONTENT
     assert left_beside(target) == ["train.txt"]
 
 
-@pytest.mark.parametrize("stale", [OTHER[:1000], CONTENT + OTHER])
-def test_a_part_with_other_bytes_is_deleted_so_that_the_next_call_succeeds(server, target, stale, monkeypatch):
+def test_a_part_with_other_bytes_is_deleted_so_that_the_next_call_succeeds(server, target, monkeypatch):
     monkeypatch.setattr(download, "ATTEMPTS", 1)
-    server.plan = ["cut", "ranges"]
-    refused(server.source, target)
-    (part,) = target.parent.iterdir()
-    part.write_bytes(stale)
-    refused(server.source, target)
-    assert left_beside(target) == []
-    fetch(server.source, target, None, None)
-    assert target.read_bytes() == CONTENT
+    for stale in (OTHER[:1000], CONTENT + OTHER):
+        server.plan, server.ranges = ["cut", "ranges"], []
+        refused(server.remote, target)
+        (part,) = target.parent.iterdir()
+        part.write_bytes(stale)
+        refused(server.remote, target)
+        assert left_beside(target) == []
+        fetch(server.remote, target, None, None)
+        assert target.read_bytes() == CONTENT
+        target.unlink()
 
 
 def test_a_busy_server_is_asked_again_after_growing_pauses(server, target, pauses, monkeypatch):
     monkeypatch.setattr(download, "PAUSE", 1.0)
     server.plan = ["503", "503", "ranges"]
-    fetch(server.source, target, None, None)
+    fetch(server.remote, target, None, None)
     assert len(server.ranges) == 3
     assert pauses == [1.0, 2.0]
     assert target.read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("answer", ["silence", "noise", "cut chunks"])
-def test_an_answer_that_breaks_off_is_asked_for_again(server, target, answer):
-    server.plan = [answer, "ranges"]
-    fetch(server.source, target, None, None)
-    assert len(server.ranges) == 2
-    assert target.read_bytes() == CONTENT
+def test_an_answer_that_breaks_off_is_asked_for_again(server, target):
+    for answer in ("silence", "noise", "cut chunks"):
+        server.plan, server.ranges = [answer, "ranges"], []
+        fetch(server.remote, target, None, None)
+        assert len(server.ranges) == 2 and target.read_bytes() == CONTENT
+        target.unlink()
 
 
-@pytest.mark.parametrize("answer", ["503", "416", "silence", "noise", "cut chunks"])
-def test_a_server_that_never_works_is_given_up_after_the_last_attempt(server, target, answer):
-    server.plan = [answer]
-    message = refused(server.source, target)
-    assert len(server.ranges) == ATTEMPTS
-    assert server.source.address in message
-    assert not target.exists()
+def test_a_server_that_never_works_is_given_up_after_the_last_attempt(server, target):
+    for answer in ("503", "416", "silence", "noise", "cut chunks"):
+        server.plan, server.ranges = [answer], []
+        assert server.remote.address in refused(server.remote, target)
+        assert len(server.ranges) == ATTEMPTS and not target.exists()
+        for part in target.parent.iterdir():
+            part.unlink()
 
 
 def test_a_file_that_is_not_there_is_asked_for_once(server, target, pauses):
     server.plan = ["404"]
-    message = refused(server.source, target)
+    message = refused(server.remote, target)
     assert len(server.ranges) == 1
     assert pauses == []
     assert "Not Found" in message
