@@ -1,63 +1,11 @@
 """What a wrong use and a failure look like: the exit status, and one sentence that names the place."""
 
-import json
-import re
 from pathlib import Path
-from typing import Any
 
-import pytest
-from typer.testing import CliRunner
+from command_line import MINE, SAMPLE, cman, configuration, empty_folder, predicted, sentence  # noqa: F401
 
-from cman.cli.app import app
-from cman.corpora.document import Document, write_documents
-
-SAMPLE = {"format": "conll04-sample", "sentences": {"train": 12, "dev": 3, "test": 3}}
-MINE = {"format": "jsonl", "paths": {"train": "train.jsonl", "dev": "dev.jsonl", "test": "test.jsonl"}}
-
-
-class Result:
-    """What a call printed, and how it ended."""
-
-    def __init__(self, status: int, out: str, error: str) -> None:
-        self.status, self.out, self.error = status, out, error
-
-
-def cman(*arguments: object, given: str | bytes | None = None) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=given)
-    return Result(result.exit_code, plain(result.stdout), plain(result.stderr))
-
-
-def plain(text: str) -> str:
-    """Without colours, which some environments force."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
-
-
-def sentence(result: Result, status: int) -> str:
-    """The one line that an error is."""
-    assert result.status == status, result.error
-    assert result.out == ""
-    lines = result.error.splitlines()
-    assert len(lines) == 1, result.error
-    assert lines[0].startswith("error: ")
-    return lines[0]
-
-
-@pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CMAN_MIRROR", raising=False)
-    monkeypatch.setenv("COLUMNS", "100")
-
-
-def configuration(path: Path = Path("configuration.json"), **changes: Any) -> Path:
-    path.write_text(json.dumps({"corpora": {"s": SAMPLE, "mine": MINE}, **changes}))
-    return path
-
-
-def predicted() -> tuple[Path, Path]:
-    for name in ("gold.jsonl", "predicted.jsonl"):
-        write_documents(Path(name), [Document("1", ("Ada", "sleeps"))])
-    return Path("gold.jsonl"), Path("predicted.jsonl")
+CONFIGURATION = ["--config", "configuration.json"]
+CMAN = [*CONFIGURATION, "--corpus", "s", "--experiment", "cman"]
 
 
 # ---- wrong use: exit status 2
@@ -81,11 +29,15 @@ WRONG_KEYS = {
 }
 
 
-@pytest.mark.parametrize(("changes", "named"), WRONG_KEYS.values(), ids=WRONG_KEYS)
-def test_an_unknown_key_is_named_with_its_path(changes, named):
-    message = sentence(cman("config", "--config", configuration(**changes), "--corpus", "s"), 2)
-    assert "configuration.json" in message
-    assert named in message
+def refusal(changes: dict) -> str:
+    """The sentence that refuses a configuration."""
+    return sentence(cman("config", "--config", configuration(**changes), "--corpus", "s"), 2)
+
+
+def test_an_unknown_key_is_named_with_its_path():
+    for changes, named in WRONG_KEYS.values():
+        message = refusal(changes)
+        assert "configuration.json" in message and named in message
 
 
 WRONG_VALUES = {
@@ -115,145 +67,96 @@ WRONG_VALUES = {
 }
 
 
-@pytest.mark.parametrize(("changes", "named"), WRONG_VALUES.values(), ids=WRONG_VALUES)
-def test_a_value_that_does_not_fit_is_named_with_its_key(changes, named):
-    changes = {"experiments": ["cman"], **changes}
-    assert named in sentence(cman("config", "--config", configuration(**changes), "--corpus", "s"), 2)
+def test_a_value_that_does_not_fit_is_named_with_its_key():
+    for changes, named in WRONG_VALUES.values():
+        assert named in refusal({"experiments": ["cman"], **changes})
 
 
-@pytest.mark.parametrize("verb", ["config", "fetch", "prepare", "embed"])
-def test_an_unknown_corpus_is_named_with_those_that_there_are(verb):
-    message = sentence(cman(verb, "--config", configuration(), "--corpus", "conll03"), 2)
-    assert "'conll03'" in message
-    assert "mine, s" in message
+WRONG_USE = [  # what is typed, what the sentence says of it
+    *(([verb, *CONFIGURATION, "--corpus", "conll03"], ["'conll03'", "mine, s"])
+      for verb in ("config", "fetch", "prepare", "embed")),
+    *(([verb, *CONFIGURATION, "--corpus", "s", "--experiment", "camn"], ["'camn'", "the nearest cman"])
+      for verb in ("config", "train")),
+    (["train", *CONFIGURATION, "--corpus", "s"], ["--experiment: found none"]),
+    (["train", *CMAN, "--device", "tpu"], ["'tpu'", "auto, cpu or cuda"]),
+    (["fetch", *CONFIGURATION], ["--corpus, --features: wanted exactly one"]),
+    (["fetch", *CONFIGURATION, "--corpus", "s", "--features", "minilm"], ["--corpus, --features: wanted exactly one"]),
+    (["fetch", *CONFIGURATION, "--features", "elmo"], ["'elmo'", "minilm"]),
+    (["fetch", *CONFIGURATION, "--corpus", "s", "--file", "trian.txt"], ["'trian.txt'", "train.txt"]),
+    (["embed", *CONFIGURATION, "--corpus", "s", "--name", "elmo"], ["'elmo'", "minilm"]),
+    (["config", *CONFIGURATION, "--corpus", "s", "--settings"], ["--experiment"]),
+]  # fmt: skip
 
 
-def test_an_unknown_experiment_is_named_with_those_that_there_are():
-    call = ("--config", configuration(), "--corpus", "s", "--experiment", "camn")
-    for verb in ("config", "train"):
-        message = sentence(cman(verb, *call), 2)
-        assert "'camn'" in message
-        assert "the nearest cman" in message
+def test_what_the_configuration_does_not_have_is_named_with_what_it_has():
+    configuration()
+    for arguments, named in WRONG_USE:
+        message = sentence(cman(*arguments), 2)
+        assert [part for part in named if part not in message] == [], message
+    message = refusal({"experiments": ["camn"]})
+    assert "configuration.json" in message and "'camn'" in message
 
 
-def test_an_unknown_experiment_within_the_configuration_is_named_with_the_file():
-    message = sentence(cman("config", "--config", configuration(experiments=["camn"]), "--corpus", "s"), 2)
-    assert "configuration.json" in message
-    assert "'camn'" in message
+WRONG_OPTIONS = [
+    (["config", "--corpus", "s"], "--config"),
+    (["prepare", *CONFIGURATION], "--corpus"),
+    (["train", *CONFIGURATION], "--corpus"),
+    (["predict", "--model", "m", "--input", "i"], "--output"),
+    (["score", "--gold", "g"], "--predictions"),
+    (["tables"], "runs"),
+    (["score", "--gold", "g", "--predictions", "p", "--frobnicate"], "--frobnicate"),
+    (["train", *CMAN, "--seed", "one"], "--seed"),
+    (["train", *CMAN, "--seed", "-1"], "--seed"),
+    (["train", *CMAN, "--threads", "0"], "--threads"),
+    (["trian"], "trian"),
+]
 
 
-def test_a_training_without_any_experiment_is_refused():
-    message = sentence(cman("train", "--config", configuration(experiments=[]), "--corpus", "s"), 2)
-    assert "--experiment: found none" in message
-
-
-@pytest.mark.parametrize("choice", [(), ("--corpus", "s", "--features", "minilm")], ids=["neither", "both"])
-def test_fetch_wants_either_a_corpus_or_features(choice):
-    assert "--corpus, --features: wanted exactly one" in sentence(
-        cman("fetch", "--config", configuration(), *choice), 2
-    )
-
-
-def test_features_that_do_not_exist_cannot_be_fetched():
-    message = sentence(cman("fetch", "--config", configuration(), "--features", "elmo"), 2)
-    assert "'elmo'" in message and "minilm" in message
-
-
-def test_an_unknown_encoder_is_named_with_those_that_there_are():
-    message = sentence(cman("embed", "--config", configuration(), "--corpus", "s", "--name", "elmo"), 2)
-    assert "'elmo'" in message
-    assert "minilm" in message
-
-
-def test_a_device_that_does_not_exist_is_refused():
-    call = ("--config", configuration(), "--corpus", "s", "--experiment", "cman", "--device", "tpu")
-    message = sentence(cman("train", *call), 2)
-    assert "'tpu'" in message
-    assert "auto, cpu or cuda" in message
-
-
-def test_a_raw_file_that_the_corpus_does_not_have_is_refused():
-    message = sentence(cman("fetch", "--config", configuration(), "--corpus", "s", "--file", "trian.txt"), 2)
-    assert "'trian.txt'" in message
-    assert "train.txt" in message
-
-
-def test_settings_without_an_experiment_are_refused():
-    assert "--experiment" in sentence(cman("config", "--config", configuration(), "--corpus", "s", "--settings"), 2)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        (["config", "--corpus", "s"], "--config"),
-        (["prepare", "--config", "configuration.json"], "--corpus"),
-        (["train", "--config", "configuration.json"], "--corpus"),
-        (["predict", "--model", "m", "--input", "i"], "--output"),
-        (["score", "--gold", "g"], "--predictions"),
-        (["tables"], "runs"),
-        (["score", "--gold", "g", "--predictions", "p", "--frobnicate"], "--frobnicate"),
-        (["train", "--config", "c", "--corpus", "s", "--experiment", "cman", "--seed", "one"], "--seed"),
-        (["train", "--config", "c", "--corpus", "s", "--experiment", "cman", "--seed", "-1"], "--seed"),
-        (["train", "--config", "c", "--corpus", "s", "--experiment", "cman", "--threads", "0"], "--threads"),
-        (["trian"], "trian"),
-    ],
-)
-def test_options_that_are_missing_unknown_or_out_of_range_are_wrong_use(arguments, named):
-    result = cman(*arguments)
-    assert result.status == 2
-    assert named.lower() in result.error.lower()
-    assert "Traceback" not in result.error
+def test_options_that_are_missing_unknown_or_out_of_range_are_wrong_use():
+    for arguments, named in WRONG_OPTIONS:
+        result = cman(*arguments)
+        assert result.status == 2 and named in result.error.lower() and "Traceback" not in result.error
 
 
 # ---- failures: exit status 1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        (["config", "--config", "nothing.yaml", "--corpus", "s"], "nothing.yaml"),
-        (["prepare", "--config", "configuration.json", "--corpus", "s"], "results/raw/s/train.txt"),
-        (["prepare", "--config", "configuration.json", "--corpus", "mine"], "train.jsonl"),
-        (["embed", "--config", "configuration.json", "--corpus", "s"], "results/corpora/s/main/train.jsonl"),
-        (["score", "--gold", "gold.jsonl", "--predictions", "nothing.jsonl"], "nothing.jsonl"),
-        (["score", "--gold", "nothing.jsonl", "--predictions", "predicted.jsonl"], "nothing.jsonl"),
-        (["tables", "nothing"], "nothing"),
-        (["record", "nothing"], "nothing"),
-    ],
-)
-def test_a_missing_file_is_named(arguments, named):
+MISSING = [
+    (["config", "--config", "nothing.yaml", "--corpus", "s"], "nothing.yaml"),
+    (["prepare", *CONFIGURATION, "--corpus", "s"], "results/raw/s/train.txt"),
+    (["prepare", *CONFIGURATION, "--corpus", "mine"], "train.jsonl"),
+    (["embed", *CONFIGURATION, "--corpus", "s"], "results/corpora/s/main/train.jsonl"),
+    (["train", *CMAN[:-1], "cman-static", "--device", "cpu"], "results/corpora/s/main/train.jsonl"),
+    (["predict", "--model", "nothing", "--input", "gold.jsonl", "--output", "out.jsonl"], "nothing/config.json"),
+    (["score", "--gold", "gold.jsonl", "--predictions", "nothing.jsonl"], "nothing.jsonl"),
+    (["score", "--gold", "nothing.jsonl", "--predictions", "predicted.jsonl"], "nothing.jsonl"),
+    (["tables", "nothing"], "nothing"),
+    (["record", "nothing"], "nothing"),
+]
+
+
+def test_a_missing_file_is_named():
     configuration()
     predicted()
-    assert named in sentence(cman(*arguments), 1)
+    for arguments, named in MISSING:
+        assert named in sentence(cman(*arguments), 1)
 
 
-def test_a_training_and_a_prediction_name_the_file_that_is_missing():
-    call = ("--config", configuration(), "--corpus", "s", "--experiment", "cman-static", "--device", "cpu")
-    assert "results/corpora/s/main/train.jsonl" in sentence(cman("train", *call), 1)
-    predicted()
-    message = sentence(cman("predict", "--model", "nothing", "--input", "gold.jsonl", "--output", "out.jsonl"), 1)
-    assert "nothing/config.json" in message
+LONG = '{"id": "2", "tokens": ["a"], "entities": [{"type": "T", "start": 0, "end": 2}], "relations": []}'
+MALFORMED = [
+    ("{", ["line 2", "invalid JSON"]),
+    ('{"id": "2", "tokens": ["a"], "entities": []}', ["line 2", "'relations' is missing"]),
+    (LONG, ["line 2", "entities[0].end"]),
+    ('{"id": "1", "tokens": ["a"], "entities": [], "relations": []}', ["line 2", "id", "line 1"]),
+]
 
 
-@pytest.mark.parametrize(
-    ("line", "wanted"),
-    [
-        ("{", ["line 2", "invalid JSON"]),
-        ('{"id": "2", "tokens": ["a"], "entities": []}', ["line 2", "'relations' is missing"]),
-        (
-            '{"id": "2", "tokens": ["a"], "entities": [{"type": "T", "start": 0, "end": 2}], "relations": []}',
-            ["line 2", "entities[0].end"],
-        ),
-        ('{"id": "1", "tokens": ["a"], "entities": [], "relations": []}', ["line 2", "id", "line 1"]),
-    ],
-)
-def test_a_malformed_document_is_named_with_file_line_and_field(line, wanted):
+def test_a_malformed_document_is_named_with_file_line_and_field():
     gold, _ = predicted()
-    bad = Path("bad.jsonl")
-    bad.write_text(gold.read_text() + line + "\n")
-    message = sentence(cman("score", "--gold", gold, "--predictions", bad), 1)
-    for part in ["bad.jsonl", *wanted]:
-        assert part in message
+    for line, expected in MALFORMED:
+        Path("bad.jsonl").write_text(gold.read_text() + line + "\n")
+        message = sentence(cman("score", "--gold", gold, "--predictions", "bad.jsonl"), 1)
+        assert [part for part in ["bad.jsonl", *expected] if part not in message] == [], message
 
 
 def test_a_malformed_raw_file_is_named_with_its_line():
@@ -264,38 +167,26 @@ def test_a_malformed_raw_file_is_named_with_its_line():
     assert "train.txt: line 2: field tag" in sentence(cman("prepare", "--config", configuration(), "--corpus", "s"), 1)
 
 
-@pytest.mark.parametrize(
-    ("content", "wanted"),
-    [
-        ("seeds: [1\nexperiments: [cman]\n", ["line 2", "invalid YAML"]),
-        ("seeds: [2001-13-45]\n", ["bad.yaml"]),  # read as a date, which it is not
-        ("", ["bad.yaml", "no keys"]),
-        ("- a\n- b\n", ["bad.yaml", "no keys"]),
-        ("corpora: \0\n", ["bad.yaml"]),
-    ],
-)
-def test_a_configuration_that_is_no_yaml_is_named(content, wanted):
-    Path("bad.yaml").write_text(content)
-    message = sentence(cman("config", "--config", "bad.yaml", "--corpus", "s"), 2)
-    for part in wanted:
-        assert part in message
+NO_CONFIGURATION = [
+    ("seeds: [1\nexperiments: [cman]\n", ["line 2", "invalid YAML"]),
+    ("seeds: [2001-13-45]\n", []),  # read as a date, which it is not
+    ("", ["no keys"]),
+    ("- a\n- b\n", ["no keys"]),
+    ("corpora: \0\n", []),
+]
 
 
-@pytest.mark.parametrize("output", [".", "configuration.json/out.json"])
-def test_an_output_that_cannot_be_written_is_named(output):
-    Path("configuration.json").write_text("{}")
-    call = ("--config", configuration(), "--corpus", "s", "--output", output)
-    assert output.split("/")[0] in sentence(cman("config", *call), 1)
+def test_a_configuration_that_is_none_is_named():
+    for content, expected in NO_CONFIGURATION:
+        Path("bad.yaml").write_text(content)
+        message = sentence(cman("config", "--config", "bad.yaml", "--corpus", "s"), 2)
+        assert [part for part in ["bad.yaml", *expected] if part not in message] == [], message
+    for given in ("", "{", "[1, 2]", '{"corpora": {}, "foo": 1}', b"\xff{}"):
+        assert "standard input" in sentence(cman("config", "--config", "-", "--corpus", "s", given=given), 2)
 
 
-@pytest.mark.parametrize("log", [".", "configuration.json/run.log"])
-def test_a_log_that_cannot_be_written_is_named(log):
-    call = ("--config", configuration(), "--corpus", "s", "--log", log)
-    said = sentence(cman("config", *call), 1)
-    assert any(str(name) in said for name in ("configuration.json", Path(log).resolve()))
-
-
-@pytest.mark.parametrize("given", ["", "{", "[1, 2]", '{"corpora": {}, "foo": 1}', b"\xff{}"])
-def test_wrong_standard_input_is_named_as_such(given):
-    message = sentence(cman("config", "--config", "-", "--corpus", "s", given=given), 2)
-    assert "standard input" in message
+def test_an_output_or_a_log_that_cannot_be_written_is_named():
+    for option in ("--output", "--log"):
+        for path in (".", "configuration.json/file"):
+            said = sentence(cman("config", "--config", configuration(), "--corpus", "s", option, path), 1)
+            assert any(str(name) in said for name in ("configuration.json", path, Path(path).resolve()))
