@@ -31,47 +31,41 @@ def refused(pattern: str, **keys: Any) -> None:
 # ---- unknown keys and names
 
 
-@pytest.mark.parametrize(
-    ("keys", "path"),
-    [
-        ({"corpra": 1}, "corpra"),
-        ({"corpora": {"s": {"format": "conll04-sample", "sede": 1}}}, "corpora.s.sede"),
-        ({"corpora": {"s": {"format": "conll04-sample", "sentences": {"trian": 4}}}}, "corpora.s.sentences.trian"),
-        ({"corpora": {"j": {"format": "jsonl", "paths": {"train": "a", "dev": "b", "test": "c", "x": "d"}}}},
-         "corpora.j.paths.x"),
-        ({"encoders": {"minilm": {"pakage": "x"}}}, "encoders.minilm.pakage"),
-        ({"vectors": {"v": {"path": "a", "dim": 3}}}, "vectors.v.dim"),
-        ({"variants": {"v": {"base": "cman", "title": "V", "changes": {}, "x": 1}}}, "variants.v.x"),
-    ],
-)  # fmt: skip
-def test_an_unknown_key_is_named_with_its_full_path(keys, path):
-    refused(f"^c.yaml: unknown key '{re.escape(path)}'$", **keys)
+PATHS = {"train": "a", "dev": "b", "test": "c"}
+UNKNOWN_KEYS = {
+    "corpra": {"corpra": 1},
+    "corpora.s.sede": {"corpora": {"s": {"format": "conll04-sample", "sede": 1}}},
+    "corpora.s.sentences.trian": {"corpora": {"s": {"format": "conll04-sample", "sentences": {"trian": 4}}}},
+    "corpora.j.paths.x": {"corpora": {"j": {"format": "jsonl", "paths": {**PATHS, "x": "d"}}}},
+    "encoders.minilm.pakage": {"encoders": {"minilm": {"pakage": "x"}}},
+    "vectors.v.dim": {"vectors": {"v": {"path": "a", "dim": 3}}},
+    "variants.v.x": {"variants": {"v": {"base": "cman", "title": "V", "changes": {}, "x": 1}}},
+}
 
 
-@pytest.mark.parametrize(
-    ("keys", "where"),
-    [
-        ({"settings": {"crf.potentail": "linear"}}, "settings: found 'crf.potentail'.*crf.potential"),
-        ({"settings": {"crf": {"potentail": "linear"}}}, "settings: found 'crf.potentail'.*crf.potential"),
-        ({"settings": {"crf.boundary.x": True}}, "settings: found 'crf.boundary.x'"),
-        ({"settings": {"architecture.x": 1}}, "settings: found 'architecture.x'"),
-        ({"settings": {"nothing": 1}}, "settings: found 'nothing'"),
-        ({"corpora": {"s": {"format": "conll04-sample", "settings": {"rel.hiden": 1}}}},
-         "corpora.s.settings: found 'rel.hiden'.*rel.hidden"),
-        ({"experiments": ["v"], "variants": {"v": {"base": "cman", "title": "V", "changes": {"bsa.unit": 3}}}},
-         "experiment v: found 'bsa.unit'.*bsa.units"),
-    ],
-)  # fmt: skip
-def test_an_unknown_setting_is_named_with_its_layer_and_its_nearest_neighbours(keys, where):
-    refused(f"unknown key in {where}", **keys)
+def test_an_unknown_key_is_named_with_its_full_path():
+    for path, keys in UNKNOWN_KEYS.items():
+        refused(f"^c.yaml: unknown key '{re.escape(path)}'$", **keys)
 
 
-def test_an_unknown_setting_is_refused_even_when_no_experiment_is_listed():
-    refused("nothing", experiments=[], settings={"nothing": 1})
+VARIANT = {"v": {"base": "cman", "title": "V", "changes": {"bsa.unit": 3}}}
+UNKNOWN_SETTINGS = {
+    "settings: found 'crf.potentail'.*crf.potential": {"settings": {"crf.potentail": "linear"}},
+    "settings: found 'crf.boundery'.*crf.boundary": {"settings": {"crf": {"boundery": True}}},
+    "settings: found 'crf.boundary.x'": {"settings": {"crf.boundary.x": True}},
+    "settings: found 'architecture.x'": {"settings": {"architecture.x": 1}},
+    "settings: found 'nothing'": {"settings": {"nothing": 1}, "experiments": []},  # though nothing is run
+    "corpora.s.settings: found 'rel.hiden'.*rel.hidden": {
+        "corpora": {"s": {"format": "conll04-sample", "settings": {"rel.hiden": 1}}}
+    },
+    "experiment v: found 'bsa.unit'.*bsa.units": {"experiments": ["v"], "variants": VARIANT},
+    "experiment v: found 'bsa.unit'": {"variants": VARIANT},  # though the variant is not run
+}
 
 
-def test_an_unknown_setting_of_a_variant_is_refused_even_when_the_variant_is_not_listed():
-    refused("bsa.unit", variants={"v": {"base": "cman", "title": "V", "changes": {"bsa.unit": 3}}})
+def test_an_unknown_setting_is_named_with_its_layer_and_its_nearest_neighbours():
+    for where, keys in UNKNOWN_SETTINGS.items():
+        refused(f"unknown key in {where}", **keys)
 
 
 def test_an_unknown_experiment_is_refused_with_the_known_ones():
@@ -97,60 +91,48 @@ def test_unknown_encoders_and_vectors_are_refused_where_they_are_used():
 # ---- values
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("rel.threshold", 0), ("rel.threshold", 1), ("dropout.inputs", 1.0), ("dropout.inputs", -0.1),
-        ("lstm.hidden", 0), ("lstm.kind", "rnn"), ("crf.boundary", "perhaps"), ("label.source", None),
-        ("training.lr", 0), ("training.lr", math.nan), ("training.fraction", 0), ("training.fraction", 1.5),
-        ("loss.first", -1), ("rel.prior", 0), ("attn.heads", 2.5), ("architecture", "bert"), ("uw.clamp", -1),
-        ("loss.first", math.nan), ("crf", 5), ("crf", None),
-    ],
-)  # fmt: skip
-def test_a_value_out_of_range_is_refused_with_its_full_path(key, value):
-    refused(f"key '{re.escape(key)}': found {re.escape(repr(value))}; ", settings={key: value})
+WRONG_SETTINGS: list[tuple[str, Any]] = [
+    ("rel.threshold", 0), ("rel.threshold", 1), ("dropout.inputs", 1.0), ("dropout.inputs", -0.1),
+    ("lstm.hidden", 0), ("lstm.kind", "rnn"), ("crf.boundary", "perhaps"), ("label.source", None),
+    ("training.lr", 0), ("training.lr", math.nan), ("training.fraction", 0), ("training.fraction", 1.5),
+    ("loss.first", -1), ("rel.prior", 0), ("attn.heads", 2.5), ("architecture", "bert"), ("uw.clamp", -1),
+    ("loss.first", math.nan), ("crf", 5), ("crf", None), ("training.lr", "fast"),
+]  # fmt: skip
+WRONG_VALUES: list[tuple[str, dict[str, Any]]] = [
+    ("threads", {"threads": 0}),
+    ("device", {"device": "tpu"}),
+    ("settings", {"settings": ["crf.boundary"]}),
+    ("seeds.0", {"seeds": ["x"]}),
+    ("seeds.0", {"seeds": [-1]}),
+    ("corpora.s.sentences.train", {"corpora": {"s": {"format": "conll04-sample", "sentences": {"train": 0}}}}),
+    ("corpora.s.packaging", {"corpora": {"s": {"format": "conll04", "packaging": "x"}}}),
+    ("corpora.s", {"corpora": {"s": {"format": "xml"}}}),
+    ("corpora.s", {"corpora": {"s": {}}}),
+    *((f"corpora.{name}", {"corpora": {name: SAMPLE["s"]}}) for name in ("a/b", "a b", "../up")),
+    ("corpora", {"corpora": None}),
+    ("variants.v.title", {"variants": {"v": {"base": "cman", "title": "", "changes": {}}}}),
+    ("encoders.minilm", {"encoders": {"minilm": {}}}),
+    ("encoders.minilm", {"encoders": {"minilm": {"package": "a", "path": "b"}}}),
+]
 
 
-@pytest.mark.parametrize(
-    ("keys", "path"),
-    [
-        ({"threads": 0}, "threads"),
-        ({"device": "tpu"}, "device"),
-        ({"seeds": ["x"]}, "seeds.0"),
-        ({"seeds": [-1]}, "seeds.0"),
-        ({"corpora": {"s": {"format": "conll04-sample", "sentences": {"train": 0}}}}, "corpora.s.sentences.train"),
-        ({"corpora": {"s": {"format": "conll04", "packaging": "x"}}}, "corpora.s.packaging"),
-        ({"corpora": {"s": {"format": "xml"}}}, "corpora.s"),
-        ({"corpora": {"s": {}}}, "corpora.s"),
-        ({"corpora": {"a/b": {"format": "conll04-sample"}}}, "corpora.a/b"),
-        ({"corpora": {"a b": {"format": "conll04-sample"}}}, "corpora.a b"),
-        ({"corpora": {"../up": {"format": "conll04-sample"}}}, "corpora.../up"),
-        ({"corpora": None}, "corpora"),
-    ],
-    ids=str,
-)
-def test_a_value_of_the_configuration_out_of_range_is_refused_with_its_full_path(keys, path):
-    refused(f"'{re.escape(path)}", **keys)
-
-
-@pytest.mark.parametrize("keys", [{}, {"corpora": {"s": {"format": "jsonl"}}}], ids=str)
-def test_a_missing_key_is_named(keys):
-    with pytest.raises(UsageError, match=f"the key '{'corpora.s.paths' if keys else 'corpora'}' is missing"):
-        parse_configuration(keys | ({} if keys else {"seeds": [1]}), "c.yaml")
-
-
-@pytest.mark.parametrize("value", [None, [], "text", 3], ids=str)
-def test_a_configuration_must_be_a_group_of_keys(value):
-    with pytest.raises(UsageError, match=r"c\.yaml: found no keys"):
-        parse_configuration(value, "c.yaml")
-
-
-def test_heads_that_do_not_divide_the_width_are_refused_in_a_sentence():
+def test_a_value_out_of_range_is_refused_with_its_full_path():
+    for key, value in WRONG_SETTINGS:
+        refused(f"key '{re.escape(key)}': found {re.escape(repr(value))}; ", settings={key: value})
+    for path, keys in WRONG_VALUES:
+        refused(f"'{re.escape(path)}", **keys)
     refused("attn.heads is 7, wanted a divisor of 2 x lstm.hidden = 256", settings={"attn.heads": 7})
-
-
-def test_label_attention_without_label_embeddings_is_refused_in_a_sentence():
     refused("label.emb is 0, wanted at least 1", settings={"label.emb": 0})
+
+
+def test_a_missing_key_or_no_keys_at_all_are_named():
+    for value, message in (
+        ({"seeds": [1]}, "the key 'corpora' is missing"),
+        ({"corpora": {"s": {"format": "jsonl"}}}, "the key 'corpora.s.paths' is missing"),
+        *((value, "found no keys") for value in (None, [], "text", 3)),
+    ):
+        with pytest.raises(UsageError, match=rf"c\.yaml: {message}"):
+            parse_configuration(value, "c.yaml")
 
 
 def test_values_that_only_fit_together_may_come_from_different_layers():
@@ -201,26 +183,24 @@ def test_changing_settings_leaves_the_given_ones_alone():
     assert changed(base, [({}, "x")]) == base
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_experiment_has_a_title_and_valid_changes(name):
-    settings = parse(experiments=[name]).settings_of("s", name)
-    assert EXPERIMENTS[name].title
-    for key, value in EXPERIMENTS[name].changes.items():
-        group, _, field = key.partition(".")
-        assert (getattr(getattr(settings, group), field) if field else getattr(settings, group)) == value
+def test_every_experiment_has_a_title_and_valid_changes():
+    configuration = parse(experiments=list(EXPERIMENTS))
+    for name, experiment in EXPERIMENTS.items():
+        settings = configuration.settings_of("s", name)
+        assert experiment.title
+        for key, value in experiment.changes.items():
+            group, _, field = key.partition(".")
+            assert (getattr(getattr(settings, group), field) if field else getattr(settings, group)) == value
 
 
-def test_a_variant_is_its_base_with_changes():
-    variants = {"own": {"base": "cman-lstm", "title": "Own", "changes": {"lstm": {"hidden": 64}, "gate.kind": "none"}}}
+def test_a_variant_is_its_base_with_changes_and_may_undo_those_of_its_base():
+    changes = {"own": {"lstm": {"hidden": 64}, "gate.kind": "none"}, "undone": {"lstm.kind": "bilstm"}}
+    variants = {name: {"base": "cman-lstm", "title": "Own", "changes": each} for name, each in changes.items()}
     configuration = parse(variants=variants, experiments=["own"])
     settings = configuration.settings_of("s", "own")
     assert configuration.experiment("own").title == "Own"
     assert (settings.lstm.kind, settings.lstm.hidden, settings.gate.kind) == ("lstm", 64, "none")
-
-
-def test_a_variant_may_undo_what_its_base_changes():
-    variants = {"own": {"base": "cman-lstm", "title": "Own", "changes": {"lstm.kind": "bilstm"}}}
-    assert parse(variants=variants).settings_of("s", "own") == Settings()
+    assert configuration.settings_of("s", "undone") == Settings()
 
 
 # ---- the part of one run
@@ -314,30 +294,17 @@ def test_yaml_and_json_files_are_read(tmp_path):
         assert read_configuration(tmp_path / name) == parse_configuration(RICH, "rich")
 
 
-def test_invalid_yaml_is_refused_with_its_line(tmp_path):
-    (tmp_path / "c.yaml").write_text("corpora:\n  s: {format: conll04-sample\nseeds: [1]\n")
-    with pytest.raises(UsageError, match=r"c\.yaml: line [23]: found invalid YAML"):
-        read_configuration(tmp_path / "c.yaml")
-    (tmp_path / "d.yaml").write_text("corpora: 1\nseeds:\n\t- 1\n")
-    with pytest.raises(UsageError, match=r"d\.yaml: line 3: found invalid YAML"):
-        read_configuration(tmp_path / "d.yaml")
-
-
-def test_yaml_cannot_make_objects(tmp_path):
-    (tmp_path / "c.yaml").write_text("corpora: !!python/object/apply:os.getcwd []\n")
-    with pytest.raises(UsageError, match=r"c\.yaml: line 1"):
-        read_configuration(tmp_path / "c.yaml")
-
-
-def test_a_missing_or_empty_file_is_named(tmp_path):
-    with pytest.raises(CmanError, match=r"none\.yaml: cannot be read"):
-        read_configuration(tmp_path / "none.yaml")
-    (tmp_path / "empty.yaml").write_text("")
-    with pytest.raises(UsageError, match=r"empty\.yaml: found no keys"):
-        read_configuration(tmp_path / "empty.yaml")
-
-
-def test_bytes_that_are_not_utf_8_are_refused_with_their_line(tmp_path):
-    (tmp_path / "c.yaml").write_bytes(b"seeds: [1]\nx: \xff\n")
-    with pytest.raises(CmanError, match=r"c\.yaml: line 2"):
-        read_configuration(tmp_path / "c.yaml")
+def test_files_that_hold_no_configuration_are_named_with_the_line(tmp_path):
+    path = tmp_path / "c.yaml"
+    with pytest.raises(CmanError, match=r"c\.yaml: cannot be read"):
+        read_configuration(path)
+    for content, message in (
+        (b"corpora:\n  s: {format: conll04-sample\nseeds: [1]\n", "line [23]: found invalid YAML"),
+        (b"corpora: 1\nseeds:\n\t- 1\n", "line 3: found invalid YAML"),
+        (b"corpora: !!python/object/apply:os.getcwd []\n", "line 1"),  # YAML cannot make objects
+        (b"", "found no keys"),
+        (b"seeds: [1]\nx: \xff\n", "line 2"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(CmanError, match=rf"c\.yaml: {message}"):
+            read_configuration(path)

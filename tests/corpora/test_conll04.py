@@ -37,6 +37,11 @@ def read(folder: Path, content: str, warnings: list[str] | None = None) -> list[
     return read_columns(path, [] if warnings is None else warnings)
 
 
+def refused(folder: Path, content: str, message: str) -> None:
+    with pytest.raises(CmanError, match=re.escape(f"{folder / 'train.txt'}: {message}")):
+        read(folder, content)
+
+
 # ---- the bekou packaging
 
 
@@ -110,37 +115,21 @@ MALFORMED = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "message"), MALFORMED)
-def test_a_malformed_line_is_named_with_what_was_wanted(tmp_path: Path, old: str, new: str, message: str) -> None:
-    assert SENTENCE.count(old) == 1
-    with pytest.raises(CmanError, match=re.escape(f"{tmp_path / 'train.txt'}: {message}")):
-        read(tmp_path, SENTENCE.replace(old, new))
+def test_a_malformed_line_is_named_with_what_was_wanted(tmp_path: Path) -> None:
+    for old, new, message in MALFORMED:
+        assert SENTENCE.count(old) == 1
+        refused(tmp_path, SENTENCE.replace(old, new), message)
 
 
-def test_the_last_document_needs_a_token_as_well(tmp_path: Path) -> None:
-    with pytest.raises(CmanError, match="line 8: document '9' has no token"):
-        read(tmp_path, SENTENCE + "#doc 9\n")
-
-
-def test_a_document_id_that_stands_twice_is_refused_with_both_lines(tmp_path: Path) -> None:
-    with pytest.raises(CmanError, match="line 8: field document id: found '7', which already stands on line 1"):
-        read(tmp_path, SENTENCE + SENTENCE)
-
-
-@pytest.mark.parametrize("content", ["", "\n\n"])
-def test_a_file_without_sentences_is_refused(tmp_path: Path, content: str) -> None:
-    with pytest.raises(CmanError, match="found no sentence, wanted lines that begin with '#doc'"):
-        read(tmp_path, content)
-
-
-def test_bytes_that_are_not_utf8_are_named_with_their_line(tmp_path: Path) -> None:
+def test_a_file_whose_documents_or_bytes_are_wrong_is_named(tmp_path: Path) -> None:
+    refused(tmp_path, SENTENCE + "#doc 9\n", "line 8: document '9' has no token")
+    refused(tmp_path, SENTENCE * 2, "line 8: field document id: found '7', which already stands on line 1")
+    for content in ("", "\n\n"):
+        refused(tmp_path, content, "found no sentence, wanted lines that begin with '#doc'")
     path = tmp_path / "train.txt"
     path.write_bytes(SENTENCE.encode().replace(b"Orm", b"\xc5rm"))
     with pytest.raises(CmanError, match=re.escape(f"{path}: line 5: found the byte 0xc5, wanted UTF-8 text")):
         read_columns(path, [])
-
-
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CmanError, match="cannot be read"):
         read_columns(tmp_path / "none.txt", [])
 
@@ -169,33 +158,25 @@ def test_a_spert_document_is_read_under_its_original_number(tmp_path: Path) -> N
     ]
 
 
-@pytest.mark.parametrize("value", [{}, {"train": []}, {"train": {}}, [ITEM], {"dev": [ITEM]}])
-def test_a_missing_or_empty_spert_split_is_refused(tmp_path: Path, value: Any) -> None:
-    path = write_spert(tmp_path, value)
-    wanted = f"{path}: field train: found no documents, wanted a list of them under the key 'train'"
-    with pytest.raises(CmanError, match=re.escape(wanted)):
-        read_spert(path, "train")
+WRONG_ITEMS = [
+    ("Ada", "field orig_id: found None, wanted the number of the document"),
+    ({"tokens": ["Ada"]}, "field orig_id: found None, wanted the number of the document"),
+    (ITEM | {"tokens": []}, "field tokens: found [], wanted at least one token"),
+    (ITEM | {"tokens": ["Ada"]}, "field entities[0].end: found 2, wanted an integer from 1 to 1"),
+    (ITEM | {"source": "AP"}, "field document: unknown key 'source'"),
+    ({"orig_id": 8, "tokens": ["Ada"], "entities": []}, "field document: 'relations' is missing"),
+]
 
 
-@pytest.mark.parametrize(
-    ("item", "message"),
-    [
-        ("Ada", "field orig_id: found None, wanted the number of the document"),
-        ({"tokens": ["Ada"]}, "field orig_id: found None, wanted the number of the document"),
-        (ITEM | {"tokens": []}, "field tokens: found [], wanted at least one token"),
-        (ITEM | {"tokens": ["Ada"]}, "field entities[0].end: found 2, wanted an integer from 1 to 1"),
-        (ITEM | {"source": "AP"}, "field document: unknown key 'source'"),
-        ({"orig_id": 8, "tokens": ["Ada"], "entities": []}, "field document: 'relations' is missing"),
-    ],
-)
-def test_a_malformed_spert_document_is_named_with_its_place(tmp_path: Path, item: Any, message: str) -> None:
-    path = write_spert(tmp_path, {"train": [ITEM, item]})
-    with pytest.raises(CmanError, match=re.escape(f"{path}: train[1]: {message}")):
-        read_spert(path, "train")
-
-
-def test_a_spert_file_that_is_not_json_is_named_with_its_line(tmp_path: Path) -> None:
-    path = tmp_path / "conll04.json"
+def test_a_spert_file_without_the_split_or_with_a_malformed_document_is_named_with_its_place(tmp_path: Path) -> None:
+    missing = "field train: found no documents, wanted a list of them under the key 'train'"
+    for value, message in (
+        *((value, missing) for value in ({}, {"train": []}, {"train": {}}, [ITEM], {"dev": [ITEM]})),
+        *(({"train": [ITEM, item]}, f"train[1]: {message}") for item, message in WRONG_ITEMS),
+    ):
+        path = write_spert(tmp_path, value)
+        with pytest.raises(CmanError, match=re.escape(f"{path}: {message}")):
+            read_spert(path, "train")
     path.write_text('{"train":\n [}', encoding="utf-8")
     with pytest.raises(CmanError, match=re.escape(f"{path}: line 2: found invalid JSON")):
         read_spert(path, "train")
