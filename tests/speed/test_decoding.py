@@ -59,9 +59,9 @@ class FakeEncoder:
         return {"kind": "fake"}
 
     def features(self, documents):
-        for place, document in enumerate(documents):
+        for index, document in enumerate(documents):
             stream = np.random.default_rng(len(document.tokens))
-            yield place, stream.normal(size=(len(document.tokens), self.layers, self.size)).astype(np.float16)
+            yield index, stream.normal(size=(len(document.tokens), self.layers, self.size)).astype(np.float16)
 
 
 @pytest.fixture(scope="module")
@@ -89,23 +89,31 @@ def measured(layout: Layout, folder: Path, *experiments: str, options: Options =
         return list(csv.DictReader(stream))
 
 
-def test_every_model_has_a_row_for_each_backend_and_device(layout, tmp_path):
-    rows = measured(layout, tmp_path, "multihead-at", "cman-static")
-    found = [(row["experiment"], row["kernels"], row["device"]) for row in rows]
+@pytest.fixture(scope="module")
+def rows(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    """The rows of two models without contextual features."""
+    return measured(layout, tmp_path_factory.mktemp("rows"), "multihead-at", "cman-static")
+
+
+def test_every_model_has_a_row_for_each_backend_and_device_and_one_without_figures_says_why(rows):
     expected = [(name, kernels, device) for device in ("cpu", "cuda") for name in ("multihead-at", "cman-static")
                 for kernels in ("compiled", "reference")]  # fmt: skip
-    assert found == expected
+    assert [(row["experiment"], row["kernels"], row["device"]) for row in rows] == expected
     for row in rows:
         assert (row["contextual"], row["sentences"], row["batch_size"], row["threads"]) == ("none", "9", "4", "1")
+        if row["device"] == "cuda" and not torch.cuda.is_available():
+            assert (row["note"], row["seconds_median"]) == ("no GPU on this machine", "")
+        if (row["device"], row["kernels"]) == ("cpu", "compiled") and library.REASON is not None:
+            assert (row["note"], row["seconds_median"]) == ("not built", "")
 
 
-def test_relative_times_and_rates_are_those_of_the_medians_in_the_file(layout, tmp_path):
-    rows = [row for row in measured(layout, tmp_path, "multihead-at", "cman-static") if row["device"] == "cpu"]
-    medians = {(row["experiment"], row["kernels"]): float(row["seconds_median"]) for row in rows if not row["note"]}
-    assert medians
-    for (experiment, kernels), median in medians.items():
-        (row,) = [each for each in rows if (each["experiment"], each["kernels"]) == (experiment, kernels)]
-        assert float(row["relative_time"]) == pytest.approx(median / medians["multihead-at", kernels], rel=1e-4)
+def test_relative_times_and_rates_are_those_of_the_medians_in_the_file(rows):
+    timed = {(row["experiment"], row["kernels"]): row for row in rows if row["device"] == "cpu" and not row["note"]}
+    assert timed
+    for (_, kernels), row in timed.items():
+        median = float(row["seconds_median"])
+        baseline = float(timed["multihead-at", kernels]["seconds_median"])
+        assert float(row["relative_time"]) == pytest.approx(median / baseline, rel=1e-4)
         assert float(row["sentences_per_second"]) == pytest.approx(9 / median, rel=1e-4)
         assert float(row["seconds_min"]) <= median <= float(row["seconds_max"])
 
@@ -113,16 +121,15 @@ def test_relative_times_and_rates_are_those_of_the_medians_in_the_file(layout, t
 def test_cached_and_computed_features_are_timed_and_predict_the_same(layout, contextual, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "open_encoder", lambda *_: FakeEncoder())
     rows = [row for row in measured(layout, tmp_path, "multihead-at", "cman") if row["device"] == "cpu"]
-    found = [(row["experiment"], row["contextual"], row["kernels"]) for row in rows]
     in_use = "compiled" if library.REASON is None else "reference"
-    assert found == [
+    assert [(row["experiment"], row["contextual"], row["kernels"]) for row in rows] == [
         ("multihead-at", "none", "compiled"),
         ("multihead-at", "none", "reference"),
         ("cman", "cached", "compiled"),
         ("cman", "cached", "reference"),
         ("cman", "computed", in_use),
     ]
-    medians = {place: float(row["seconds_median"]) for place, row in enumerate(rows) if not row["note"]}
+    medians = {index: float(row["seconds_median"]) for index, row in enumerate(rows) if not row["note"]}
     baseline = 0 if in_use == "compiled" else 1
     assert float(rows[4]["relative_time"]) == pytest.approx(medians[4] / medians[baseline], rel=1e-4)
     model, documents = module._model(contextual), read_documents(layout.documents("tiny", "main") / "test.jsonl")
@@ -131,19 +138,9 @@ def test_cached_and_computed_features_are_timed_and_predict_the_same(layout, con
     module.use_kernels("auto")
 
 
-def test_without_the_baseline_there_is_no_relative_time(layout, tmp_path):
-    rows = measured(layout, tmp_path, "cman-static")
-    assert {row["relative_time"] for row in rows} == {""}
-
-
-def test_a_row_without_figures_says_why(layout, tmp_path):
-    rows = measured(layout, tmp_path, "multihead-at")
-    cuda = [row for row in rows if row["device"] == "cuda"]
-    if not torch.cuda.is_available():
-        assert {(row["note"], row["seconds_median"]) for row in cuda} == {("no GPU on this machine", "")}
-    if library.REASON is not None:
-        compiled = [row for row in rows if (row["device"], row["kernels"]) == ("cpu", "compiled")]
-        assert {(row["note"], row["seconds_median"]) for row in compiled} == {("not built", "")}
+def test_fewer_documents_may_be_timed_and_without_the_baseline_there_is_no_relative_time(layout, tmp_path):
+    rows = measured(layout, tmp_path, "cman-static", options=Options(4, 0.0, 1, limit=5))
+    assert {(row["sentences"], row["relative_time"]) for row in rows} == {("5", "")}
 
 
 def test_a_model_whose_backends_differ_is_not_timed(layout, tmp_path, monkeypatch):
@@ -182,16 +179,21 @@ def test_what_is_timed_predicts_what_the_prediction_of_a_run_predicts(layout):
     contender = module.Contender(model, "none", documents, None, None, torch.device("cpu"), 4)
     expected = predict(model.folder, documents, None, torch.device("cpu"))
     for backend in module.BACKENDS:
-        found = contender.run(backend)
-        assert all(module._agree(one, other) for one, other in zip(found, expected, strict=True))
+        predicted = contender.run(backend)
+        assert all(module._agree(one, other) for one, other in zip(predicted, expected, strict=True))
     module.use_kernels("auto")
-
-
-def test_fewer_documents_can_be_asked_for(layout, tmp_path):
-    rows = measured(layout, tmp_path, "multihead-at", options=Options(4, 0.0, 1, limit=5))
-    assert {row["sentences"] for row in rows} == {"5"}
 
 
 def test_a_record_has_no_model_and_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(CmanError, match="found no model, wanted a run folder with model/"):
         check_runs([tmp_path])
+
+
+def test_a_malformed_provenance_is_refused_by_file_and_field(tmp_path):
+    for content, field in (
+        ("[]", "the file"),
+        ('{"corpus": "a", "experiment": "b", "title": "c", "split": "d"}', "seed"),
+    ):
+        (tmp_path / "provenance.json").write_text(content)
+        with pytest.raises(CmanError, match=rf"provenance\.json: field {field}: found .*, wanted "):
+            module._model(tmp_path)
