@@ -1,8 +1,17 @@
-"""The device that a stage runs on."""
+"""What machine this is: the device of a stage, the processor, the cores and the peak memory of this process."""
+
+import contextlib
+import os
+import platform
+import resource
+import sys
+from pathlib import Path
 
 import torch
 
 from cman.errors import UsageError
+
+KIB = 1024
 
 
 def available_device(name: str) -> str:
@@ -16,3 +25,34 @@ def available_device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("device: found 'cuda', but this torch sees no GPU; wanted 'auto' or 'cpu'")
     return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def processor() -> str:
+    """Return the processor's model."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process has had resident since `forget_peak_memory`, or since its start."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * KIB for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        # macOS counts bytes here, other systems KiB.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else KIB)
+
+
+def forget_peak_memory() -> None:
+    """Begin to measure the peak anew; where the system cannot, it stays that of the whole process."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")

@@ -5,7 +5,6 @@ extractor = Extractor.load("results/runs/conll04/cman/main/seed1/model")
 extractor("Ada Lovelace lives in London.").triples
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from cman.extract.annotate import Annotator
 from cman.extract.extraction import Extraction
 from cman.extract.sentences import Given, documents_of, extraction_of, is_rooted, joined
 from cman.kernels import KernelChoice, use_kernels
-from cman.machine import available_device
+from cman.machine import available_cores, available_device
 from cman.model.folder import ModelFolder
 
 
@@ -56,8 +55,7 @@ class Extractor:
         self.folder, self.threshold = _with_threshold(folder, threshold), threshold
         self.tokenizer = TextTokenizer(language or folder.language)
         use_kernels(kernels)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        self.annotator = Annotator(self.folder, torch.device(available_device(device)), threads or cores or 1)
+        self.annotator = Annotator(self.folder, torch.device(available_device(device)), threads or available_cores())
         self._rooted = is_rooted(folder.vocabulary.tags)
 
     @classmethod

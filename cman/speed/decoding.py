@@ -26,11 +26,10 @@ from cman.features.frozen import DocumentFeatures, FrozenEncoder, open_encoder
 from cman.files import read_json
 from cman.kernels import KernelChoice, library, use_kernels
 from cman.layout import Layout
-from cman.machine import available_device
+from cman.machine import available_device, processor
 from cman.model.folder import ModelFolder
 from cman.model.predict import predict
 from cman.speed.decoding_rows import DecodingRow, print_rows, write_rows
-from cman.speed.machine import processor
 from cman.speed.timing import Timing, interleave
 
 BASELINE = "multihead-at"

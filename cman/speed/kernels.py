@@ -14,11 +14,10 @@ from pathlib import Path
 import torch
 
 from cman.kernels import backend, reference
-from cman.machine import available_device
+from cman.machine import available_device, processor
 from cman.speed.compiling import Compiler, compiled_reference, fresh_cache
 from cman.speed.contenders import COMPILED, OURS, contenders, release
 from cman.speed.inputs import Inputs, make_inputs
-from cman.speed.machine import processor
 from cman.speed.memory import Job, in_a_process
 from cman.speed.operations import OPERATIONS, Call, Operation, Outputs, calls_of
 from cman.speed.parity import describe, share_of_tolerance, truth

@@ -10,10 +10,10 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
+
+from cman.machine import forget_peak_memory, peak_memory
 
 LIMIT = 300  # seconds that one process may take
-KIB = 1024
 
 
 @dataclass(frozen=True)
@@ -50,26 +50,6 @@ def in_a_process(job: Job) -> Measured:
     return Measured(int(done.stdout))
 
 
-def high_water() -> int:
-    """Return the most bytes that this process has had resident since the mark was set back."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) * KIB for line in lines if line.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        import resource
-
-        # macOS counts bytes here, other systems KiB.
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else KIB)
-
-
-def set_back() -> None:
-    """Let the high-water mark begin anew, where the system can."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
-
-
 def lift(call: object, device: str = "cpu") -> int:
     """Return how many bytes one call lifts the peak of this process."""
     assert callable(call)
@@ -83,10 +63,10 @@ def lift(call: object, device: str = "cpu") -> int:
         torch.cuda.synchronize()
         peak = torch.cuda.max_memory_allocated() - before
     else:
-        set_back()
-        before = high_water()
+        forget_peak_memory()
+        before = peak_memory()
         result = call()
-        peak = high_water() - before
+        peak = peak_memory() - before
     del result
     return max(0, peak)
 

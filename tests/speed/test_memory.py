@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from cman.speed.memory import Job, high_water, in_a_process
+from cman.machine import peak_memory
+from cman.speed.memory import Job, in_a_process
 
 MIB = 2**20
 PROGRAM = """
@@ -32,7 +33,7 @@ def test_what_the_process_needed_before_does_not_hide_the_call():
 
 
 def test_the_high_water_mark_is_that_of_a_process_with_torch():
-    assert 20 * MIB < high_water() < 2**40
+    assert 20 * MIB < peak_memory() < 2**40
 
 
 def test_the_scores_of_a_batch_need_at_least_their_own_table():
