@@ -22,7 +22,7 @@ PIPELINE = [
     *("config", "fetch", "prepare", "convert", "embed", "train", "predict", "score", "card", "tables"),
     *("appendix", "figures", "browser", "kernels", "speed", "record", "extract", "serve"),
 ]
-HEAVY = ("torch", "transformers", "lightning", "pandas", "snakemake", "matplotlib")
+HEAVY = ("torch", "transformers", "pandas", "snakemake", "matplotlib")
 STATIC = ("--corpus", "s", "--experiment", "cman-static")
 
 

@@ -56,9 +56,6 @@ class Configuration(Group):
     threads: Annotated[int, Field(ge=1)] = Field(1, description="cores of one training")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where PyTorch sees one")
     kernels: Literal["auto", "reference"] = Field("auto", description="compiled where they are built; or plain PyTorch")
-    runs_a_process: Annotated[int, Field(ge=1)] = Field(
-        1, description="trainings that one process makes one after another, which saves each but the first its start"
-    )
     record: bool = Field(
         False, description="make tables, figures and appendix from results/record alone, without training"
     )

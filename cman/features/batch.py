@@ -3,7 +3,7 @@
 Shapes: B sentences, L tokens of the longest, U different word forms in the batch, C characters of the longest form.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -14,7 +14,6 @@ from cman.corpora.bio import tags_of
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.cache import Features
-from cman.features.lengths import batches_by_length
 from cman.features.transformer.pieces import PieceTokenizer, Windows
 from cman.features.vocabulary import Vocabulary
 
@@ -176,18 +175,3 @@ class EncodedDocuments:
             start = self._rows[index]
             padded[row, : lengths[row]] = features[start : start + lengths[row]]
         return torch.from_numpy(padded)
-
-
-class EvaluationBatches:
-    """All documents in batches of similar length, each with the positions that it holds."""
-
-    def __init__(self, documents: EncodedDocuments, batch_size: int = 32) -> None:
-        self.documents = documents
-        self.batches = batches_by_length(documents.lengths.tolist(), rows=batch_size)
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[tuple[list[int], Batch]]:
-        for indices in self.batches:
-            yield indices, self.documents.batch(indices)

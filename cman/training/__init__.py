@@ -1,1 +1,1 @@
-"""Training on Lightning: batches, one step, the end of an epoch, the protocol of a run."""
+"""Training: the step, the loop around it, the protocol of a run, its lock and its checkpoints."""

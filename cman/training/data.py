@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from cman.config.configuration import Configuration
-from cman.config.inputs import Encoder
-from cman.config.settings import Settings
+from cman.config.settings import Settings, Training
 from cman.corpora.document import Document, read_documents
 from cman.features.cache import FeatureCache
 from cman.features.vectors.words import read_corpus_vectors
@@ -18,6 +17,7 @@ from cman.features.vocabulary import Vocabulary
 from cman.fetch.models import file_names, model_directory
 from cman.files import sha256
 from cman.layout import Layout
+from cman.training.runs import Run
 
 
 @dataclass(frozen=True)
@@ -28,53 +28,49 @@ class TrainingData:
     dev: list[Document]
     every_token: list[Document]  # all splits, for `word.vocabulary: all`
     cache: FeatureCache | None
-    encoder: Encoder | None
     vectors: tuple[list[str], np.ndarray] | None
     files: dict[str, Path]  # by the name that provenance gives them
 
+    @cached_property
     def hashes(self) -> dict[str, str]:
-        """Return the SHA-256 of each of these files."""
+        """The SHA-256 of each of these files, each read once."""
         return {name: sha256(path) for name, path in self.files.items()}
 
     @classmethod
-    def read(
-        cls, configuration: Configuration, corpus: str, settings: Settings, split: str, layout: Layout
-    ) -> "TrainingData":
+    def read(cls, run: Run, layout: Layout) -> "TrainingData":
         """Read everything that a run needs.
 
         Raises:
             CmanError: a file is missing or malformed.
         """
-        folder = layout.documents(corpus, split)
+        settings, name = run.settings, run.settings.contextual.encoder
+        folder = layout.documents(run.corpus, run.split)
         files = [folder / "train.jsonl", folder / "dev.jsonl"]
         train, dev = (read_documents(path) for path in files)
         every_token = [*train, *dev]
         if settings.word.vocabulary == "all":
             files.append(folder / "test.jsonl")
             every_token += read_documents(files[-1])
-        cache = encoder = vectors = None
+        cache = vectors = None
         opened: dict[str, Path] = {}
-        if settings.encoder.trainable:
-            encoder = configuration.encoders[settings.contextual.encoder]
-            place = model_directory(encoder, settings.contextual.encoder)
+        if run.encoder is not None and settings.encoder.trainable:
+            directory = model_directory(run.encoder, name)
             # By where the configuration says they are: a package or the hub's cache stands elsewhere on each machine.
-            named = encoder.package or encoder.name or encoder.path
-            opened = {f"{named}/{name}": place / name for name in file_names(place)}
-        elif settings.contextual.enabled:
-            place = layout.features(corpus, settings.contextual.encoder)
-            cache, encoder = FeatureCache(place), configuration.encoders[settings.contextual.encoder]
-            files += [place / "features.npy", place / "index.json"]
+            given = run.encoder.package or run.encoder.name or run.encoder.path
+            opened = {f"{given}/{file}": directory / file for file in file_names(directory)}
+        elif run.encoder is not None:
+            features = layout.features(run.corpus, name)
+            cache = FeatureCache(features)
+            files += [features / "features.npy", features / "index.json"]
         if settings.word.vectors is not None:
-            place = layout.features(corpus, settings.word.vectors)
-            vectors = read_corpus_vectors(place)
-            files += [place / "vectors.npy", place / "words.json"]
-        part = settings.training
+            corpus_vectors = layout.features(run.corpus, settings.word.vectors)
+            vectors = read_corpus_vectors(corpus_vectors)
+            files += [corpus_vectors / "vectors.npy", corpus_vectors / "words.json"]
         return cls(
-            train=subset(train, part.fraction, part.subset_seed),
+            train=subset(train, settings.training),
             dev=dev,
             every_token=every_token,
             cache=cache,
-            encoder=encoder,
             vectors=vectors,
             files={str(path): path for path in files} | opened,
         )
@@ -92,10 +88,10 @@ class TrainingData:
         return Vocabulary.of(documents, words), torch.cat([unknown, torch.from_numpy(vectors)])
 
 
-def subset(documents: list[Document], fraction: float, seed: int) -> list[Document]:
+def subset(documents: list[Document], settings: Training) -> list[Document]:
     """Return a seeded share of documents in their order; of one seed, a smaller share is part of a larger one."""
-    if fraction == 1.0:
+    if settings.fraction == 1.0:
         return documents
-    count = max(1, round(fraction * len(documents)))
-    chosen = np.random.default_rng(seed).permutation(len(documents))[:count]
-    return [documents[place] for place in sorted(chosen)]
+    count = max(1, round(settings.fraction * len(documents)))
+    chosen = np.random.default_rng(settings.subset_seed).permutation(len(documents))[:count]
+    return [documents[index] for index in sorted(chosen)]

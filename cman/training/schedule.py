@@ -3,8 +3,9 @@
 from typing import Any
 
 from torch import nn
+from torch.optim import Optimizer
 
-from cman.config.settings import FineTuning
+from cman.config.settings import FineTuning, Settings
 
 
 def warmed_up(step: int, steps: int, warmup: float) -> float:
@@ -17,6 +18,18 @@ def warmed_up(step: int, steps: int, warmup: float) -> float:
     if step < rising:
         return (step + 1) / (rising + 1)
     return (steps - step) / (steps - rising)
+
+
+def set_learning_rates(optimiser: Optimizer, settings: Settings, epoch: int, batch: int, batches: int) -> None:
+    """Set the rates of batch `batch` of `batches` in epoch `epoch`, both counted from 0."""
+    training, encoder = settings.training, settings.encoder
+    step, steps = epoch * batches + batch, training.epochs * batches
+    progress = (epoch + batch / batches) / training.epochs
+    for group in optimiser.param_groups:
+        if group["of_encoder"]:
+            group["lr"] = encoder.lr * warmed_up(step, steps, encoder.warmup)
+        elif training.schedule == "linear":
+            group["lr"] = training.lr * (1.0 - progress)
 
 
 def parameter_groups(module: nn.Module, encoder: nn.Module | None, settings: FineTuning) -> list[dict[str, Any]]:

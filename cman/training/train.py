@@ -1,97 +1,80 @@
-"""Trainings from prepared files to run folders, one or several in one process."""
+"""A training from prepared files to a run folder: the lock, the inputs, the protocol, what is written."""
 
 import csv
 import io
 import logging
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from cman.config.configuration import Configuration
-from cman.files import write_json, write_text
+from cman.errors import CmanError
+from cman.files import read_json, write_json, write_text
 from cman.kernels import KernelChoice, backend, use_kernels
 from cman.layout import Layout
-from cman.machine import available_device
+from cman.machine import available_device, forget_peak_memory
 from cman.model.folder import ModelFolder
-from cman.training.cells import Cell, check_division
+from cman.training.checkpoint import adopt
 from cman.training.data import TrainingData
-from cman.training.protocol import Run
-from cman.training.provenance import forget_peak_memory, provenance
+from cman.training.lock import Lock, locked
+from cman.training.protocol import Trainer
+from cman.training.provenance import identity, provenance
+from cman.training.runs import RESULTS, Run
 
 log = logging.getLogger(__name__)
 
 HISTORY_DIGITS = 6
 
 
-def train_several(
-    cells: Sequence[Cell], corpus: str, layout: Layout, device: str, threads: int, kernels: KernelChoice = "auto"
-) -> list[Path]:
-    """Train one after another and return the run folders.
-
-    Python and torch start once, which takes seconds. Each run is the same as in a process of its own. Checkpoints are
-    kept until all are done: killed and called again, finished runs load theirs.
-
-    Raises:
-        UsageError, CmanError: as `train`; every wrong name is told before the first training begins.
-    """
-    for cell in cells:
-        check_division(cell.configuration, corpus, cell.split)
-        cell.configuration.settings_of(corpus, cell.experiment)
-    folders = [_train(cell, corpus, layout, device, threads, kernels) for cell in cells]
-    for cell in cells:
-        shutil.rmtree(layout.checkpoints(corpus, cell.experiment, cell.split, cell.seed))  # a later run begins anew
-    return folders
-
-
-def train(
-    configuration: Configuration,
-    corpus: str,
-    experiment: str,
-    split: str,
-    seed: int,
-    layout: Layout,
-    device: str,
-    threads: int,
-    kernels: KernelChoice = "auto",
-) -> Path:
+def train(run: Run, layout: Layout, device: str, threads: int, kernels: KernelChoice = "auto") -> Path:
     """Train one run and return its folder, which then holds `model/`, `history.csv` and `provenance.json`.
 
+    Killed and called again, it continues after the last epoch that ended.
+
     Raises:
-        UsageError: unknown corpus, experiment or division, or no such device.
-        CmanError: an input is missing or malformed.
+        UsageError: no such device.
+        CmanError: an input is missing or malformed, another process trains this run, or a signal came.
     """
-    cell = Cell(configuration, experiment, split, seed)
-    return train_several([cell], corpus, layout, device, threads, kernels)[0]
-
-
-def _train(cell: Cell, corpus: str, layout: Layout, device: str, threads: int, kernels: KernelChoice) -> Path:
-    configuration, experiment, split, seed = cell.configuration, cell.experiment, cell.split, cell.seed
-    forget_peak_memory()
     device = available_device(device)
+    with locked(run.checkpoints(layout)) as lock:
+        return _train(run, layout, device, threads, kernels, lock)
+
+
+def _train(run: Run, layout: Layout, device: str, threads: int, kernels: KernelChoice, lock: Lock) -> Path:
+    forget_peak_memory()
     torch.set_num_threads(threads)
     use_kernels(kernels)
-    settings = configuration.settings_of(corpus, experiment)
-    data = TrainingData.read(configuration, corpus, settings, split, layout)
-    if settings.word.vectors is None:
-        log.info("no pre-trained word vectors are configured: random %d-d vectors are trained", settings.word.dim)
-    log.info("%s on %s, seed %d, %s, %d threads", experiment, corpus, seed, device, threads)
+    data = TrainingData.read(run, layout)
+    if run.settings.word.vectors is None:
+        log.info("no pre-trained word vectors are configured: random %d-d vectors are trained", run.settings.word.dim)
+    log.info("%s on %s, seed %d, %s, %d threads", run.experiment, run.corpus, run.seed, device, threads)
     log.info("kernels: %s", backend())
-    checkpoints = layout.checkpoints(corpus, experiment, split, seed)
-    trained = Run(settings, data, seed, checkpoints, device).train()
+    folder, checkpoints = run.folder(layout), run.checkpoints(layout)
+    continued = adopt(checkpoints, identity(run, data, device))
+    if not continued or _digest(folder) != run.digest:
+        for name in RESULTS:
+            (folder / name).unlink(missing_ok=True)
+    trained = Trainer(run, data, checkpoints, lock, device).train()
 
-    run = layout.run(corpus, experiment, split, seed)
-    trained_on = {"corpus": corpus, "experiment": experiment, "split": split, "seed": seed}
-    model = trained.module.model.cpu().eval()
-    contextual, language = model.inputs.contextual, configuration.corpus(corpus).language
-    folder = ModelFolder(model, trained.vocabulary, settings, data.encoder, contextual, trained_on, language)
-    folder.save(run / "model")
-    write_text(run / "history.csv", _table(trained.history))
-    facts = provenance(configuration, corpus, experiment, split, seed, settings, data, trained, device)
-    write_json(run / "provenance.json", facts)
-    return run
+    contextual = trained.model.inputs.contextual
+    model = ModelFolder(
+        trained.model, trained.vocabulary, run.settings, run.encoder, contextual, run.names, run.language
+    )
+    model.save(folder / "model")
+    write_text(folder / "history.csv", _table(trained.history))
+    write_json(folder / "provenance.json", provenance(run, data, trained, device))
+    shutil.rmtree(checkpoints)  # a later run begins anew
+    return folder
+
+
+def _digest(folder: Path) -> Any:
+    """Return the digest of the training that a run folder is of; None where it says none."""
+    try:
+        facts = read_json(folder / "provenance.json")
+    except CmanError:
+        return None
+    return facts.get("digest") if isinstance(facts, dict) else None
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

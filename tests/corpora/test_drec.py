@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from trained import trained
 
 from cman.config.configuration import parse_configuration
 from cman.config.corpora import Drec
@@ -13,7 +14,6 @@ from cman.errors import CmanError
 from cman.evaluation.scores import score_files
 from cman.layout import SPLITS, Layout
 from cman.model.predict import predict_file
-from cman.training.train import train
 
 Row = tuple[str, str, list[str], list[int]]
 NONE: tuple[list[str], list[int]] = ([], [])
@@ -154,7 +154,7 @@ def test_three_advertisements_one_of_600_tokens_train_predict_and_score(folder, 
     value = {"corpora": {"drec": {"format": "drec", "path": str(folder)}}, "settings": small}
     configuration = parse_configuration(value, "a test")
     prepare("drec", configuration.corpus("drec"), layout)
-    run = train(configuration, "drec", experiment, "main", 1, layout, "cpu", 1)
+    run = trained(configuration, layout, "drec", experiment)
     for split, length in (("train", LENGTH), ("test", len(SHORT))):
         gold = layout.documents("drec", "main") / f"{split}.jsonl"
         predict_file(run / "model", gold, tmp_path / "out.jsonl", None, "cpu", 1)

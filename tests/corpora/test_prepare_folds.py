@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trained import trained
 
 from cman.config.configuration import parse_configuration
 from cman.config.corpora import Ade, AdeSample
@@ -20,7 +21,6 @@ from cman.corpora.raw import obtain, raw_files
 from cman.errors import CmanError, UsageError
 from cman.fetch.download import MIRROR_VARIABLE
 from cman.layout import FOLDS, SPLITS, Layout
-from cman.training.train import train
 
 
 def made(folder: Path, corpus: Ade | AdeSample) -> Layout:
@@ -112,7 +112,7 @@ def test_the_folds_run_are_those_configured_and_change_no_file(prepared, tmp_pat
 def test_main_of_a_corpus_with_folds_is_not_trained_on(prepared):
     configuration = parse_configuration({"corpora": {"c": {"format": "ade-sample"}}}, "x")
     with pytest.raises(UsageError, match="--split: found 'main', wanted one of the divisions of c: fold0, fold1"):
-        train(configuration, "c", "cman", "main", 1, prepared, "cpu", 1)
+        trained(configuration, prepared, "c", "cman")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from cman.training.module import JointTraining
+from cman.training import loop
 
 
 class Killed(BaseException):
@@ -15,14 +15,14 @@ class Killed(BaseException):
 @contextmanager
 def killed_at(step: int) -> Iterator[None]:
     """Let the training inside the block be killed at its step of that number, counted from 1; it must come to it."""
-    original, taken = JointTraining.training_step, []
+    original, taken = loop.training_step, []
 
-    def interrupted(self, batch, batch_idx):
-        taken.append(batch_idx)
+    def interrupted(*arguments):
+        taken.append(arguments)
         if len(taken) == step:
             raise Killed
-        return original(self, batch, batch_idx)
+        return original(*arguments)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(JointTraining, "training_step", interrupted)
+        patch.setattr(loop, "training_step", interrupted)
         yield

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from stepping import step
 from torch import Tensor
 
 from cman.config.configuration import changed
@@ -16,11 +17,11 @@ from cman.config.settings import Settings
 from cman.evaluation.counts import strict_counts
 from cman.features.batch import Batch
 from cman.features.vocabulary import Vocabulary
-from cman.model.adversarial import perturbation
 from cman.model.build import build_model
 from cman.model.decode import Dropped, decode_batch
 from cman.model.finetuning import TrainableEncoder
 from cman.model.losses import JointLoss
+from cman.training.step import make_optimiser, training_step
 from tests.features.tiny_bert import bert
 
 Shapes = dict[str, tuple[int, ...]]
@@ -32,25 +33,6 @@ def shapes(model: torch.nn.Module) -> Shapes:
 
 def difference(before: Shapes, after: Shapes) -> set[str]:
     return {name for name in before | after if before.get(name) != after.get(name)}
-
-
-def step(model: Any, settings: Settings, batch: Batch) -> float:
-    """One adversarial training step, as the training loop makes it; return the joint loss."""
-    model.train()
-    joint = JointLoss(model.loss_names, settings)
-    trained = [parameter for parameter in (*model.parameters(), *joint.parameters()) if parameter.requires_grad]
-    optimiser = torch.optim.Adam(trained, lr=1e-3)
-    x = model.inputs(batch)
-    clean = x.detach().requires_grad_()
-    total = joint(model.losses(clean, batch))
-    total.backward()
-    eta = perturbation(clean.grad, model.inputs.static_size, settings.at)
-    noisy = (x.detach() + eta).requires_grad_()
-    joint(model.losses(noisy, batch), regularise=False).backward()
-    x.backward(clean.grad + noisy.grad)
-    optimiser.step()
-    joint.hold_bounds()
-    return float(total.detach())
 
 
 def losses(model: Any, batch: Batch) -> dict[str, Tensor]:
@@ -154,17 +136,12 @@ def test_the_baselines_differ_only_in_inputs_and_training(full_size):
 def test_a_model_learns_eight_sentences_by_heart(architecture, source, build, encode, corpus, vocabulary):
     changes = {"architecture": architecture, "label.source": source, "dropout.inputs": 0.0, "dropout.recurrent": 0.0}
     changes |= {"word.unknown_rate": 0.0, "lstm.hidden": 16, "rel.hidden": 16}
-    model, settings = build(changes)
+    model, settings = build(changes | {"at.enabled": False, "training.lr": 0.01})
     joint = JointLoss(model.loss_names, settings)
-    trained = [value for value in (*model.parameters(), *joint.parameters()) if value.requires_grad]
-    optimiser = torch.optim.Adam(trained, lr=0.01)
+    optimiser = make_optimiser(model, joint, settings)
     batch = encode().batch(range(8))
     for _ in range(250):
-        model.train()
-        optimiser.zero_grad()
-        joint(model.losses(model.inputs(batch), batch)).backward()
-        optimiser.step()
-        joint.hold_bounds()
+        training_step(model.train(), joint, optimiser, batch, settings)
         with torch.no_grad():
             prediction = model.eval().predict(batch)
         found = decode_batch(

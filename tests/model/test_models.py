@@ -6,35 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from stepping import step
 from torch import Tensor
 
-from cman.config.settings import Settings
 from cman.features.batch import Batch, EncodedDocuments
 from cman.features.vocabulary import Vocabulary
-from cman.model.adversarial import perturbation
 from cman.model.build import build_model
-from cman.model.losses import JointLoss
 
 ARCHITECTURES = pytest.mark.parametrize("architecture", ["cman", "multihead"])
-
-
-def step(model: Any, settings: Settings, batch: Batch) -> float:
-    """One adversarial training step, as the training loop makes it; return the joint loss."""
-    model.train()
-    joint = JointLoss(model.loss_names, settings)
-    trained = [parameter for parameter in (*model.parameters(), *joint.parameters()) if parameter.requires_grad]
-    optimiser = torch.optim.Adam(trained, lr=1e-3)
-    x = model.inputs(batch)
-    clean = x.detach().requires_grad_()
-    total = joint(model.losses(clean, batch))
-    total.backward()
-    eta = perturbation(clean.grad, model.inputs.static_size, settings.at)
-    noisy = (x.detach() + eta).requires_grad_()
-    joint(model.losses(noisy, batch), regularise=False).backward()
-    x.backward(clean.grad + noisy.grad)
-    optimiser.step()
-    joint.hold_bounds()
-    return float(total.detach())
 
 
 def losses(model: Any, batch: Batch) -> dict[str, Tensor]:

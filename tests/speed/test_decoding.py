@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from trained import trained
 
 from cman.config.configuration import parse_configuration
 from cman.corpora.document import Entity, Relation, read_documents
@@ -18,7 +19,6 @@ from cman.layout import Layout
 from cman.model.predict import predict
 from cman.speed import decoding as module
 from cman.speed.decoding import Options, check_runs, speed_of_decoding
-from cman.training.train import train
 
 SMALL = {
     "contextual.enabled": False,
@@ -46,7 +46,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
         obtain(configuration.corpus("tiny"), name, layout.raw("tiny") / name)
     prepare("tiny", configuration.corpus("tiny"), layout)
     for experiment in ("multihead-at", "cman-static"):
-        train(configuration, "tiny", experiment, "main", 1, layout, "cpu", 1)
+        trained(configuration, layout, "tiny", experiment)
     return layout
 
 
@@ -75,7 +75,7 @@ def contextual(layout: Layout) -> Path:
         "settings": settings,
         "encoders": {"fake": {"path": "x"}},
     }
-    return train(parse_configuration(value, "a test"), "tiny", "cman", "main", 1, layout, "cpu", 1)
+    return trained(parse_configuration(value, "a test"), layout, "tiny", "cman")
 
 
 def runs(layout: Layout, *experiments: str) -> list[Path]:

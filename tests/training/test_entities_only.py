@@ -1,7 +1,7 @@
 """A corpus without any relation is prepared, trained, predicted and scored."""
 
 import pytest
-import torch
+from trained import trained
 
 from cman.config.configuration import parse_configuration
 from cman.corpora.document import Document, Entity, write_documents
@@ -9,7 +9,6 @@ from cman.corpora.prepare import prepare
 from cman.evaluation.scores import score_files
 from cman.layout import Layout
 from cman.model.predict import predict_file
-from cman.training.train import train
 
 SMALL = {
     "contextual.enabled": False, "word.dim": 8, "char.emb": 8, "char.hidden": 4, "label.emb": 4, "lstm.hidden": 8,
@@ -34,7 +33,7 @@ def test_entities_alone_go_the_whole_way(tmp_path, experiment, changes, protocol
     }
     configuration, layout = parse_configuration(value, "a test"), Layout(tmp_path / "results")
     prepare("own", configuration.corpus("own"), layout)
-    run = train(configuration, "own", experiment, "main", 1, layout, "cpu", torch.get_num_threads())
+    run = trained(configuration, layout, "own", experiment)
     predict_file(run / "model", tmp_path / "test.jsonl", tmp_path / "out.jsonl", None, "cpu", None)
     scores = score_files(tmp_path / "test.jsonl", tmp_path / "out.jsonl")
     assert scores["entities"]["strict"]["all"]["gold"] == 6

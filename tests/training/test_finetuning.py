@@ -6,33 +6,16 @@ import pytest
 import torch
 from killing import killed_at
 from safetensors.torch import load_file
+from trained import trained
 
 from cman.config.configuration import parse_configuration
 from cman.errors import UsageError
+from cman.training import loop
 from cman.training.schedule import warmed_up
-from cman.training.train import train
-from tests.features.tiny_bert import bert
-
-
-@pytest.fixture
-def tuned(configure, tmp_path):
-    """Return a function that makes a configuration with a tiny trained encoder and some settings changed."""
-    torch.manual_seed(0)
-    bert(tmp_path / "bert")
-
-    def make(**changes):
-        changes = {"contextual.enabled": True, "contextual.encoder": "tiny", "encoder.trainable": True} | changes
-        value = configure().model_dump(mode="json")
-        value["encoders"] = {"tiny": {"path": str(tmp_path / "bert")}}
-        value["experiments"] = ["cman"]
-        value["settings"] |= changes
-        return parse_configuration(value, "a test")
-
-    return make
 
 
 def run(configuration, layout):
-    return train(configuration, "tiny", "cman", "main", 1, layout, "cpu", 1)
+    return trained(configuration, layout, "tiny", "cman")
 
 
 def weights(folder):
@@ -49,17 +32,13 @@ def test_without_warm_up_the_rate_only_falls():
 
 
 def test_encoder_and_model_learn_at_their_own_rates_and_without_cached_features(tuned, layout, monkeypatch):
-    from cman.training.module import JointTraining
+    original, seen = loop.training_step, []
 
-    original, seen = JointTraining._set_learning_rate, []
+    def watched(model, joint, optimiser, batch, settings):
+        seen.append([(group["of_encoder"], group["lr"], group["weight_decay"]) for group in optimiser.param_groups])
+        return original(model, joint, optimiser, batch, settings)
 
-    def watched(self, batch_idx):
-        original(self, batch_idx)
-        seen.append(
-            [(group["of_encoder"], group["lr"], group["weight_decay"]) for group in self._optimiser.param_groups]
-        )
-
-    monkeypatch.setattr(JointTraining, "_set_learning_rate", watched)
+    monkeypatch.setattr(loop, "training_step", watched)
     changes = {"encoder.lr": 0.01, "encoder.warmup": 0.25, "training.protocol": "fixed", "training.epochs": 2}
     folder = run(tuned(**changes), layout)
     assert not layout.features("tiny", "tiny").exists()
@@ -77,14 +56,14 @@ def test_encoder_and_model_learn_at_their_own_rates_and_without_cached_features(
     assert facts["inputs_title"].endswith("tiny (fine-tuned)")
 
 
-def test_training_changes_the_encoder(tuned, layout, tmp_path):
+def test_training_changes_the_encoder(tuned, layout, tiny_encoder):
     found = weights(run(tuned(**{"training.protocol": "fixed"}), layout))
-    before = load_file(tmp_path / "bert" / "model.safetensors")
+    before = load_file(tiny_encoder / "model.safetensors")
     name = "encoder.layer.0.attention.self.query.weight"
     assert not torch.equal(found[f"inputs.encoder.model.{name}"], before[name])
 
 
-@pytest.mark.parametrize("steps", [2, 5, 11])
+@pytest.mark.parametrize("steps", [5, 11])
 def test_a_killed_run_ends_with_the_same_model(tuned, layout, steps):
     expected = weights(run(tuned(), layout))
     with killed_at(steps):

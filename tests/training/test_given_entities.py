@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from trained import trained
 from untrained import DOCUMENT, SMALL
 
 from cman import Extractor
@@ -13,7 +14,6 @@ from cman.errors import CmanError, UsageError
 from cman.layout import Layout
 from cman.model.folder import ModelFolder
 from cman.model.predict import predict
-from cman.training.train import train
 
 # Which of two relations holds is told by the word between the entities; the entities' types say nothing.
 WORDS = {"loves": "Love", "fears": "Fear"}
@@ -40,7 +40,7 @@ def test_relations_are_learned_and_the_given_entities_are_kept(
                 "word.unknown_rate": 0.0}  # fmt: skip
     corpora = {"mine": {"format": "jsonl", "paths": paths}}
     configuration = parse_configuration({"corpora": corpora, "experiments": ["cman"], "settings": changes}, "test")
-    run = train(configuration, "mine", "cman", "main", 1, layout, "cpu", 1)
+    run = trained(configuration, layout, "mine", "cman")
     assert "loss_rel" in (run / "history.csv").read_text() and "loss_second" not in (run / "history.csv").read_text()
     test = read_documents(layout.documents("mine", "main") / "test.jsonl")
     folder = ModelFolder.load(run / "model")

@@ -1,6 +1,5 @@
-"""A training killed at any moment and started again comes to the same model as one that was never killed."""
+"""A training killed at any moment and started again comes to the same files as one that was never killed."""
 
-import json
 import os
 import signal
 import subprocess
@@ -8,69 +7,137 @@ import sys
 import time
 
 import pytest
-import torch
 from killing import killed_at
 from safetensors.torch import load_file
+from trained import trained
 
 from cman.files import write_json
-from cman.training.train import train
+from cman.training import loop
 
 
-def weights(folder):
-    return load_file(folder / "model" / "model.safetensors")
+def content(folder):
+    return {name: (folder / name).read_bytes() for name in ("model/model.safetensors", "history.csv")}
 
 
-def same(left, right):
-    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+def checkpoints(layout, seed=1):
+    return layout.checkpoints("tiny", "cman", "main", seed)
 
 
-def run(configuration, layout, seed=1):
-    return train(configuration, "tiny", "cman", "main", seed, layout, "cpu", 1)
+@pytest.mark.parametrize("protocol", ["retrain", "train", "fixed"])
+def test_a_run_interrupted_at_any_step_ends_with_the_same_files(configure, layout, protocol):
+    # 24 documents are 3 batches an epoch; the steps hit both stages and the borders of epochs.
+    configuration = configure(**{"training.protocol": protocol, "label.source": "scheduled"})
+    expected = content(trained(configuration, layout, "tiny", "cman"))
+    for step in {"retrain": (1, 3, 4, 9, 12), "train": (5, 9), "fixed": (6, 10)}[protocol]:
+        with killed_at(step):
+            trained(configuration, layout, "tiny", "cman")
+        assert content(trained(configuration, layout, "tiny", "cman")) == expected, step
 
 
-@pytest.mark.parametrize("steps", [1, 4, 5, 9, 12, 14])
-def test_a_run_interrupted_at_any_step_ends_with_the_same_model(configure, layout, steps):
-    # 24 documents are 3 batches an epoch, 3 epochs of selection; the steps hit both stages and epochs' borders.
-    undisturbed = run(configure(), layout)
-    expected, story = weights(undisturbed), (undisturbed / "history.csv").read_text()
-
-    with killed_at(steps):
-        run(configure(), layout)
-    resumed = run(configure(), layout)
-    assert same(weights(resumed), expected)
-    assert (resumed / "history.csv").read_text() == story
+def test_a_run_killed_again_and_again_ends_with_the_same_files(configure, layout):
+    expected = content(trained(configure(), layout, "tiny", "cman"))
+    for _ in range(3):  # each gets one epoch farther
+        with killed_at(4):
+            trained(configure(), layout, "tiny", "cman")
+    assert content(trained(configure(), layout, "tiny", "cman")) == expected
 
 
-def test_a_checkpoint_of_other_settings_is_not_continued(configure, layout, caplog):
-    expected = weights(run(configure(**{"training.lr": 0.001}), layout))
+def test_finished_stages_are_not_trained_again(configure, layout, caplog):
+    caplog.set_level("INFO", logger="cman")
+    with killed_at(10):  # in the retraining
+        trained(configure(), layout, "tiny", "cman")
+    caplog.clear()
+    trained(configure(), layout, "tiny", "cman")
+    assert "continuing from" in caplog.text and "select epoch" not in caplog.text
+
+
+@pytest.mark.parametrize("before", [{"settings": {"training.lr": 0.001}}, {"digest": "0a"}, {"seed": 1}], ids=str)
+def test_a_checkpoint_of_other_settings_or_code_is_not_continued(configure, layout, caplog, before):
+    expected = content(trained(configure(), layout, "tiny", "cman", digest="0b"))
     with killed_at(5):
-        run(configure(), layout)
+        trained(configure(**before.get("settings", {})), layout, "tiny", "cman", digest=before.get("digest", "0b"))
     with caplog.at_level("INFO", logger="cman"):
-        assert same(weights(run(configure(**{"training.lr": 0.001}), layout)), expected)
-    assert "starting from the first epoch" in caplog.text
+        assert content(trained(configure(), layout, "tiny", "cman", digest="0b")) == expected
+    assert ("starting from the first epoch" in caplog.text) is ("seed" not in before)
+
+
+@pytest.mark.parametrize("name", ["select.ckpt", "retrain.ckpt", "run.json"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "other"])
+def test_a_checkpoint_that_cannot_be_read_is_none_and_one_line_says_so(configure, layout, caplog, name, damage):
+    expected = content(trained(configure(), layout, "tiny", "cman"))
+    with killed_at(11):  # 9 steps of selection; the retraining is one epoch, or more
+        trained(configure(**{"training.epoch_rule": "last"}), layout, "tiny", "cman")
+    caplog.clear()
+    path = checkpoints(layout) / name
+    whole = path.read_bytes() if path.exists() else b"PK"
+    path.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "other": b"[1, 2]"}[damage])
+    with caplog.at_level("INFO", logger="cman"):
+        found = content(trained(configure(**{"training.epoch_rule": "last"}), layout, "tiny", "cman"))
+    assert len([line for line in caplog.messages if str(path) in line or "belongs to other" in line]) >= 1
+    assert found["history.csv"].startswith(expected["history.csv"][:400])
+    undisturbed = content(trained(configure(**{"training.epoch_rule": "last"}), layout, "tiny", "cman"))
+    assert found == undisturbed
+
+
+def test_results_of_another_training_are_removed_when_a_run_is_continued(configure, layout):
+    folder = trained(configure(), layout, "tiny", "cman", digest="0a")
+    with killed_at(5):
+        trained(configure(), layout, "tiny", "cman", digest="0b")
+    (folder / "scores.json").write_text("{}")  # of the model that is still there
+    with killed_at(5):
+        trained(configure(), layout, "tiny", "cman", digest="0b")
+    assert not (folder / "scores.json").exists()
+
+
+# ---- processes
+
+
+@pytest.fixture
+def command(configure, layout, tmp_path):
+    """The command line of a run of six epochs with seed 7."""
+    path = tmp_path / "configuration.json"
+    write_json(path, configure(**{"training.epochs": 6}).model_dump(mode="json"))
+    return [sys.executable, "-m", "cman", "train", "--config", str(path), "--corpus", "tiny", "--experiment", "cman",
+            "--seed", "7", "--results", str(layout.root), "--device", "cpu", "--threads", "1"]  # fmt: skip
+
+
+def start(command):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def wait_for(path, process):
+    while process.poll() is None and not path.exists():
+        time.sleep(0.005)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("sent", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 1)])
-def test_a_process_that_a_signal_stops_fails_and_the_same_command_finishes_the_run(
-    configure, layout, tmp_path, sent, status
-):
-    configuration = configure(**{"training.epochs": 6})
-    path = tmp_path / "configuration.json"
-    write_json(path, configuration.model_dump(mode="json"))
-    expected = weights(run(configuration, layout, seed=7))
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_process_that_a_signal_stops_fails_and_the_same_command_finishes_the_run(configure, layout, command, sent):
+    expected = content(trained(configure(**{"training.epochs": 6}), layout, "tiny", "cman", seed=7))
     folder = layout.run("tiny", "cman", "main", 7)
-    for file in folder.rglob("*.*"):
+    for file in [path for path in folder.rglob("*") if path.is_file()]:
         file.unlink()
-    command = [sys.executable, "-m", "cman", "train", "--config", str(path), "--corpus", "tiny", "--experiment", "cman",
-               "--seed", "7", "--results", str(layout.root), "--device", "cpu", "--threads", "1"]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    checkpoint = layout.checkpoints("tiny", "cman", "main", 7) / "select.ckpt"
-    while process.poll() is None and not checkpoint.exists():
-        time.sleep(0.005)
+    process = start(command)
+    wait_for(checkpoints(layout, 7) / "select.ckpt", process)
     process.send_signal(sent)
-    assert process.wait() == status
+    _, said = process.communicate()
+    if sent == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 1
+        assert "error: stopped by a signal after epoch 1; the same command continues from there" in said
     assert not (folder / "model" / "config.json").exists()
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    assert same(weights(folder), expected)
-    assert json.loads((folder / "provenance.json").read_text())["seed"] == 7
+    process = start(command)
+    _, said = process.communicate()
+    assert process.returncode == 0 and "continuing from" in said
+    assert ("is dead; taking over" in said) is (sent == signal.SIGKILL)
+    assert content(folder) == expected
+
+
+def test_the_signal_handlers_of_the_process_come_back(configure, layout):
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    trained(configure(**{"training.protocol": "fixed", "training.epochs": 1}), layout, "tiny", "cman")
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    assert load_file(layout.run("tiny", "cman", "main", 1) / "model" / "model.safetensors")
+    assert issubclass(loop.Stopped, BaseException) and not issubclass(loop.Stopped, Exception)

@@ -2,16 +2,29 @@
 
 import csv
 import json
+import threading
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from trained import trained
 
+from cman.cli.training import run_of
+from cman.errors import UsageError
+from cman.training import loop
+from cman.training.data import TrainingData
 from cman.training.train import train
 
+MADE = {"model/model.safetensors", "model/config.json", "model/vocabulary.json", "history.csv", "provenance.json"}
+RESULTS = ["predictions.jsonl", "label_copies.json", "scores.json", "model/README.md"]
 
-def run(configuration, layout, experiment="cman", seed=1):
-    return train(configuration, "tiny", experiment, "main", seed, layout, "cpu", 1)
+
+def files(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def weights(folder):
+    return load_file(folder / "model" / "model.safetensors")
 
 
 def history(folder):
@@ -19,91 +32,127 @@ def history(folder):
         return list(csv.DictReader(stream))
 
 
-@pytest.mark.parametrize("experiment", ["cman", "multihead", "multihead-at"])
-def test_a_run_leaves_model_history_and_provenance_and_no_checkpoints(configure, layout, experiment):
-    folder = run(configure(), layout, experiment)
-    assert {path.name for path in folder.rglob("*") if path.is_file()} == {
-        "model.safetensors",
-        "config.json",
-        "vocabulary.json",
-        "history.csv",
-        "provenance.json",
-    }
-    assert not layout.checkpoints("tiny", experiment, "main", 1).exists()
-    facts = json.loads((folder / "provenance.json").read_text())
-    assert facts["experiment"] == experiment
-    assert facts["documents"]["trained_on"] == 34
-    assert facts["sample"] is True
-    assert all(len(digest) == 64 for digest in facts["inputs"].values())
+def facts(folder):
+    return json.loads((folder / "provenance.json").read_text())
 
 
-def test_the_retraining_takes_as_many_epochs_as_the_best_on_dev(configure, layout):
-    folder = run(configure(), layout)
-    facts = json.loads((folder / "provenance.json").read_text())
-    rows = history(folder)
-    selected = [row for row in rows if row["stage"] == "select"]
-    retrained = [row for row in rows if row["stage"] == "retrain"]
-    scores = [float(row["dev_mean_f1"]) for row in selected]
-    assert facts["best_epoch"] == scores.index(max(scores)) + 1
-    assert len(retrained) == facts["best_epoch"]
+@pytest.mark.parametrize("experiment", ["cman", "multihead-at"])
+def test_a_run_leaves_model_history_and_provenance_and_nothing_else(configure, layout, experiment):
+    folder = trained(configure(), layout, "tiny", experiment, digest="c0ffee")
+    assert files(folder) == MADE
+    assert not [path for path in (layout.root / "checkpoints").rglob("*") if path.is_file()]
+    found = facts(folder)
+    assert (found["experiment"], found["split"], found["seed"], found["digest"]) == (experiment, "main", 1, "c0ffee")
+    assert (found["corpus_title"], found["sample"]) == ("CoNLL04-like", True)
+    assert found["documents"] == {"train": 24, "dev": 10, "trained_on": 34}
+    assert found["threads"] == 1 and found["peak_memory_mb"] > 50
+    assert found["inputs"] and all(len(value) == 64 for value in found["inputs"].values())
+    # A model with one CRF cannot copy its own labels.
+    assert ("label_copy_rate" in history(folder)[0]) is (experiment == "cman")
 
 
-def test_the_label_copy_rate_is_in_the_history_of_two_phases_and_not_of_one(configure, layout):
-    two = history(run(configure(), layout, "cman"))[0]
-    assert 0.0 <= float(two["label_copy_rate"]) <= 1.0
-    assert "label_copy_rate" not in history(run(configure(), layout, "multihead"))[0]
+def test_each_input_is_hashed_once(configure, layout, monkeypatch):
+    from cman.training import data
+
+    hashed, original = [], data.sha256
+    monkeypatch.setattr(data, "sha256", lambda path: hashed.append(path.name) or original(path))
+    trained(configure(**{"training.protocol": "fixed", "training.epochs": 1}), layout, "tiny", "cman")
+    assert sorted(hashed) == ["dev.jsonl", "train.jsonl"]
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(configure, layout):
-    first = load_file(run(configure(), layout) / "model" / "model.safetensors")
-    again = load_file(run(configure(), layout) / "model" / "model.safetensors")
-    other = load_file(run(configure(), layout, seed=2) / "model" / "model.safetensors")
+    configuration = configure(**{"training.protocol": "fixed", "label.source": "scheduled"})  # draws in every batch
+    first = weights(trained(configuration, layout, "tiny", "cman"))
+    other = weights(trained(configuration, layout, "tiny", "cman", seed=2))
+    again = weights(trained(configuration, layout, "tiny", "cman"))  # whatever this process trained before
     assert all(torch.equal(first[name], again[name]) for name in first)
-    name = "second_crf.emission.weight"
-    assert not torch.equal(first[name], other[name])
+    assert not torch.equal(first["second_crf.emission.weight"], other["second_crf.emission.weight"])
 
 
-def test_training_stops_when_dev_no_longer_improves(configure, layout):
-    # A learning rate this small changes nothing: every epoch scores the same, so the first stays the best.
-    folder = run(configure(**{"training.epochs": 9, "training.patience": 2, "training.lr": 1e-9}), layout)
-    stages = [row["stage"] for row in history(folder)]
-    assert stages == ["select"] * 3 + ["retrain"]
+def test_a_training_works_outside_of_the_main_thread_which_alone_receives_signals(configure, layout):
+    configuration = configure(**{"training.protocol": "fixed", "training.epochs": 1})
+    thread = threading.Thread(target=trained, args=(configuration, layout, "tiny", "cman"))
+    thread.start()
+    thread.join()
+    assert files(layout.run("tiny", "cman", "main", 1)) == MADE
 
 
-@pytest.mark.parametrize(
-    ("rule", "retrained"),
-    [("best", 1), ("patience_end", 3), ("last", 9)],
-)
+# ---- protocols
+
+
+def test_the_retraining_takes_as_many_epochs_as_the_best_on_dev(configure, layout):
+    folder = trained(configure(), layout, "tiny", "cman")
+    scores = [float(row["dev_mean_f1"]) for row in history(folder) if row["stage"] == "select"]
+    assert facts(folder)["best_epoch"] == scores.index(max(scores)) + 1
+    assert sum(row["stage"] == "retrain" for row in history(folder)) == facts(folder)["best_epoch"]
+
+
+@pytest.mark.parametrize(("rule", "retrained"), [("best", 1), ("patience_end", 3), ("last", 9)])
 def test_the_epoch_rule_decides_how_long_the_retraining_is(configure, layout, rule, retrained):
+    # A learning rate this small changes nothing: every epoch scores the same, so the first stays the best.
     changes = {"training.epochs": 9, "training.patience": 2, "training.lr": 1e-9, "training.epoch_rule": rule}
-    folder = run(configure(**changes), layout)
-    assert sum(row["stage"] == "retrain" for row in history(folder)) == retrained
+    stages = [row["stage"] for row in history(trained(configure(**changes), layout, "tiny", "cman"))]
+    assert stages == ["select"] * 3 + ["retrain"] * retrained
 
 
 def test_the_fixed_protocol_never_looks_at_dev(configure, layout):
-    folder = run(configure(**{"training.protocol": "fixed"}), layout)
-    rows = history(folder)
+    rows = history(trained(configure(**{"training.protocol": "fixed"}), layout, "tiny", "cman"))
     assert [row["stage"] for row in rows] == ["retrain"] * 3
     assert "dev_mean_f1" not in rows[0]
 
 
-def test_the_train_protocol_keeps_the_weights_of_the_best_epoch(configure, layout):
-    # One epoch at most: the best epoch is the last, and the same run by `retrain` selects the same weights.
-    chosen = run(configure(**{"training.protocol": "train", "training.epochs": 1}), layout)
-    facts = json.loads((chosen / "provenance.json").read_text())
-    assert facts["best_epoch"] == 1
-    assert facts["documents"]["trained_on"] == 24
-    assert [row["stage"] for row in history(chosen)] == ["select"]
+def test_the_train_protocol_keeps_the_weights_of_the_best_epoch(configure, layout, monkeypatch):
+    # Epochs after the best one change the weights and not what is kept: with or without them the model is the same.
+    changes = {"training.protocol": "train", "training.schedule": "constant"}
+    kept = []
+    for epochs in (2, 4):
+        scores = iter([10.0, 30.0, 20.0, 30.0])
+        monkeypatch.setattr(loop, "dev_scores", lambda *_, scores=scores: {"dev_mean_f1": next(scores)})
+        folder = trained(configure(**changes, **{"training.epochs": epochs}), layout, "tiny", "cman")
+        assert (facts(folder)["best_epoch"], facts(folder)["documents"]["trained_on"]) == (2, 24)
+        assert [row["stage"] for row in history(folder)] == ["select"] * epochs
+        kept.append(weights(folder))
+    assert all(torch.equal(kept[0][name], kept[1][name]) for name in kept[0])
 
 
 def test_a_smaller_fraction_trains_on_part_of_a_larger_one(configure, layout):
-    from cman.training.data import TrainingData
-
-    ids = {}
+    chosen = {}
     for fraction in (0.25, 0.5):
-        configuration = configure(**{"training.fraction": fraction})
-        settings = configuration.settings_of("tiny", "cman")
-        data = TrainingData.read(configuration, "tiny", settings, "main", layout)
-        ids[fraction] = {document.id for document in data.train}
-    assert len(ids[0.25]) == 6 and len(ids[0.5]) == 12
-    assert ids[0.25] < ids[0.5]
+        run = run_of(configure(**{"training.fraction": fraction}), "tiny", "cman", "main", 1)
+        chosen[fraction] = {document.id for document in TrainingData.read(run, layout).train}
+    assert len(chosen[0.25]) == 6 and len(chosen[0.5]) == 12
+    assert chosen[0.25] < chosen[0.5]
+
+
+# ---- what was made with an older model
+
+
+def test_a_training_that_starts_anew_removes_what_was_made_with_the_model_before(configure, layout):
+    configuration = configure(**{"training.protocol": "fixed", "training.epochs": 1})
+    folder = trained(configuration, layout, "tiny", "cman")
+    for name in [*RESULTS, "notes.txt"]:
+        (folder / name).write_text("{}")
+    trained(configuration, layout, "tiny", "cman")
+    assert files(folder) == MADE | {"notes.txt"}
+
+
+# ---- names
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("tiny", "camn", "main"), "unknown experiment: found 'camn'"),
+        (("tony", "cman", "main"), "unknown corpus: found 'tony'"),
+        (("tiny", "cman", "fold0"), "--split: found 'fold0', wanted one of the divisions of tiny: main"),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused(configure, names, words):
+    with pytest.raises(UsageError, match=words):
+        run_of(configure(), *names, 1)
+
+
+def test_a_device_that_is_none_is_refused_and_nothing_is_written(configure, layout):
+    with pytest.raises(UsageError, match="device: found 'gpu', wanted auto, cpu or cuda"):
+        train(run_of(configure(), "tiny", "cman", "main", 1), layout, "gpu", 1)
+    assert not (layout.root / "checkpoints").exists()

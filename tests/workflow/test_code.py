@@ -120,7 +120,7 @@ EDITS = {  # file, how it is edited, the verbs whose code this changes
     ("cman/training/train.py", added): {TRAIN},
     ("cman/model/label_gate.py", added): {TRAIN},
     ("cman/config/settings.py", added): {TRAIN},
-    ("cman/training/titles.py", added): set(),
+    ("cman/report/titles.py", added): set(),
     ("cman/files.py", added): {TRAIN, SCORE, TABLES},
     ("cman/cli/verb.py", added): {TRAIN, SCORE, TABLES},
     ("cman/evaluation/scores.py", added): {SCORE, TABLES},

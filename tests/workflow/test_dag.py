@@ -13,7 +13,6 @@ from fake_runs import fake_run
 
 from cman.config.configuration import read_configuration
 from cman.config.experiments import EXPERIMENTS
-from cman.training.cells import training_processes
 
 PUBLISHED = "config/published.yaml"
 # No ELMo can be fine-tuned, and the sample's few minutes have no room for it.
@@ -49,13 +48,10 @@ def test_bare_snakemake_plans_the_whole_way_to_tables_figures_and_appendix(bare,
         len(corpus.divisions_run) * len(configured.experiments_of(name)) * len(configured.seeds)
         for name, corpus in configured.corpora.items()
     )
-    processes = training_processes(configured, configured.corpora)
-    counts = {"predict": runs, "score": runs, "prepare": 2, "prepare_folds": 1, "fetch": 7}
+    counts = {"train": runs, "predict": runs, "score": runs, "prepare": 2, "prepare_folds": 1, "fetch": 7}
     counts |= dict.fromkeys(("tables", "figures", "appendix", "browser", "decoding_speed"), 1)
-    counts |= {f"train_{process.name}": 1 for process in processes}
     planned = untouched.counted(bare)
     assert {rule: planned.get(rule) for rule in counts} == counts
-    assert sum(len(process.experiments) for process in processes) == runs > len(processes)
 
 
 def test_the_default_configuration_runs_every_experiment(untouched):
@@ -108,18 +104,9 @@ def test_the_real_configuration_takes_nothing_of_the_sample_corpus(untouched):
 
 
 def test_seeds_and_experiments_can_be_chosen_on_the_command_line(untouched):
-    planned = untouched.planned("--config", "seeds=[1,2]", "experiments=[cman-static]", "runs_a_process=1")
+    planned = untouched.planned("--config", "seeds=[1,2]", "experiments=[cman-static]")
     assert (planned["train"], planned["score"], planned["tables"]) == (6, 6, 1)  # main, and two folds
     assert "embed" not in planned  # the one experiment reads no contextual features
-
-
-def test_a_process_that_makes_several_trainings_is_a_job_with_the_outputs_of_all(untouched):
-    chosen = ("--config", "experiments=[cman,multihead,multihead-at]", "runs_a_process=2")
-    files = [f"results/runs/conll04-sample/{name}/main/seed1/history.csv" for name in ("cman", "multihead")]
-    printed = untouched.snakemake("-n", *files, *chosen)
-    trained = re.findall(r"Shell command: (cman train .*)", printed)
-    assert len(trained) == 1
-    assert re.findall(r"configurations/conll04-sample/(\S+)\.json", trained[0]) == ["cman", "multihead"]
 
 
 def test_one_stage_can_be_asked_for_by_its_file(untouched):

@@ -15,7 +15,6 @@ from cman.errors import CmanError
 from cman.fetch.inputs import input_files
 from cman.fetch.models import file_names
 from cman.layout import FOLDS, MAIN, Layout
-from cman.training.cells import training_processes
 
 try:
     configuration = parse_configuration(
@@ -45,7 +44,13 @@ FOLDED = [name for name in PRESENT if configuration.corpora[name].folded]
 EXPERIMENTS = {
     name for corpus in PRESENT for name in configuration.experiments_of(corpus)
 }
-PROCESSES = training_processes(configuration, PRESENT)
+TRAININGS = [
+    {"corpus": corpus, "experiment": experiment, "split": split, "seed": seed}
+    for corpus in PRESENT
+    for seed in configuration.seeds
+    for split in configuration.corpora[corpus].divisions_run
+    for experiment in configuration.experiments_of(corpus)
+]
 
 
 onstart:

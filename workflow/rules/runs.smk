@@ -16,20 +16,11 @@ def measured_runs():
                 "record: found no run below results/record, wanted at least one; see `cman record`"
             )
         return found
-    if not PROCESSES and PRESENT:
+    if not TRAININGS and PRESENT:
         raise WorkflowError(
             "experiments, seeds: found an empty list, wanted at least one of each for the tables"
         )
-    return [
-        RUN.format(
-            corpus=process.corpus,
-            experiment=experiment,
-            split=process.split,
-            seed=process.seed,
-        )
-        for process in PROCESSES
-        for experiment in process.experiments
-    ]
+    return [RUN.format(**training) for training in TRAININGS]
 
 
 def corpus_and_split(run):
@@ -72,8 +63,8 @@ def timed_runs():
     if configuration.record:
         return []
     first = {}
-    for process in PROCESSES:
-        first.setdefault(process.corpus, (process.split, process.seed))
+    for training in TRAININGS:
+        first.setdefault(training["corpus"], (training["split"], training["seed"]))
     return [
         RUN.format(corpus=corpus, experiment=experiment, split=split, seed=seed)
         for corpus, (split, seed) in first.items()

@@ -40,74 +40,26 @@ TRAINED = [
 ]
 
 
-if configuration.runs_a_process == 1:
-
-    rule train:
-        input:
-            training_inputs,
-            config="results/configurations/{corpus}/{experiment}.json",
-            kernels=rules.kernels.output,
-            code=TRAINING,
-        output:
-            TRAINED,
-        log:
-            "results/logs/train/{corpus}/{experiment}/{split}/seed{seed}.log",
-        threads: configuration.threads
-        resources:
-            gpu=int(WITH_GPU),
-            mem_mb=3000,
-        params:
-            device=configuration.device,
-            kernels=configuration.kernels,
-        message:
-            "train {wildcards.experiment} on {wildcards.corpus}, seed {wildcards.seed}"
-        shell:
-            "cman train --config {input.config} --corpus {wildcards.corpus} --experiment {wildcards.experiment}"
-            " --split {wildcards.split} --seed {wildcards.seed} --threads {threads} --device {params.device}"
-            " --kernels {params.kernels} --log {log}"
-
-else:
-    # One rule a process, because its outputs are those of several runs; each run is as the rule above would make it.
-    for process in PROCESSES:
-
-        rule:
-            name:
-                f"train_{process.name}"
-            input:
-                [
-                    file
-                    for experiment in process.experiments
-                    for file in training_files(
-                        process.corpus, experiment, process.split
-                    )
-                ],
-                config=expand(
-                    "results/configurations/{run.corpus}/{experiment}.json",
-                    run=process,
-                    experiment=process.experiments,
-                ),
-                kernels=rules.kernels.output,
-                code=TRAINING,
-            output:
-                expand(
-                    TRAINED,
-                    corpus=process.corpus,
-                    experiment=process.experiments,
-                    split=process.split,
-                    seed=process.seed,
-                ),
-            log:
-                f"results/logs/train/{process.name}.log",
-            threads: configuration.threads
-            resources:
-                gpu=int(WITH_GPU),
-                mem_mb=3000,
-            params:
-                run=f"--corpus {process.corpus} --split {process.split} --seed {process.seed}",
-                device=configuration.device,
-                kernels=configuration.kernels,
-            message:
-                f"train {', '.join(process.experiments)} on {process.corpus}, seed {process.seed}"
-            shell:
-                "cman train $(printf ' --config %s' {input.config}) {params.run} --threads {threads}"
-                " --device {params.device} --kernels {params.kernels} --log {log}"
+rule train:
+    input:
+        training_inputs,
+        config="results/configurations/{corpus}/{experiment}.json",
+        kernels=rules.kernels.output,
+        code=TRAINING,
+    output:
+        TRAINED,
+    log:
+        "results/logs/train/{corpus}/{experiment}/{split}/seed{seed}.log",
+    threads: configuration.threads
+    resources:
+        gpu=int(WITH_GPU),
+        mem_mb=3000,
+    params:
+        device=configuration.device,
+        kernels=configuration.kernels,
+    message:
+        "train {wildcards.experiment} on {wildcards.corpus}, seed {wildcards.seed}"
+    shell:
+        "cman train --config {input.config} --corpus {wildcards.corpus} --experiment {wildcards.experiment}"
+        " --split {wildcards.split} --seed {wildcards.seed} --threads {threads} --device {params.device}"
+        " --kernels {params.kernels} --log {log}"

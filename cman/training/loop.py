@@ -1,0 +1,152 @@
+"""The loop around the step: epochs, learning rates, dev scores, a checkpoint an epoch, exact resumption, signals.
+
+An epoch's random state is a function of seed, stage and epoch, and everything else is in the checkpoint: an epoch goes
+the same way whether the process ran through or was started again before it.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+import torch
+from torch import Tensor
+
+from cman.config.settings import Settings
+from cman.errors import CmanError
+from cman.evaluation.counts import strict_counts
+from cman.features.batch import EncodedDocuments
+from cman.model.annotate import annotate
+from cman.model.cman import Cman
+from cman.model.copying import LabelCopies
+from cman.model.losses import JointLoss
+from cman.model.multihead import MultiHead
+from cman.training.batches import TrainingBatches
+from cman.training.checkpoint import Checkpoint, Progress
+from cman.training.schedule import set_learning_rates
+from cman.training.step import make_optimiser, training_step
+
+log = logging.getLogger(__name__)
+
+STAGES = ("select", "retrain")
+
+
+class Stopped(BaseException):
+    """A signal came; not an Exception, so that nothing on the way takes it for an error of its own."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage of a run trains.
+
+    Args:
+        number: 0 for the selection of the epoch, 1 for the retraining; part of the random state.
+        dev: documents held out from training, encoded without their annotations; None where no epoch is chosen.
+    """
+
+    number: int
+    model: Cman | MultiHead
+    joint: JointLoss
+    batches: TrainingBatches
+    dev: EncodedDocuments | None
+    settings: Settings
+    seed: int
+
+
+def train_stage(stage: Stage, epochs: int, checkpoint: Checkpoint, device: str) -> Progress:
+    """Run a stage's remaining epochs; at its end the model holds the last epoch's weights.
+
+    Raises:
+        CmanError: a signal stopped it, or another process took the checkpoints over.
+    """
+    model, joint, settings = stage.model.to(device), stage.joint.to(device), stage.settings
+    optimiser = make_optimiser(model, joint, settings)
+    progress = checkpoint.restore(model, joint, optimiser)
+    with _deterministic(), _signals_stop(checkpoint):
+        for epoch in range(len(progress.history), epochs):
+            if progress.stopped:
+                break
+            began = time.perf_counter()
+            losses = _train_epoch(stage, optimiser, epoch, torch.device(device))
+            scores = {} if stage.dev is None else dev_scores(model, stage.dev)
+            progress.epoch_seconds.append(round(time.perf_counter() - began, 2))
+            variances = {f"log_variance_{name}": value for name, value in joint.log_variances().items()}
+            row = {"stage": STAGES[stage.number], "epoch": epoch + 1, **losses, **variances, **scores}
+            progress.history.append(row)
+            shown = ", ".join(f"{name} {value:.4f}" for name, value in (losses | scores).items())
+            log.info("%s epoch %d: %s (%.1f s)", row["stage"], epoch + 1, shown, progress.epoch_seconds[-1])
+            if scores:
+                progress.judge(scores["dev_mean_f1"], model, settings.training)
+            checkpoint.save(model, joint, optimiser, progress)
+    return progress
+
+
+def _train_epoch(stage: Stage, optimiser: torch.optim.Optimizer, epoch: int, device: torch.device) -> dict[str, float]:
+    """Train for one epoch and return its losses, averaged over its steps and passes."""
+    model, batches = stage.model, stage.batches
+    torch.manual_seed(((stage.seed * 2 + stage.number) << 20) + epoch)
+    model.train()
+    model.labels.start_epoch(epoch, stage.settings.training.epochs)
+    batches.epoch = epoch
+    totals: dict[str, Tensor] = {}
+    passes = 0
+    for number, batch in enumerate(batches):
+        set_learning_rates(optimiser, stage.settings, epoch, number, len(batches))
+        for losses in training_step(model, stage.joint, optimiser, batch.to(device), stage.settings):
+            passes += 1
+            for name, loss in losses.items():
+                totals[name] = totals.get(name, torch.zeros_like(loss)) + loss
+    return {f"loss_{name}": total.item() / passes for name, total in totals.items()}
+
+
+def dev_scores(model: Cman | MultiHead, dev: EncodedDocuments) -> dict[str, float]:
+    """Return the strict F1 of dev in percent, and the label-copy rates of a model with two CRFs."""
+    copies = LabelCopies()
+    predicted = annotate(model, dev, confidences=False, copies=copies)
+    entities, relations = strict_counts(dev.documents, predicted)
+    scores = {
+        "dev_entity_f1": 100 * entities.f1,
+        "dev_relation_f1": 100 * relations.f1,
+        "dev_mean_f1": 50 * (entities.f1 + relations.f1),
+    }
+    return scores | copies.rates() if copies.tokens else scores  # a model with one CRF cannot copy itself
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """Let the same weights and batches give the same bits inside the block, on a GPU too."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before, benchmark = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.backends.cudnn.benchmark = benchmark
+
+
+@contextmanager
+def _signals_stop(checkpoint: Checkpoint) -> Iterator[None]:
+    """Turn SIGTERM and SIGINT inside the block into an error that says where the same command continues."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Stopped
+
+    if threading.current_thread() is not threading.main_thread():  # only that one receives signals
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    except Stopped:
+        done = checkpoint.epochs
+        raise CmanError(f"stopped by a signal after epoch {done}; the same command continues from there") from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

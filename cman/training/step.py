@@ -1,0 +1,62 @@
+"""One training step (section III-E): joint loss, adversarial training, clipping, optimiser.
+
+The token representation X (B, L, D) is computed once. The model's body runs on a copy of it that collects gradients:
+the perturbation of equation 22 needs exactly that gradient. Both passes' gradients of X then flow into the embeddings
+in one backward call, so adversarial training doubles the body's cost and not the inputs'.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from cman.config.settings import Settings
+from cman.features.batch import Batch
+from cman.model.adversarial import perturbation
+from cman.model.cman import Cman
+from cman.model.losses import JointLoss
+from cman.model.multihead import MultiHead
+from cman.model.output import Losses
+from cman.training.schedule import parameter_groups
+
+
+def make_optimiser(model: Cman | MultiHead, joint: JointLoss, settings: Settings) -> torch.optim.Optimizer:
+    """Return Adam over everything that is trained, an encoder in groups of its own (see `schedule`)."""
+    groups = parameter_groups(nn.ModuleList([model, joint]), model.inputs.encoder, settings.encoder)
+    return torch.optim.Adam(groups, lr=settings.training.lr, eps=1e-8, fused=True)
+
+
+def training_step(
+    model: Cman | MultiHead, joint: JointLoss, optimiser: torch.optim.Optimizer, batch: Batch, settings: Settings
+) -> list[Losses]:
+    """Change the weights by one batch on the model's device.
+
+    Returns:
+        The detached losses of the clean pass and, with adversarial training, of the perturbed one: tensors, not
+        numbers, because a GPU would have to be waited for.
+    """
+    optimiser.zero_grad()
+    x = model.inputs(batch)  # (B, L, D)
+    losses, gradient = _backward(model, joint, x.detach(), batch, regularise=True)
+    passes = [losses]
+    if settings.at.enabled:
+        eta = perturbation(gradient, model.inputs.static_size, settings.at)
+        losses, noisy = _backward(model, joint, x.detach() + eta, batch, regularise=settings.at.reg_twice)
+        gradient = gradient + noisy  # of L(X) + L(X + eta), (22)
+        passes.append(losses)
+    if x.requires_grad:
+        x.backward(gradient)
+    if settings.training.clip_norm is not None:
+        nn.utils.clip_grad_norm_([*model.parameters(), *joint.parameters()], settings.training.clip_norm)
+    optimiser.step()
+    joint.hold_bounds()
+    return passes
+
+
+def _backward(
+    model: Cman | MultiHead, joint: JointLoss, x: Tensor, batch: Batch, regularise: bool
+) -> tuple[Losses, Tensor]:
+    """Run the body on `x`, send the joint loss backward; return the losses and the joint loss's gradient at `x`."""
+    x.requires_grad_()
+    losses = model.losses(x, batch)
+    joint(losses, regularise).backward()
+    assert x.grad is not None
+    return {name: loss.detach() for name, loss in losses.items()}, x.grad
