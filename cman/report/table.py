@@ -16,7 +16,7 @@ from cman.report.frame import Summary, fixed, percent
 from cman.report.latex import escape
 from cman.report.results import Run
 
-TEMPLATE = "document.tex.j2"
+TEMPLATE, PAGE = "document.tex.j2", "tables.html.j2"
 TEXT = r">{\raggedright\arraybackslash}X"  # a column that wraps
 BESIDE = (r">{\hsize=1.3\hsize\raggedright\arraybackslash}X", r">{\hsize=.7\hsize\raggedright\arraybackslash}X")
 MOST_LINES = 46  # of a table on one page, a row of a long text being as many
@@ -209,3 +209,15 @@ def render(parts: Sequence[Part], opening: str) -> str:
     )
     environment.filters |= {"tex": escape, "short": short}
     return environment.get_template(TEMPLATE).render(parts=parts, opening=opening)
+
+
+def render_html(tables: Sequence[tuple[str, Table]]) -> str:
+    """Return a page of tables, each with the number that the paper gives it."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(PAGE).render(tables=tables)

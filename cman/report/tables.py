@@ -20,7 +20,7 @@ from cman.report.paper_table import CSV, REFERENCE, PaperTable
 from cman.report.predictions import check_counts
 from cman.report.published import PublishedTable, read_published
 from cman.report.results import group_runs, read_run
-from cman.report.table import Block, Part, Table, render
+from cman.report.table import Block, Part, Table, render, render_html
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def write_tables(
     rounds: int = ROUNDS,
     seed: int = 1,
 ) -> None:
-    """Write the tables of the given runs as LaTeX, CSV and JSON, each atomically.
+    """Write the tables of the given runs as LaTeX, a page beside it, CSV and JSON, each atomically.
 
     Args:
         absent: corpora of the paper that could not be had; their tables show dashes.
@@ -102,6 +102,7 @@ def write_tables(
     tables += [("V", name, "Decoding", table) for name, table in decoding_tables(known, evidence, missing, times)]
     tables.sort(key=lambda item: item[-1].number or 99)  # stable: a corpus and its sample keep their order
     write_text(tex, render([Part("", [Block([table for *_, table in tables])])], "The paper's tables."))
+    write_text(tex.with_suffix(".html"), render_html([(number, table) for number, _, _, table in tables]))
     write_csv(csv, CSV, (line for table in made for line in table.csv()))
     behind = [
         {"table": number, "corpus": name, "title": title, "rows": table.to_json()}

@@ -63,3 +63,8 @@ def test_latex_takes_every_script_alone_and_inside_a_paper(hard):
             compiled(hard, name, engine=engine)
         for layout in ("", "twocolumn"):
             compiled(hard, name, rf"\documentclass[{layout}]{{article}}{PACKAGES}", ENGINES[0])
+
+
+def test_the_page_of_tables_shows_every_script_and_no_markup_of_a_label(hard):
+    page = (hard / "tables.html").read_text()
+    assert "中文标签" in page and "🙂 emoji" in page and "&lt;/script&gt;" in page and "</script>" not in page

@@ -31,9 +31,10 @@ rule tables:
             "evaluation/*.py",
         ),
     output:
-        tex=report(
-            "results/tables.tex", caption="../report/tables.rst", category="Tables"
+        html=report(
+            "results/tables.html", caption="../report/tables.rst", category="Tables"
         ),
+        tex="results/tables.tex",
         csv=report(
             "results/tables.csv", caption="../report/tables.rst", category="Tables"
         ),

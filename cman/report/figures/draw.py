@@ -91,14 +91,14 @@ def _bars(panel: Any, data: FigureData, task: str) -> None:
 
 
 def _difference(panel: Any, data: FigureData, point: PublishedPoint) -> None:
-    """Write what the paper's text gives as a difference over the group that it is about."""
+    """Write above the panel what the paper's text gives as a difference, and what was measured."""
     titles = {series.experiment: series.title for series in data.series}
     here = data.measured(point)
-    if here is None:
-        return
-    names = f"{titles[point.experiment]} − {titles[point.reference]}"
-    text = f"{names}:\npublished {signed(point.value)}, here {signed(here)}".replace("-", "−")
-    panel.text(data.groups.index(point.group), 99, text, ha="center", va="top", fontsize=6)
+    if here is not None:
+        published, measured = (signed(value).replace("-", "−") for value in (point.value, here))
+        where = f"{point.group}: " if point.group else ""
+        text = f"{where}{titles[point.experiment]} − {titles[point.reference]}\npublished {published}, here {measured}"
+        panel.set_title(text, loc="right", fontsize=6, fontweight="normal")
 
 
 def _deviations(points: Sequence[Summary]) -> list[float]:
