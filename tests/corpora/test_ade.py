@@ -78,29 +78,28 @@ def test_sentences_are_numbered_in_order_of_appearance_and_the_same_text_in_two_
 # ---- what is refused
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        (f"77|{SENTENCE}|fever|116|122|lithium|128|135", "field effect end: found 116 to 122, wanted 116 to 121"),
-        (f"77|{SENTENCE}|fever|116|121|lithium|128|134", "field drug end: found 128 to 134, wanted 128 to 135"),
-        (
-            f"77|{SENTENCE}|fever|117|122|lithium|128|135",
-            "field drug begin: found 128 for 'lithium', which does not fit",
-        ),
-        (f"77|{SENTENCE}|nausea|116|122|lithium|128|135", "field effect: found 'nausea', which does not stand in"),
-        (f"77|{SENTENCE}|feve|116|120|lithium|128|135", "field effect: found 'feve', which begins or ends inside of a"),
-        (f"77|{SENTENCE}|fever|x|121|lithium|128|135", "field effect begin: found 'x', wanted a whole number"),
-        (f"77|{SENTENCE}|fever|116|121|lithium|-28|135", "field drug begin: found '-28', wanted a whole number"),
-        (f"77|{SENTENCE}|fever|116|121|lithium|128", "found 7 fields, wanted 8 (PubMed id, sentence, effect"),
-        (f"77|{SENTENCE}| |116|117|lithium|128|135", "field effect: found nothing"),
-        (f"|{SENTENCE}|fever|116|121|lithium|128|135", "field PubMed id: found nothing"),
-        ("", "found 1 fields"),
-    ],
-)
-def test_a_malformed_line_is_named_with_field_found_and_wanted(changed, message):
-    found = refused(line("Severe rash", 0, "lithium", 28, abstract="76"), changed)
-    assert found.startswith("x.rel: line 2: ")
-    assert message in found
+MALFORMED = [
+    (f"77|{SENTENCE}|fever|116|122|lithium|128|135", "field effect end: found 116 to 122, wanted 116 to 121"),
+    (f"77|{SENTENCE}|fever|116|121|lithium|128|134", "field drug end: found 128 to 134, wanted 128 to 135"),
+    (
+        f"77|{SENTENCE}|fever|117|122|lithium|128|135",
+        "field drug begin: found 128 for 'lithium', which does not fit",
+    ),
+    (f"77|{SENTENCE}|nausea|116|122|lithium|128|135", "field effect: found 'nausea', which does not stand in"),
+    (f"77|{SENTENCE}|feve|116|120|lithium|128|135", "field effect: found 'feve', which begins or ends inside of a"),
+    (f"77|{SENTENCE}|fever|x|121|lithium|128|135", "field effect begin: found 'x', wanted a whole number"),
+    (f"77|{SENTENCE}|fever|116|121|lithium|-28|135", "field drug begin: found '-28', wanted a whole number"),
+    (f"77|{SENTENCE}|fever|116|121|lithium|128", "found 7 fields, wanted 8 (PubMed id, sentence, effect"),
+    (f"77|{SENTENCE}| |116|117|lithium|128|135", "field effect: found nothing"),
+    (f"|{SENTENCE}|fever|116|121|lithium|128|135", "field PubMed id: found nothing"),
+    ("", "found 1 fields"),
+]
+
+
+def test_a_malformed_line_is_named_with_field_found_and_wanted():
+    for changed, message in MALFORMED:
+        said = refused(line("Severe rash", 0, "lithium", 28, abstract="76"), changed)
+        assert said.startswith("x.rel: line 2: ") and message in said
 
 
 def test_a_line_that_does_not_fit_the_others_of_its_sentence_is_named():

@@ -65,20 +65,16 @@ def test_line_separators_inside_a_token_do_not_split_the_line(tmp_path: Path) ->
     assert read_documents(tmp_path / "split.jsonl") == [document]
 
 
-def test_what_is_not_known_is_not_written() -> None:
-    document = Document("1", ("Ada",), (Entity("Peop", 0, 1),))
+def test_scores_are_written_and_what_is_not_known_is_not() -> None:
+    document = Document(
+        "1", ("Ada",), (Entity("Peop", 0, 1), Entity("Peop", 0, 1, 0.25)), (Relation("Kill", 0, 0, 0.0),)
+    )
     assert document.to_json() == {
         "id": "1",
         "tokens": ["Ada"],
-        "entities": [{"type": "Peop", "start": 0, "end": 1}],
-        "relations": [],
+        "entities": [{"type": "Peop", "start": 0, "end": 1}, {"type": "Peop", "start": 0, "end": 1, "score": 0.25}],
+        "relations": [{"type": "Kill", "head": 0, "tail": 0, "score": 0.0}],
     }
-
-
-def test_the_scores_of_a_predicted_document_are_kept() -> None:
-    document = Document("1", ("Ada",), (Entity("Peop", 0, 1, 0.25),), (Relation("Kill", 0, 0, 0.0),))
-    assert document.to_json()["entities"][0]["score"] == 0.25
-    assert document.to_json()["relations"][0]["score"] == 0.0
 
 
 # Each row: where in VALID, what is put there, the field the message names, what it says it found and wanted.
@@ -116,42 +112,32 @@ WRONG_VALUES: list[tuple[list[str | int], Any, str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("place", "value", "field", "found", "wanted"), WRONG_VALUES)
-def test_a_wrong_value_is_named_with_its_field_and_what_was_wanted(
-    tmp_path: Path, place: list[str | int], value: Any, field: str, found: str, wanted: str
-) -> None:
-    changed: Any = json.loads(json.dumps(VALID))
-    target = changed
-    for key in place[:-1]:
-        target = target[key]
-    target[place[-1]] = value
+def test_a_wrong_value_is_named_with_its_field_and_what_was_wanted(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
-    path.write_text(json.dumps(VALID | {"id": "1"}) + "\n" + json.dumps(changed) + "\n", encoding="utf-8")
-    with pytest.raises(CmanError, match=re.escape(f"{path}: line 2: field {field}: found {found}, wanted {wanted}")):
-        read_documents(path)
+    for keys, value, field, written, expected in WRONG_VALUES:
+        changed: Any = json.loads(json.dumps(VALID))
+        target = changed
+        for key in keys[:-1]:
+            target = target[key]
+        target[keys[-1]] = value
+        path.write_text(json.dumps(VALID | {"id": "1"}) + "\n" + json.dumps(changed) + "\n", encoding="utf-8")
+        message = f"{path}: line 2: field {field}: found {written}, wanted {expected}"
+        with pytest.raises(CmanError, match=re.escape(message)):
+            read_documents(path)
 
 
-@pytest.mark.parametrize(
-    ("where", "field"), [((), "document"), (("entities", 0), "entities[0]"), (("relations", 0), "relations[0]")]
-)
-def test_a_missing_key_and_an_unknown_key_are_refused(where: tuple[str | int, ...], field: str) -> None:
-    changed: Any = json.loads(json.dumps(VALID))
-    target = changed
-    for key in where:
-        target = target[key]
-    target["colour"] = "red"
-    with pytest.raises(CmanError, match=re.escape(f"a.jsonl: line 7: field {field}: unknown key 'colour'")):
-        parse_document(changed, "a.jsonl: line 7")
-    del target["colour"]
-    missing = next(iter(target))
-    del target[missing]
-    with pytest.raises(CmanError, match=re.escape(f"a.jsonl: line 7: field {field}: {missing!r} is missing")):
-        parse_document(changed, "a.jsonl: line 7")
-
-
-def test_a_line_that_is_no_object_is_refused() -> None:
-    with pytest.raises(CmanError, match=re.escape("a.jsonl: line 1: field document: found [1], wanted an object")):
-        parse_document([1], "a.jsonl: line 1")
+def test_a_missing_key_and_an_unknown_key_are_refused() -> None:
+    for group, field in (("", "document"), ("entities", "entities[0]"), ("relations", "relations[0]")):
+        changed: Any = json.loads(json.dumps(VALID))
+        target = changed[group][0] if group else changed
+        target["colour"] = "red"
+        with pytest.raises(CmanError, match=re.escape(f"a.jsonl: line 7: field {field}: unknown key 'colour'")):
+            parse_document(changed, "a.jsonl: line 7")
+        del target["colour"]
+        missing = next(iter(target))
+        del target[missing]
+        with pytest.raises(CmanError, match=re.escape(f"a.jsonl: line 7: field {field}: {missing!r} is missing")):
+            parse_document(changed, "a.jsonl: line 7")
 
 
 def test_a_long_value_is_shortened_in_the_message() -> None:
@@ -160,38 +146,21 @@ def test_a_long_value_is_shortened_in_the_message() -> None:
     assert len(str(caught.value)) < 150
 
 
-def test_a_line_that_is_not_json_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "train.jsonl"
-    path.write_text(json.dumps(VALID) + "\n\n{'id': 1}\n", encoding="utf-8")
-    with pytest.raises(CmanError, match=re.escape(f"{path}: line 3: found invalid JSON")):
+def test_a_file_that_holds_no_documents_is_named_with_the_line(tmp_path: Path) -> None:
+    path, line = tmp_path / "train.jsonl", json.dumps(VALID).encode() + b"\n"
+    with pytest.raises(CmanError, match=re.escape(f"{path}: cannot be read")):
         read_documents(path)
-
-
-def test_an_id_that_stands_twice_is_refused_with_both_lines(tmp_path: Path) -> None:
-    path = tmp_path / "train.jsonl"
-    path.write_text(2 * (json.dumps(VALID) + "\n"), encoding="utf-8")
-    with pytest.raises(CmanError, match=re.escape(f"{path}: line 2: field id: '1024' already stands on line 1")):
-        read_documents(path)
-
-
-@pytest.mark.parametrize("content", ["", "\n \n"])
-def test_a_file_without_documents_is_refused(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "train.jsonl"
-    path.write_text(content, encoding="utf-8")
-    with pytest.raises(CmanError, match=re.escape(f"{path}: found no document, wanted at least one")):
-        read_documents(path)
-
-
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CmanError, match=re.escape(f"{tmp_path / 'none.jsonl'}: cannot be read")):
-        read_documents(tmp_path / "none.jsonl")
-
-
-def test_bytes_that_are_not_utf8_are_named_with_their_line(tmp_path: Path) -> None:
-    path = tmp_path / "train.jsonl"
-    path.write_bytes(json.dumps(VALID).encode() + b'\n{"id": "Malm\xf6"}\n')
-    with pytest.raises(CmanError, match=re.escape(f"{path}: line 2: found the byte 0xf6, wanted UTF-8 text")):
-        read_documents(path)
+    for content, message in (
+        (b"[1]\n", "line 1: field document: found [1], wanted an object"),
+        (line + b"\n{'id': 1}\n", "line 3: found invalid JSON"),
+        (line * 2, "line 2: field id: '1024' already stands on line 1"),
+        (b"", "found no document, wanted at least one"),
+        (b"\n \n", "found no document, wanted at least one"),
+        (line + b'{"id": "Malm\xf6"}\n', "line 2: found the byte 0xf6, wanted UTF-8 text"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(CmanError, match=re.escape(f"{path}: {message}")):
+            read_documents(path)
 
 
 def test_a_failure_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
