@@ -100,8 +100,8 @@ def _print_check(name: str, corpus: Any, layout: Layout) -> None:
     console = Console()
     if console.is_terminal:
         shown = Table(title=name)
-        for place, column in enumerate(rows[0]):
-            shown.add_column(column, justify="right" if place else "left")
+        for index, column in enumerate(rows[0]):
+            shown.add_column(column, justify="right" if index else "left")
         for row in rows[1:]:
             shown.add_row(*row)
         console.print(shown, markup=False)

@@ -63,7 +63,7 @@ class Configuration(Group):
     @model_validator(mode="after")
     def _no_repetition(self) -> "Configuration":
         for name, values in (("experiments", self.experiments), ("seeds", self.seeds)):
-            repeated = [value for place, value in enumerate(values) if value in values[:place]]
+            repeated = [value for index, value in enumerate(values) if value in values[:index]]
             if repeated:
                 raise ValueError(f"{name}: found {repeated[0]!r} twice, wanted each once")
         return self
@@ -272,11 +272,11 @@ def _sentence(error: ValidationError, where: str) -> str:
     return f"{where}: key {key!r}: found {first['input']!r}; {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
-def _unknown(what: str, found: str, known: Iterable[str]) -> str:
+def _unknown(what: str, given: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if len(names) > MANY_NAMES:
-        near = get_close_matches(found, names, n=3, cutoff=0.4)
+        near = get_close_matches(given, names, n=3, cutoff=0.4)
         return (
-            f"unknown {what}: found {found!r}, wanted one of {len(names)} names, the nearest {', '.join(near or names)}"
+            f"unknown {what}: found {given!r}, wanted one of {len(names)} names, the nearest {', '.join(near or names)}"
         )
-    return f"unknown {what}: found {found!r}, wanted one of {', '.join(names) or 'none (there is none)'}"
+    return f"unknown {what}: found {given!r}, wanted one of {', '.join(names) or 'none (there is none)'}"

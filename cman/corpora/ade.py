@@ -53,8 +53,8 @@ class _Mention:
 
     def shifts(self, sentence: str) -> set[int]:
         """Return by how much the sentence may be shifted in its abstract: one number for each place of the text."""
-        places = (place for place in range(len(sentence)) if sentence.startswith(self.text, place))
-        return {self.begin - place for place in places}
+        starts = (index for index in range(len(sentence)) if sentence.startswith(self.text, index))
+        return {self.begin - index for index in starts}
 
 
 def files(corpus: Ade) -> list[RawFile]:
@@ -85,15 +85,15 @@ def read_relations(lines: Iterable[str], where: str) -> list[Grouped]:
     """Read the lines of `DRUG-AE.rel`; `where` names the file in errors. See `read_ade`."""
     rows: dict[tuple[str, str], list[tuple[_Mention, _Mention]]] = {}
     for number, line in enumerate(lines, start=1):
-        place = f"{where}: line {number}"
+        at_line = f"{where}: line {number}"
         values = line.split("|")
         if len(values) != len(FIELDS):
-            raise CmanError(f"{place}: found {len(values)} fields, wanted {len(FIELDS)} ({', '.join(FIELDS)})")
+            raise CmanError(f"{at_line}: found {len(values)} fields, wanted {len(FIELDS)} ({', '.join(FIELDS)})")
         for name, value in zip(FIELDS, values, strict=True):
             if not value.strip():
-                raise CmanError(f"{place}: field {name}: found nothing, wanted a value")
-        effect = _mention(place, "effect", EFFECT, values[2:5])
-        drug = _mention(place, "drug", DRUG, values[5:8])
+                raise CmanError(f"{at_line}: field {name}: found nothing, wanted a value")
+        effect = _mention(at_line, "effect", EFFECT, values[2:5])
+        drug = _mention(at_line, "drug", DRUG, values[5:8])
         rows.setdefault((values[0].strip(), values[1].strip()), []).append((effect, drug))
     if not rows:
         raise CmanError(f"{where}: found no line, wanted one for each relation")
@@ -120,8 +120,8 @@ def _mention(where: str, field: str, kind: str, values: Sequence[str]) -> _Menti
 def _document(number: str, sentence: str, pairs: Sequence[tuple[_Mention, _Mention]]) -> Document:
     shift = _shift(sentence, pairs)
     offsets = tokenise(sentence)
-    starts = {start: place for place, (start, _) in enumerate(offsets)}
-    ends = {end: place + 1 for place, (_, end) in enumerate(offsets)}
+    starts = {start: index for index, (start, _) in enumerate(offsets)}
+    ends = {end: index + 1 for index, (_, end) in enumerate(offsets)}
     entities: dict[Entity, int] = {}  # in order of appearance, with their positions
     relations: dict[Relation, None] = {}
     for pair in pairs:

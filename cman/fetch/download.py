@@ -70,11 +70,11 @@ def fetch(remote: Remote, target: Path, given: Path | None, mirror: Path | None)
 def _verify(remote: Remote, path: Path, origin: str) -> None:
     if remote.sha256 is None:
         return
-    found = sha256(path)
-    if found != remote.sha256:
+    actual = sha256(path)
+    if actual != remote.sha256:
         path.unlink()
         raise CmanError(
-            f"{origin}: {remote.name}: found SHA-256 {found}, wanted {remote.sha256}; deleted what was fetched"
+            f"{origin}: {remote.name}: found SHA-256 {actual}, wanted {remote.sha256}; deleted what was fetched"
         )
 
 
