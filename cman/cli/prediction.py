@@ -35,9 +35,12 @@ def embed(
     Example: cman embed --config config/conll04.yaml --corpus conll04 --name minilm
     """
     from cman.features.embed import embed
+    from cman.fetch.inputs import input_source
 
-    configuration = configuration_at(config)
-    embed(configuration, corpus, name, split, Layout(results), device or configuration.device, threads)
+    configuration, layout = configuration_at(config), Layout(results)
+    configuration.corpus(corpus)
+    source = input_source(configuration, name, layout)
+    embed(source, corpus, name, split, layout, device or configuration.device, threads)
 
 
 @verb

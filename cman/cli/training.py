@@ -66,6 +66,7 @@ def run_of(
     Raises:
         UsageError: unknown corpus or experiment, or a division that the corpus is not trained on.
     """
+    from cman.fetch.models import EncoderSource
     from cman.report.titles import titles
     from cman.training.runs import Run
     from cman.workflow.code import Code
@@ -75,13 +76,14 @@ def run_of(
     known = chosen.divisions
     if split not in known:
         raise UsageError(f"--split: found {split!r}, wanted one of the divisions of {corpus}: {', '.join(known)}")
+    encoder = configuration.encoders[settings.contextual.encoder] if settings.contextual.enabled else None
     return Run(
         corpus=corpus,
         experiment=experiment,
         split=split,
         seed=seed,
         settings=settings,
-        encoder=configuration.encoders[settings.contextual.encoder] if settings.contextual.enabled else None,
+        encoder=None if encoder is None else EncoderSource.of(encoder),
         language=chosen.language,
         facts=titles(configuration, corpus, experiment),
         digest=digest,

@@ -15,12 +15,13 @@ import torch
 from cman.corpora.document import Document
 from cman.corpora.tokenize import Span, TextTokenizer
 from cman.errors import CmanError, UsageError
-from cman.extract.annotate import Annotator
 from cman.extract.extraction import Extraction
 from cman.extract.sentences import Given, documents_of, extraction_of, is_rooted, joined
+from cman.features.workers import one_core_each
 from cman.kernels import KernelChoice, use_kernels
-from cman.machine import available_cores, available_device
+from cman.machine import available_device
 from cman.model.folder import ModelFolder
+from cman.model.predict import Predictor
 
 
 class Extractor:
@@ -55,7 +56,8 @@ class Extractor:
         self.folder, self.threshold = _with_threshold(folder, threshold), threshold
         self.tokenizer = TextTokenizer(language or folder.language)
         use_kernels(kernels)
-        self.annotator = Annotator(self.folder, torch.device(available_device(device)), threads or available_cores())
+        where = torch.device(available_device(device))
+        self.predictor = Predictor(self.folder, where, one_core_each(where, threads))
         self._rooted = is_rooted(folder.vocabulary.tags)
 
     @classmethod
@@ -102,8 +104,8 @@ class Extractor:
     def extractions(self, givens: Sequence[Given], sentences: Sequence[Sequence[Document]]) -> list[Extraction]:
         """Return what the sentences of texts, as `sentences` gave them, hold."""
         # Ids of several texts may be equal; those of the sentences that are annotated together may not.
-        flat = [replace(each, id=str(place)) for place, each in enumerate(one for text in sentences for one in text)]
-        annotated = iter(self.annotator.annotate(flat))
+        flat = [replace(each, id=str(index)) for index, each in enumerate(one for text in sentences for one in text)]
+        annotated = iter(self.predictor.predict(flat))
         return [
             extraction_of(given, [next(annotated) for _ in text], self.threshold)
             for given, text in zip(givens, sentences, strict=True)

@@ -3,17 +3,17 @@
 import logging
 from pathlib import Path
 
-from cman.config.configuration import Configuration
 from cman.corpora.document import Document, read_documents
 from cman.features.vectors.words import are_current, write_corpus_vectors
-from cman.fetch.inputs import InputFile, input_files, verified
+from cman.fetch.inputs import InputFile, verified
+from cman.fetch.models import EncoderSource
 from cman.layout import SPLITS, Layout
 
 log = logging.getLogger(__name__)
 
 
 def embed(
-    configuration: Configuration,
+    source: EncoderSource | InputFile,
     corpus: str,
     name: str,
     split: str,
@@ -21,34 +21,32 @@ def embed(
     device: str,
     threads: int | None,
 ) -> None:
-    """Write the features that `name`, an encoder or word vectors, gives to all documents of a corpus.
+    """Write what an encoder or a file of word vectors, called `name`, gives to all documents of a corpus.
 
     Features that are there already, of the same tokens, files and options, stay as they are.
 
     Raises:
-        UsageError: no such encoder or vectors; CmanError: an input is missing or malformed.
+        UsageError: no such device; CmanError: an input is missing or malformed.
     """
-    configuration.corpus(corpus)
-    files = input_files(configuration, name, layout)
     folder = layout.documents(corpus, split)
     documents = [document for part in SPLITS for document in read_documents(folder / f"{part}.jsonl")]
     target = layout.features(corpus, name)
-    if name in configuration.vectors:
-        _word_vectors(documents, files[0], target)
+    if isinstance(source, InputFile):
+        _word_vectors(documents, source, target)
         return
     # torch takes seconds to load, which word vectors do not need.
     import torch
 
     from cman.features.frozen import is_current, open_encoder, write_cache
+    from cman.features.workers import one_core_each
     from cman.machine import available_device
 
-    if threads is not None:
-        torch.set_num_threads(threads)
-    encoder = open_encoder(configuration.encoders[name], name, torch.device(available_device(device)), layout)
+    where = torch.device(available_device(device))
+    encoder = open_encoder(source, name, where, layout)
     if is_current(documents, encoder, target):
         log.info("%s: unchanged corpus, encoder and options; nothing to compute", target)
         return
-    write_cache(documents, encoder, target)
+    write_cache(documents, encoder, target, one_core_each(where, threads))
 
 
 def _word_vectors(documents: list[Document], file: InputFile, target: Path) -> None:

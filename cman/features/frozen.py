@@ -6,16 +6,17 @@ options alone: `index.json` keeps the hashes of all three, and features that hav
 
 import logging
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from cman.config.inputs import Encoder
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.cache import FeatureCache, corpus_hash, token_hash
+from cman.fetch.models import EncoderSource
 from cman.files import atomic_path, write_json
 from cman.layout import Layout
 
@@ -31,11 +32,13 @@ class FrozenEncoder(Protocol):
     def identity(self) -> dict[str, Any]:
         """Return what distinguishes this encoder's features from another's: hashes of files, and options."""
 
-    def features(self, documents: Sequence[Document]) -> Iterator[tuple[int, np.ndarray]]:
+    def features(
+        self, documents: Sequence[Document], workers: ThreadPoolExecutor | None = None
+    ) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (position of the document, (tokens, layers, size) float16), in an order of the encoder's choice."""
 
 
-def open_encoder(encoder: Encoder, name: str, device: torch.device, layout: Layout) -> FrozenEncoder:
+def open_encoder(encoder: EncoderSource, name: str, device: torch.device, layout: Layout) -> FrozenEncoder:
     """Return the encoder that a configuration names; `layout` says where downloaded files are.
 
     Raises:
@@ -46,21 +49,22 @@ def open_encoder(encoder: Encoder, name: str, device: torch.device, layout: Layo
         from cman.features.elmo.encoder import ElmoEncoder
 
         return ElmoEncoder(encoder, name, device, layout)
-    from cman.features.transformer.encoder import ContextualEncoder
+    from cman.features.transformer.encoder import TransformerEncoder
 
-    return ContextualEncoder(encoder, name, device)
+    return TransformerEncoder.open(encoder, name).frozen(device)
 
 
 class DocumentFeatures:
-    """Features of documents that are in memory, with the reading side of `FeatureCache`."""
+    """Features of documents that are in memory, with the reading side of `FeatureCache`; ids must be unique."""
 
-    def __init__(self, encoder: FrozenEncoder, documents: Sequence[Document]) -> None:
-        self._rows = {}
+    def __init__(
+        self, encoder: FrozenEncoder, documents: Sequence[Document], workers: ThreadPoolExecutor | None = None
+    ) -> None:
         lengths = [len(document.tokens) for document in documents]
         starts = np.concatenate([[0], np.cumsum(lengths)])
         self.features: np.ndarray = np.zeros((int(starts[-1]), encoder.layers, encoder.size), dtype=np.float16)
-        for place, values in encoder.features(documents):
-            self.features[starts[place] : starts[place + 1]] = values
+        for index, values in encoder.features(documents, workers):
+            self.features[starts[index] : starts[index + 1]] = values
         self._rows = {document.id: int(start) for document, start in zip(documents, starts[:-1], strict=True)}
 
     def rows(self, document: Document) -> int:
@@ -77,7 +81,9 @@ def is_current(documents: Sequence[Document], encoder: FrozenEncoder, folder: Pa
     return cache.encoder == encoder.identity() and cache.corpus == corpus_hash(documents)
 
 
-def write_cache(documents: Sequence[Document], encoder: FrozenEncoder, folder: Path) -> None:
+def write_cache(
+    documents: Sequence[Document], encoder: FrozenEncoder, folder: Path, workers: ThreadPoolExecutor | None = None
+) -> None:
     """Write the features of documents as a folder that `FeatureCache` reads; documents of one id must be the same.
 
     Raises:
@@ -97,17 +103,17 @@ def write_cache(documents: Sequence[Document], encoder: FrozenEncoder, folder: P
             offset = stream.tell()
             stream.truncate(offset + 2 * int(np.prod(shape)))
         features = np.memmap(temporary, dtype=np.float16, mode="r+", offset=offset, shape=shape)
-        for done, (place, values) in enumerate(encoder.features(unique), start=1):
+        for done, (index, values) in enumerate(encoder.features(unique, workers), start=1):
             if not np.isfinite(values).all():
-                raise CmanError(f"document {unique[place].id!r}: found a feature that is no number of float16")
-            features[starts[place] : starts[place + 1]] = values
+                raise CmanError(f"document {unique[index].id!r}: found a feature that is no number of float16")
+            features[starts[index] : starts[index + 1]] = values
             if done % 500 == 0 or done == len(unique):
                 log.info("%d of %d documents embedded", done, len(unique))
         features.flush()
         del features
         # A process that ends between the two files must not leave new features under the index of old ones.
         (folder / "index.json").unlink(missing_ok=True)
-    index = {
+    contents = {
         "corpus": corpus_hash(documents),
         "encoder": encoder.identity(),
         "shape": shape,
@@ -116,4 +122,4 @@ def write_cache(documents: Sequence[Document], encoder: FrozenEncoder, folder: P
             for document, start in zip(unique, starts[:-1], strict=True)
         },
     }
-    write_json(folder / "index.json", index)
+    write_json(folder / "index.json", contents)

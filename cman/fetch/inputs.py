@@ -11,9 +11,10 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from cman.config.configuration import Configuration
-from cman.config.inputs import Encoder, Vectors
+from cman.config.inputs import Vectors
 from cman.errors import CmanError, UsageError
 from cman.fetch.download import Remote, fetch, mirror_folder
+from cman.fetch.models import EncoderSource
 from cman.files import read_text, sha256, write_text
 from cman.layout import Layout
 
@@ -50,7 +51,7 @@ class InputFile:
         return text[:64]
 
 
-def encoder_files(encoder: Encoder, name: str, layout: Layout) -> dict[str, InputFile]:
+def encoder_files(encoder: EncoderSource, name: str, layout: Layout) -> dict[str, InputFile]:
     """Return ELMo's files by key, `options` and `weights`; none for a transformer.
 
     Raises:
@@ -75,18 +76,28 @@ def vectors_file(vectors: Vectors, name: str, layout: Layout) -> InputFile:
     return _file(f"vectors.{name}.url", str(vectors.url), vectors.sha256, layout.inputs(name))
 
 
-def input_files(configuration: Configuration, name: str, layout: Layout) -> list[InputFile]:
-    """Return the files of an encoder or of word vectors.
+def input_source(configuration: Configuration, name: str, layout: Layout) -> EncoderSource | InputFile:
+    """Return where an encoder comes from, or the file of word vectors.
 
     Raises:
         UsageError: the configuration has neither under this name.
     """
     if name in configuration.vectors:
-        return [vectors_file(configuration.vectors[name], name, layout)]
+        return vectors_file(configuration.vectors[name], name, layout)
     if name in configuration.encoders:
-        return list(encoder_files(configuration.encoders[name], name, layout).values())
+        return EncoderSource.of(configuration.encoders[name])
     known = ", ".join([*configuration.encoders, *configuration.vectors])
     raise UsageError(f"unknown encoder or vectors: found {name!r}, wanted one of {known}")
+
+
+def input_files(configuration: Configuration, name: str, layout: Layout) -> list[InputFile]:
+    """Return the files of an encoder or of word vectors; none of a transformer.
+
+    Raises:
+        UsageError: see `input_source` and `encoder_files`.
+    """
+    source = input_source(configuration, name, layout)
+    return [source] if isinstance(source, InputFile) else list(encoder_files(source, name, layout).values())
 
 
 def _file(key: str, place: str, wanted: str | None, folder: Path) -> InputFile:

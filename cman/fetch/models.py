@@ -1,7 +1,10 @@
 """Where a transformer's files are: in an installed package, in a folder, or in the hub's cache on this machine."""
 
 import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cman.config.inputs import Encoder
 from cman.errors import CmanError
@@ -12,7 +15,36 @@ KINDS = (".json", ".txt", ".model", ".safetensors")
 PICKLED = (".bin",)  # weights of older models, fetched only where there are no others
 
 
-def model_directory(encoder: Encoder, name: str) -> Path:
+@dataclass(frozen=True)
+class EncoderSource:
+    """Where a contextual encoder comes from: the keys of `encoders.NAME`, which says what each is."""
+
+    package: str | None = None
+    path: Path | None = None
+    name: str | None = None
+    revision: str | None = None
+    options: str | None = None
+    weights: str | None = None
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    stateful: bool = False
+    title: str | None = None
+
+    @classmethod
+    def of(cls, configured: Encoder) -> "EncoderSource":
+        """Return what a configuration says."""
+        return cls(**configured.model_dump())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads back."""
+        return vars(self) | {"path": None if self.path is None else str(self.path), "sha256": dict(self.sha256)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "EncoderSource":
+        """Return the source that `to_json` wrote."""
+        return cls(**{**value, "path": None if value.get("path") is None else Path(value["path"])})
+
+
+def model_directory(encoder: EncoderSource, name: str) -> Path:
     """Return the folder that holds an encoder's `config.json`; a model of the hub is downloaded at its first use.
 
     Raises:

@@ -2,10 +2,6 @@
 
 It is the one road that the evaluation of an epoch, `cman predict` and `cman extract` take, so that the same tokens get
 the same annotations in all three.
-
-On a CPU, worker threads may each compute whole batches on one core. Two cores then do nearly twice the work of one,
-which PyTorch's own threads within an operation do not reach at this model's sizes, and the result does not depend on
-how many there are.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -22,12 +18,6 @@ from cman.model.multihead import MultiHead
 
 BATCH_SIZE = 32  # sentences
 PADDED_TOKENS = 4096  # of a batch: bounds memory where sentences are long
-
-
-def one_core_each(threads: int) -> ThreadPoolExecutor:
-    """Return worker threads for `annotate` on a CPU."""
-    # The number of threads within an operation is set for each thread that calls PyTorch.
-    return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def annotate(
@@ -51,7 +41,7 @@ def annotate(
         confidences: False leaves out the entities' scores, which cost more than the decoding.
         copies: counts the label copies, if they are wanted.
         dropped: counts relations that no two entities carry, if they are wanted.
-        workers: see `one_core_each`; None computes one batch after another with all of PyTorch's threads.
+        workers: see `cman.features.workers`; None computes one batch after another with all of PyTorch's threads.
     """
     model.eval()
     device = next(model.parameters()).device

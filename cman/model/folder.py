@@ -15,15 +15,15 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 
-from cman.config.inputs import Encoder
 from cman.config.settings import Settings
 from cman.errors import CmanError
+from cman.features.transformer.encoder import TransformerEncoder
 from cman.features.transformer.pieces import PieceTokenizer
 from cman.features.vocabulary import Vocabulary
+from cman.fetch.models import EncoderSource
 from cman.files import atomic_path, read_json, write_json
 from cman.model.build import build_model
 from cman.model.cman import Cman
-from cman.model.finetuning import TrainableEncoder
 from cman.model.multihead import MultiHead
 
 ENCODER = "encoder"
@@ -37,7 +37,7 @@ class ModelFolder:
     model: Cman | MultiHead
     vocabulary: Vocabulary
     settings: Settings
-    encoder: Encoder | None  # None: the model reads no contextual features
+    encoder: EncoderSource | None  # None: the model reads no contextual features
     contextual: tuple[int, int] | None  # layers and size of those features
     trained_on: dict[str, Any]
     language: str = "en"  # whose tokens the training documents have; see `cman.corpora.tokenize`
@@ -58,7 +58,7 @@ class ModelFolder:
         config = {
             "format": FORMAT,
             "settings": self.settings.model_dump(mode="json"),
-            "encoder": None if self.encoder is None else self.encoder.model_dump(mode="json"),
+            "encoder": None if self.encoder is None else self.encoder.to_json(),
             "contextual": self.contextual,
             "word_size": self.model.inputs.word.embedding_dim,
             "language": self.language,
@@ -80,14 +80,16 @@ class ModelFolder:
             raise CmanError(f"{path}: field format: found {found!r}, wanted {FORMAT}: another version's model?")
         try:
             settings = Settings.model_validate(config["settings"])
-            encoder = None if config["encoder"] is None else Encoder.model_validate(config["encoder"])
+            encoder = None if config["encoder"] is None else EncoderSource.from_json(config["encoder"])
             vocabulary = Vocabulary.from_json(read_json(folder / "vocabulary.json"))
             contextual = None if config["contextual"] is None else (config["contextual"][0], config["contextual"][1])
             # Pre-trained vectors are among the weights; zeros of their size keep their place until those are read.
             own = settings.word.vectors is not None
             vectors = torch.zeros(len(vocabulary.words), config["word_size"]) if own else None
-            place = folder / ENCODER
-            tuned = TrainableEncoder(place, str(place), settings.encoder, False) if settings.encoder.trainable else None
+            own_encoder = folder / ENCODER
+            tuned = None
+            if settings.encoder.trainable:
+                tuned = TransformerEncoder(own_encoder, str(own_encoder), weights=False)
             model = build_model(settings, vocabulary, vectors, contextual, tuned)
             trained_on = config["trained_on"]
             language = config.get("language", cls.language)  # folders of before this key

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from cman.config.settings import Recurrent as RecurrentSettings
 from cman.config.settings import Settings
 from cman.features.batch import Batch
+from cman.features.transformer.encoder import TransformerEncoder
 from cman.features.vocabulary import Vocabulary
-from cman.model.finetuning import TrainableEncoder
 from cman.model.recurrent import Recurrent
 
 # Characters; more groups cost more calls than they save padding. Few forms are in the last one, but a single one of
@@ -37,7 +37,7 @@ class Inputs(nn.Module):
         settings: Settings,
         vectors: Tensor | None = None,
         contextual: tuple[int, int] | None = None,
-        encoder: TrainableEncoder | None = None,
+        encoder: TransformerEncoder | None = None,
     ) -> None:
         super().__init__()
         dim = settings.word.dim if vectors is None else vectors.shape[1]

@@ -1,7 +1,12 @@
-"""Predicting documents with a trained model, in batches of similar length, in the order given."""
+"""A model folder in use: documents in, documents with predicted entities and relations out.
+
+`cman predict` and `cman extract` both stand on `Predictor`, which finds the contextual features that a model reads; the
+rest of the road is `cman.model.annotate`.
+"""
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -10,7 +15,8 @@ from cman.corpora.document import Document, read_documents, write_documents
 from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments
 from cman.features.cache import FeatureCache, Features
-from cman.features.frozen import DocumentFeatures, open_encoder
+from cman.features.frozen import DocumentFeatures, FrozenEncoder, open_encoder
+from cman.features.workers import one_core_each
 from cman.files import write_json
 from cman.kernels import KernelChoice, backend, use_kernels
 from cman.layout import Layout
@@ -23,53 +29,84 @@ from cman.model.folder import ModelFolder
 log = logging.getLogger(__name__)
 
 
+class Predictor:
+    """A model on a device, with the frozen encoder that it reads, if it does.
+
+    Args:
+        folder: the model; it is moved to `device`.
+        workers: see `one_core_each`; None computes one batch after another with all of PyTorch's threads.
+    """
+
+    def __init__(self, folder: ModelFolder, device: torch.device, workers: ThreadPoolExecutor | None = None) -> None:
+        self.folder, self.device, self.workers = folder, device, workers
+        self.model = folder.model.to(device).eval()
+        self._encoder: FrozenEncoder | None = None
+
+    @property
+    def encoder(self) -> FrozenEncoder | None:
+        """The frozen encoder, loaded when a text first needs it, which takes seconds; None for a model without one."""
+        folder = self.folder
+        if self._encoder is None and folder.encoder is not None and folder.pieces is None:
+            self._encoder = open_encoder(folder.encoder, folder.settings.contextual.encoder, self.device, Layout())
+        return self._encoder
+
+    def predict(
+        self,
+        documents: Sequence[Document],
+        features: Features | None = None,
+        copies: LabelCopies | None = None,
+        dropped: Dropped | None = None,
+        batch_size: int = BATCH_SIZE,
+    ) -> list[Document]:
+        """Return the documents with predicted entities and relations in the place of their own; ids must be unique.
+
+        Args:
+            features: cached ones of the documents; None computes them now, if the model reads any.
+            copies, dropped, batch_size: see `annotate`.
+
+        Raises:
+            CmanError: the features are not those that the model was trained on.
+        """
+        if not documents:
+            return []
+        if features is None and self.encoder is not None:
+            features = DocumentFeatures(self.encoder, documents, self.workers)
+        return annotate(
+            self.model,
+            self._encoded(documents, features),
+            confidences=not self.folder.settings.ner.given,
+            copies=copies,
+            dropped=dropped,
+            workers=self.workers,
+            batch_size=batch_size,
+        )
+
+    def _encoded(self, documents: Sequence[Document], features: Features | None) -> EncodedDocuments:
+        folder = self.folder
+        if folder.pieces is not None and features is not None:
+            raise CmanError("features: found cached ones, wanted none: the model's own encoder is fine-tuned")
+        if folder.encoder is None:
+            features = None
+        if features is not None and features.features.shape[1:] != folder.contextual:
+            found = tuple(features.features.shape[1:])
+            raise CmanError(
+                f"contextual features: found {found} (layers, size), the model was trained on {folder.contextual}"
+            )
+        anchor, given = folder.settings.rel.anchor, folder.settings.ner.given
+        return EncodedDocuments(
+            documents, folder.vocabulary, features, anchor, annotated=False, pieces=folder.pieces, given=given
+        )
+
+
 def predict(
     folder: ModelFolder,
     documents: Sequence[Document],
-    cache: Features | None,
+    features: Features | None,
     device: torch.device,
     batch_size: int = BATCH_SIZE,
-    copies: LabelCopies | None = None,
 ) -> list[Document]:
-    """Return the documents with predicted entities and relations in the place of their own.
-
-    Args:
-        cache: features of the documents; None computes them now, if the model reads any.
-        copies: counts the label copies, if they are wanted.
-
-    Raises:
-        CmanError: the cache or the encoder gives other features than the model was trained on.
-    """
-    features = cache
-    if folder.pieces is not None and cache is not None:
-        raise CmanError("features: found cached ones, wanted none: the model's own encoder is fine-tuned")
-    if folder.encoder is None or folder.pieces is not None:
-        features = None
-    elif cache is None:
-        encoder = open_encoder(folder.encoder, folder.settings.contextual.encoder, device, Layout())
-        features = DocumentFeatures(encoder, documents)
-    if features is not None and features.features.shape[1:] != folder.contextual:
-        found = tuple(features.features.shape[1:])
-        raise CmanError(
-            f"contextual features: found {found} (layers, size), the model was trained on {folder.contextual}"
-        )
-    folder.model.to(device)
-    given = folder.settings.ner.given
-    anchor = folder.settings.rel.anchor
-    encoded = EncodedDocuments(
-        documents, folder.vocabulary, features, anchor, annotated=False, pieces=folder.pieces, given=given
-    )
-    dropped = Dropped()
-    predicted = annotate(
-        folder.model,
-        encoded,
-        confidences=not given,
-        copies=copies,
-        dropped=dropped,
-        batch_size=batch_size,
-    )
-    log.info("%d documents; dropped %d relations within one entity", len(documents), dropped.inside_one)
-    return predicted
+    """Return predicted documents, one batch after another with PyTorch's own threads; see `Predictor.predict`."""
+    return Predictor(folder, device).predict(documents, features, batch_size=batch_size)
 
 
 def predict_file(
@@ -87,15 +124,17 @@ def predict_file(
     Raises:
         CmanError: the model, the documents or the features are missing or malformed.
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
     use_kernels(kernels)
     folder = ModelFolder.load(model)
     documents = read_documents(source)
     cache = None if features is None else FeatureCache(features)
     log.info("kernels: %s", backend())
     counts = None if copies is None else LabelCopies()
-    predicted = predict(folder, documents, cache, torch.device(available_device(device)), copies=counts)
+    dropped = Dropped()
+    where = torch.device(available_device(device))
+    predictor = Predictor(folder, where, one_core_each(where, threads))
+    predicted = predictor.predict(documents, cache, counts, dropped)
+    log.info("%d documents; dropped %d relations within one entity", len(documents), dropped.inside_one)
     if copies is not None:
         write_json(copies, vars(counts))
     write_documents(target, predicted)

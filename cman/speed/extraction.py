@@ -11,20 +11,18 @@ import logging
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from cman.errors import CmanError
-from cman.extract.annotate import batches_by_length
 from cman.extract.extractor import Extractor
 from cman.extract.reading import records
 from cman.extract.run import LONGEST_TEXT
-from cman.features.batch import EncodedDocuments
+from cman.extract.sentences import Given
+from cman.features.transformer.encoder import TransformerEncoder
 from cman.features.transformer.pieces import Windows
 from cman.files import write_text
-from cman.model.finetuning import TrainableEncoder
 
 log = logging.getLogger(__name__)
 
@@ -77,19 +75,14 @@ def speed_of_extraction(model: Path, source: Path, threads: int, output: Path, r
 
 
 def _encoder_alone(extractor: Extractor, texts: list[str], threads: int) -> dict[str, Callable[[], object]]:
-    annotator = extractor.annotator
-    model = annotator.folder.model
-    encoder = annotator.transformer or model.inputs.encoder
-    if not isinstance(encoder, TrainableEncoder):
+    predictor = extractor.predictor
+    encoder = predictor.encoder or predictor.model.inputs.encoder
+    if not isinstance(encoder, TransformerEncoder):
         return {}
-    from cman.extract.sentences import Given
-
+    workers = predictor.workers
+    assert workers is not None  # on a CPU there are some
     every = [one for text in texts for one in extractor.sentences(Given("", text))]
-    numbered = [replace(one, id=str(index)) for index, one in enumerate(every)]
-    vocabulary, pieces = annotator.folder.vocabulary, encoder.pieces
-    encoded = EncodedDocuments(numbered, vocabulary, None, annotated=False, pieces=pieces)
-    batches = [encoded.batch(each).windows for each in batches_by_length([len(one.tokens) for one in numbered])]
-    windows = [each for each in batches if each is not None]
+    windows = [batch for _, batch in encoder.batches(every)]
 
     def alone(each: Windows) -> None:
         with torch.inference_mode():
@@ -101,6 +94,6 @@ def _encoder_alone(extractor: Extractor, texts: list[str], threads: int) -> dict
             alone(each)
 
     return {
-        "encoder alone, a core a batch": lambda: annotator.each(alone, windows),
+        "encoder alone, a core a batch": lambda: list(workers.map(alone, windows)),
         "encoder alone, all cores within an operation": within_operations,
     }

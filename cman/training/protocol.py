@@ -18,10 +18,10 @@ import torch
 
 from cman.corpora.document import Document
 from cman.features.batch import EncodedDocuments
+from cman.features.transformer.encoder import TransformerEncoder
 from cman.features.vocabulary import Vocabulary
 from cman.model.build import build_model
 from cman.model.cman import Cman
-from cman.model.finetuning import TrainableEncoder
 from cman.model.losses import JointLoss
 from cman.model.multihead import MultiHead
 from cman.training.batches import TrainingBatches
@@ -102,13 +102,19 @@ class Trainer:
         stage = Stage(number, model, joint, batches, held, settings, seed)
         return model, vocabulary, train_stage(stage, epochs, checkpoint, self.device)
 
-    def _encoder(self) -> TrainableEncoder | None:
+    def _encoder(self) -> TransformerEncoder | None:
         """Return the encoder to be trained, with its pre-trained weights; None where features are frozen."""
         settings = self.run.settings
         if not settings.encoder.trainable:
             return None
         assert self.run.encoder is not None
-        return TrainableEncoder.open(self.run.encoder, settings.contextual.encoder, settings.encoder)
+        tuning = settings.encoder
+        return TransformerEncoder.open(
+            self.run.encoder,
+            settings.contextual.encoder,
+            checkpointing=tuning.checkpointing,
+            precision=tuning.precision,
+        )
 
     def _trained(
         self,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cman.config.inputs import Encoder
 from cman.config.settings import Settings
+from cman.fetch.models import EncoderSource
 from cman.layout import Layout
 
 # Of a run folder: what is made with a trained model, and is not to be believed beside another one.
@@ -33,7 +33,7 @@ class Run:
     split: str
     seed: int
     settings: Settings
-    encoder: Encoder | None = None
+    encoder: EncoderSource | None = None
     language: str = "en"
     facts: Mapping[str, Any] = field(default_factory=dict)
     digest: str | None = None

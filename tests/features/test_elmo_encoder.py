@@ -15,6 +15,7 @@ from cman.features.cache import FeatureCache
 from cman.features.elmo import encoder as elmo_encoder
 from cman.features.elmo.encoder import ElmoEncoder
 from cman.features.frozen import open_encoder, write_cache
+from cman.fetch.models import EncoderSource
 from cman.layout import Layout
 from tests.features.tiny_elmo import CHARS, OPTIONS, PlainElmo, changed, random_weights, write_elmo
 
@@ -29,7 +30,7 @@ DOCUMENTS = [
 
 def encoder(folder: Path, **keys) -> ElmoEncoder:
     options, weights = write_elmo(folder)
-    configured = Encoder(options=str(options), weights=str(weights), **keys)
+    configured = EncoderSource(options=str(options), weights=str(weights), **keys)
     opened = open_encoder(configured, "elmo", CPU, Layout(folder / "results"))
     assert isinstance(opened, ElmoEncoder)
     return opened
@@ -92,7 +93,7 @@ def test_other_weights_other_options_and_statefulness_have_another_identity(tmp_
     identities = [encoder(tmp_path / "a").identity(), encoder(tmp_path / "a", stateful=True).identity()]
     for place, (options, seed) in enumerate(((OPTIONS, 1), (changed(cell_clip=2), 0))):
         paths = write_elmo(tmp_path / str(place), options, random_weights(seed=seed))
-        configured = Encoder(options=str(paths[0]), weights=str(paths[1]))
+        configured = EncoderSource(options=str(paths[0]), weights=str(paths[1]))
         identities.append(ElmoEncoder(configured, "elmo", CPU, Layout(tmp_path)).identity())
     assert len({json.dumps(identity) for identity in identities}) == 4
     assert encoder(tmp_path / "b").identity() == identities[0], "the place of the files is none of it"
@@ -114,14 +115,14 @@ def test_the_scalar_mix_of_a_model_learns_how_much_of_each_layer_it_takes(tmp_pa
 def test_files_that_are_not_there_are_named_with_their_key(tmp_path):
     options, weights = write_elmo(tmp_path)
     for given, key in (((options, tmp_path / "none"), "weights"), ((tmp_path / "none", weights), "options")):
-        configured = Encoder(options=str(given[0]), weights=str(given[1]))
+        configured = EncoderSource(options=str(given[0]), weights=str(given[1]))
         with pytest.raises(CmanError, match=rf"^encoders\.elmo\.{key}: .*none: cannot be read"):
             ElmoEncoder(configured, "elmo", CPU, Layout(tmp_path))
 
 
 def test_a_given_hash_is_verified_of_given_paths_too(tmp_path):
     options, weights = write_elmo(tmp_path)
-    configured = Encoder(options=str(options), weights=str(weights), sha256={"weights": "0" * 64})
+    configured = EncoderSource(options=str(options), weights=str(weights), sha256={"weights": "0" * 64})
     with pytest.raises(CmanError, match=r"found SHA-256 [0-9a-f]{64}, wanted 0{64}, which the configuration says"):
         ElmoEncoder(configured, "elmo", CPU, Layout(tmp_path))
 
@@ -147,7 +148,9 @@ def test_features_that_float16_cannot_hold_are_refused_and_leave_nothing(tmp_pat
     weights = random_weights()
     weights["CNN_proj/b_proj"][:] = 1e6
     options_path, weights_path = write_elmo(tmp_path, OPTIONS, weights)
-    elmo = ElmoEncoder(Encoder(options=str(options_path), weights=str(weights_path)), "elmo", CPU, Layout(tmp_path))
+    elmo = ElmoEncoder(
+        EncoderSource(options=str(options_path), weights=str(weights_path)), "elmo", CPU, Layout(tmp_path)
+    )
     with pytest.raises(CmanError, match="document 'one': found a feature that is no number of float16"):
         write_cache(DOCUMENTS, elmo, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []

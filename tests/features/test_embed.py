@@ -11,10 +11,12 @@ import pytest
 from cman.config.configuration import parse_configuration
 from cman.corpora.document import Document, write_documents
 from cman.errors import CmanError, UsageError
-from cman.features import frozen, word_vectors
+from cman.features import frozen
 from cman.features.cache import FeatureCache
 from cman.features.embed import embed
-from cman.features.vectors.words import read_corpus_vectors
+from cman.features.vectors import words
+from cman.features.vectors.words import read_corpus_vectors, write_corpus_vectors
+from cman.fetch.inputs import input_source
 from cman.layout import Layout
 from tests.features.tiny_elmo import OPTIONS, changed, random_weights, write_elmo
 
@@ -33,9 +35,7 @@ class Corpus:
         write_elmo(folder)
         (folder / "v.txt").write_text(VECTORS)
         monkeypatch.setattr(frozen, "write_cache", self._counted(frozen.write_cache))
-        monkeypatch.setattr(
-            "cman.features.embed.write_corpus_vectors", self._counted(word_vectors.write_corpus_vectors)
-        )
+        monkeypatch.setattr("cman.features.embed.write_corpus_vectors", self._counted(write_corpus_vectors))
 
     def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*arguments: Any) -> Any:
@@ -56,7 +56,8 @@ class Corpus:
             "encoders": {"minilm": {"path": "m"}, "elmo": {**places, **self.keys}},
             "vectors": {"wiki": {"path": str(self.folder / "v.txt")}},
         }
-        embed(parse_configuration(value, "test"), "s", name, "main", self.layout, "cpu", None)
+        source = input_source(parse_configuration(value, "test"), name, self.layout)
+        embed(source, "s", name, "main", self.layout, "cpu", None)
         return self.computed
 
     def content(self, name: str) -> dict[str, tuple[bytes, int]]:
@@ -176,7 +177,7 @@ def test_a_failure_leaves_nothing_half_written_and_earlier_features_as_they_were
 
 
 def test_a_process_that_dies_between_the_two_files_leaves_no_old_index_to_new_features(corpus, monkeypatch):
-    for name, module in (("elmo", frozen), ("wiki", word_vectors)):
+    for name, module in (("elmo", frozen), ("wiki", words)):
         corpus.embed(name)
         corpus.documents(TRAIN[::-1])
 

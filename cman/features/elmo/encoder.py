@@ -6,17 +6,18 @@ documents one by one in their order, each from the state that the one before lef
 
 import logging
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import torch
 
-from cman.config.inputs import Encoder
 from cman.corpora.document import Document
 from cman.features.elmo.network import BiLm, State, characters
 from cman.features.elmo.weights import read_options, read_weights
 from cman.features.lengths import batches_by_length
 from cman.fetch.inputs import encoder_files, verified
+from cman.fetch.models import EncoderSource
 from cman.layout import Layout
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class ElmoEncoder:
         CmanError: a file is missing, has another hash than it should, or the two do not belong together.
     """
 
-    def __init__(self, encoder: Encoder, name: str, device: torch.device, layout: Layout) -> None:
+    def __init__(self, encoder: EncoderSource, name: str, device: torch.device, layout: Layout) -> None:
         files = encoder_files(encoder, name, layout)
         (options_path, options_hash), (weights_path, weights_hash) = (
             verified(files[key]) for key in ("options", "weights")
@@ -52,18 +53,30 @@ class ElmoEncoder:
         options = {"stateful": self.stateful, "layers": self.layers, "size": self.size}
         return {"files": self._files, "options": options}
 
-    def features(self, documents: Sequence[Document]) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield (position of the document, (tokens, layers, size) float16), in an order of the encoder's choice."""
+    def features(
+        self, documents: Sequence[Document], workers: ThreadPoolExecutor | None = None
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (position of the document, (tokens, layers, size) float16), in an order of the encoder's choice.
+
+        Args:
+            workers: threads that compute whole batches, unless each batch needs the one before it.
+        """
         self._tell_of_long_tokens(documents)
         state: State | None = None
-        for batch in self._batches([len(document.tokens) for document in documents]):
-            ids, lengths = characters([documents[place].tokens for place in batch], self._characters)
+
+        def computed(indices: list[int]) -> list[tuple[int, np.ndarray]]:
+            nonlocal state
+            ids, lengths = characters([documents[index].tokens for index in indices], self._characters)
             with torch.inference_mode():
                 layers, after = self.model(ids.to(self.device), lengths.to(self.device), state)
                 values = layers.half().cpu().numpy()
             state = after if self.stateful else None
-            for row, place in enumerate(batch):
-                yield place, values[row, 1 : 1 + len(documents[place].tokens)]
+            rows = enumerate(indices)
+            return [(index, values[row, 1 : 1 + len(documents[index].tokens)]) for row, index in rows]
+
+        batches = self._batches([len(document.tokens) for document in documents])
+        for found in (map if workers is None or self.stateful else workers.map)(computed, batches):
+            yield from found
 
     def _batches(self, lengths: list[int]) -> list[list[int]]:
         if self.stateful:

@@ -1,90 +1,149 @@
-"""Frozen transformer features: every layer of an encoder for every token, a token being the mean of its pieces.
+"""A transformer encoder: the pieces of tokens in, all its layers for every token out, a token the mean of its pieces.
 
-How a sentence becomes pieces and windows is told in `pieces`.
+One class serves frozen features, whether they are kept for a corpus or computed for a text, and the encoder that is
+trained along with a model (`encoder.trainable`).
+
+Frozen features of a sentence are the same numbers in whatever company it is read. BLAS and the other operations treat
+rows alike however many there are, but not the padding, which decides how a sum over the pieces is split. So frozen
+sentences are batched by their padded length, which follows from the sentence alone, and rounded to float16.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from cman.config.inputs import Encoder
 from cman.corpora.document import Document
+from cman.features.lengths import batches_by_length
 from cman.features.transformer.opened import open_transformer
-from cman.fetch.models import file_hashes, model_directory
+from cman.features.transformer.pieces import Windows
+from cman.fetch.models import EncoderSource, file_hashes, model_directory
+from cman.files import atomic_path
 
-PIECES_A_BATCH = 4096  # bounds memory: windows are batched by length until their padded pieces exceed this
+Precision = Literal["auto", "float32", "bf16-mixed"]
+
+PIECES_A_BATCH = 4096  # bounds memory: windows are read in parts of at most so many padded pieces
+FROZEN_PIECES_A_BATCH = 1024  # larger ones fall out of a core's cache
 
 
-class ContextualEncoder:
-    """A frozen encoder on one device.
+class TransformerEncoder(nn.Module):
+    """A transformer and its tokenizer; `layers` and `size` are those of its output.
+
+    Args:
+        weights: False makes the weights random, for a folder without any.
+        checkpointing: compute inner values again in the backward pass.
+        precision: of training; evaluation is float32.
 
     Raises:
-        CmanError: the encoder cannot be found or loaded, its tokenizer does not tell which token a piece belongs to, or
-            it has no unknown piece where one is needed.
+        CmanError: see `open_transformer`.
     """
 
-    def __init__(self, encoder: Encoder, name: str, device: torch.device | None = None) -> None:
-        self.folder = model_directory(encoder, name)
-        self.device = device or torch.device("cpu")
-        model, self.pieces = open_transformer(self.folder, f"encoders.{name}: {self.folder}")
-        self.model: Any = model.to(self.device)
-        self.model.requires_grad_(False)
-        # Measured, because configurations name and count layers in many ways.
-        self.layers, self.size = self._run([self.pieces.marker])[0].shape[1:]
+    layers: int
+    size: int
+
+    def __init__(
+        self,
+        folder: Path,
+        where: str,
+        *,
+        weights: bool = True,
+        checkpointing: bool = False,
+        precision: Precision = "float32",
+    ) -> None:
+        super().__init__()
+        self.folder, self.precision = folder, precision
+        model, self.pieces = open_transformer(folder, where, weights)
+        self.model: Any = model.float()  # weights of half precision would lose small steps
+        ids, mask = self.pieces.padded([self.pieces.marker])
+        with torch.no_grad():
+            # Measured, because configurations name and count layers in many ways.
+            self.layers, self.size = self._states(ids, mask).shape[2:]
+        if checkpointing:
+            self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        self.train()  # a loaded transformer stands in evaluation mode, without its dropout
+
+    @classmethod
+    def open(cls, source: EncoderSource, name: str, **options: Any) -> "TransformerEncoder":
+        """Return a configured encoder with its pre-trained weights.
+
+        Args:
+            name: its name in the configuration.
+            options: keyword arguments of the class.
+
+        Raises:
+            CmanError: it cannot be found or loaded.
+        """
+        folder = model_directory(source, name)
+        return cls(folder, f"encoders.{name}: {folder}", **options)
+
+    def frozen(self, device: torch.device) -> "TransformerEncoder":
+        """Return this encoder on a device, without dropout and gradients, for `features`."""
+        return self.to(device).eval().requires_grad_(False)
+
+    def forward(self, windows: Windows, shape: tuple[int, int]) -> Tensor:
+        """Return (B, L, layers, size) float32 for windows of a batch of the shape (B, L), 0 in the padding."""
+        tokens = shape[0] * shape[1]
+        # One row more, for special pieces and those that another window supplies.
+        sums = torch.zeros(tokens + 1, self.layers, self.size, device=windows.ids.device)
+        counts = torch.zeros(tokens + 1, device=windows.ids.device)
+        step = max(1, PIECES_A_BATCH // windows.ids.shape[1])
+        for start in range(0, len(windows.ids), step):
+            rows = slice(start, start + step)
+            owners = windows.owners[rows].flatten()
+            states = self._states(windows.ids[rows], windows.mask[rows])  # (w, P, layers, size)
+            sums = sums.index_add(0, owners, states.flatten(0, 1))
+            counts = counts.index_add(0, owners, torch.ones_like(owners, dtype=counts.dtype))
+        means = sums[:tokens] / counts[:tokens].clamp(min=1.0)[:, None, None]
+        return means.view(*shape, self.layers, self.size)
+
+    def _states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        mixed = self.precision == "bf16-mixed" or (self.precision == "auto" and ids.device.type == "cuda")
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=mixed and self.training):
+            output = self.model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+        return torch.stack([state.float() for state in output.hidden_states], 2)
+
+    # ---- frozen features
 
     def identity(self) -> dict[str, Any]:
         """Return what distinguishes this encoder's features from another's."""
         options = {"window": self.pieces.window, "unit": "mean of pieces", "layers": self.layers, "size": self.size}
         return {"files": file_hashes(self.folder), "options": options}
 
-    def features(self, documents: Sequence[Document]) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield (position of the document, (tokens, layers, size) float16), in an order of the encoder's choice."""
+    def batches(self, documents: Sequence[Document]) -> Iterator[tuple[list[int], Windows]]:
+        """Yield the positions of documents and their windows on the encoder's device, all of one padded length."""
         pieces = [self.pieces.pieces(document) for document in documents]
-        windows = [(place, start) for place, (ids, _) in enumerate(pieces) for start in self.pieces.starts(len(ids))]
-        # Short windows first: neighbours in a batch have nearly the same length, so little is padded.
-        windows.sort(key=lambda window: (min(len(pieces[window[0]][0]) - window[1], self.pieces.window), window))
-        collected: dict[int, np.ndarray] = {}
-        missing = {place: len(self.pieces.starts(len(ids))) for place, (ids, _) in enumerate(pieces)}
-        for batch in self._batches(windows, pieces):
-            chunks = [pieces[place][0][start : start + self.pieces.window] for place, start in batch]
-            for (place, start), states in zip(batch, self._run(chunks), strict=True):
-                ids, owners = pieces[place]
-                if place not in collected:
-                    collected[place] = np.zeros((len(ids), self.layers, self.size), dtype=np.float32)
-                low, high = self.pieces.kept(start, len(ids))
-                collected[place][low:high] = states[low - start : high - start]
-                missing[place] -= 1
-                if not missing[place]:
-                    yield place, _mean_by_owner(collected.pop(place), owners, len(documents[place].tokens))
+        lengths = [self.pieces.padded_length(len(ids)) for ids, _ in pieces]
+        device = next(self.model.parameters()).device
+        for indices in batches_by_length(lengths, padded=FROZEN_PIECES_A_BATCH, equal=True):
+            longest = max(len(documents[index].tokens) for index in indices)
+            chosen = [pieces[index] for index in indices]
+            yield indices, self.pieces.windows(chosen, longest, lengths[indices[0]]).to(device)
 
-    def _batches(
-        self, windows: list[tuple[int, int]], pieces: list[tuple[list[int], np.ndarray]]
-    ) -> Iterator[list[tuple[int, int]]]:
-        batch: list[tuple[int, int]] = []
-        for window in windows:
-            longest = min(len(pieces[window[0]][0]) - window[1], self.pieces.window)
-            if batch and (len(batch) + 1) * longest > PIECES_A_BATCH:
-                yield batch
-                batch = []
-            batch.append(window)
-        if batch:
-            yield batch
+    def features(
+        self, documents: Sequence[Document], workers: ThreadPoolExecutor | None = None
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (position of the document, (tokens, layers, size) float16), in an order of the encoder's choice.
 
-    @torch.inference_mode()
-    def _run(self, chunks: list[list[int]]) -> list[np.ndarray]:
-        ids, mask = self.pieces.padded(chunks)
-        output = self.model(
-            input_ids=ids.to(self.device), attention_mask=mask.to(self.device), output_hidden_states=True
-        )
-        states = torch.stack(tuple(output.hidden_states), 2).float().cpu().numpy()  # (W, P, layers, size)
-        first = len(self.pieces.before)
-        return [states[row, first : first + len(chunk)] for row, chunk in enumerate(chunks)]
+        Args:
+            workers: threads that compute whole batches; None computes one batch after another.
+        """
 
+        def computed(batch: tuple[list[int], Windows]) -> list[tuple[int, np.ndarray]]:
+            indices, windows = batch
+            lengths = [len(documents[index].tokens) for index in indices]
+            with torch.inference_mode():
+                values = self(windows, (len(indices), max(lengths))).half().cpu().numpy()
+            return [(index, values[row, : lengths[row]]) for row, index in enumerate(indices)]
 
-def _mean_by_owner(states: np.ndarray, owners: np.ndarray, tokens: int) -> np.ndarray:
-    starts = np.searchsorted(owners, np.arange(tokens))
-    counts = np.diff(np.append(starts, len(owners)))
-    means: np.ndarray = (np.add.reduceat(states, starts, axis=0) / counts[:, None, None]).astype(np.float16)
-    return means
+        for found in (map if workers is None else workers.map)(computed, self.batches(documents)):
+            yield from found
+
+    def save_files(self, folder: Path) -> None:
+        """Write configuration and tokenizer, each file complete or not at all; the weights are the whole model's."""
+        for name, content in self.pieces.files.items():
+            with atomic_path(folder / name) as temporary:
+                temporary.write_bytes(content)

