@@ -3,6 +3,7 @@
 import ast
 from collections import defaultdict
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 import cman
@@ -69,5 +70,5 @@ def test_the_rooms_import_one_another_in_no_circle():
         list(TopologicalSorter({source: set(targets) for source, targets in graph.items()}).static_order())
     except CycleError as error:
         circle = error.args[1][::-1]
-        pairs = list(zip(circle, circle[1:], strict=False))
+        pairs = list(pairwise(circle))
         raise AssertionError({f"{one} -> {other}": graph[one][other] for one, other in pairs}) from None
