@@ -123,6 +123,12 @@ def test_what_the_papers_text_gives_stands_beside_what_was_measured_on_the_real_
     (entities, relations) = json.loads((tmp_path / "real/out/figure8.json").read_text())["published"]
     assert (entities["value"], relations["value"], relations["measured"]) == (-1.6, -13.78, -100)
     assert "published −13.78, here −100.00" in (tmp_path / "real/out/figure8.svg").read_text()
+    wrong = tmp_path / "published.yaml"
+    wrong.write_text(PUBLISHED.read_text().replace('group: "≥50"', 'group: "≥60"'))
+    with pytest.raises(
+        CmanError, match=r"published\.yaml: figures: field group: found '≥60' of figure6, wanted one of"
+    ):
+        write_figures(real, corpora, tmp_path / "wrong", published=wrong)
     write_figures(runs, corpora, tmp_path / "sample", published=PUBLISHED)
     assert json.loads((tmp_path / "sample/figure8.json").read_text())["published"] == []
 

@@ -35,7 +35,7 @@ RUNS = "results/runs/tiny/{}/main/seed1"
 CONFIGURATION = ("--configfile", "tiny.yaml")
 # Jobs after a training of one run whose prepared documents stay as they are.
 REPORTED = {"tables": 1, "figures": 1, "appendix": 1, "browser": 1, "all": 1}
-AFTER_TRAIN = {"predict": 1, "score": 1, "decoding_speed": 1, **REPORTED}
+AFTER_TRAIN = {"predict": 1, "score": 1, "card": 1, "decoding_speed": 1, **REPORTED}
 
 
 def configure(project: Any, **changes: Any) -> None:
@@ -179,15 +179,19 @@ def test_a_finished_workflow_has_nothing_to_do(finished):
 @pytest.mark.parametrize(
     ("file", "jobs"),
     [
-        ("cman/evaluation/scores.py", {"score": 2, **REPORTED}),
+        ("cman/evaluation/scores.py", {"score": 2, "card": 2, **REPORTED}),
         ("cman/report/tables.py", REPORTED),
+        ("cman/report/card.py", {"card": 2, **REPORTED}),
         ("cman/report/figures/draw.py", {"figures": 1, "all": 1}),
         ("cman/report/appendix/question.py", {"appendix": 1, "all": 1}),
         ("cman/report/browser/data.py", {"browser": 1, "all": 1}),
-        ("cman/model/label_gate.py", {"train": 2, "predict": 2, "score": 2, "decoding_speed": 1, **REPORTED}),
-        ("cman/model/predict.py", {"predict": 2, "score": 2, "decoding_speed": 1, **REPORTED}),
+        (
+            "cman/model/label_gate.py",
+            {"train": 2, "predict": 2, "score": 2, "card": 2, "decoding_speed": 1, **REPORTED},
+        ),
+        ("cman/model/predict.py", {"predict": 2, "score": 2, "card": 2, "decoding_speed": 1, **REPORTED}),
         ("cman/fetch/download.py", None),
-        ("cman/cli.py", {}),
+        ("cman/cli/app.py", {}),
     ],
 )
 def test_an_edit_of_a_module_repeats_the_stages_that_depend_on_it(finished, file, jobs):
@@ -240,7 +244,7 @@ def test_a_change_of_one_variant_repeats_only_its_own_jobs(finished):
 
 def test_another_seed_adds_runs_and_keeps_those_that_there_are(finished):
     planned = finished.planned(*CONFIGURATION, "--config", "seeds=[1,2]")
-    assert planned == {"train": 2, "predict": 2, "score": 2, **REPORTED}
+    assert planned == {"train": 2, "predict": 2, "score": 2, "card": 2, **REPORTED}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from cman.errors import UsageError
+from cman.errors import CmanError, UsageError
 from cman.files import write_json
 from cman.report.evidence import read_evidence
 from cman.report.figures.draw import draw
@@ -42,6 +42,10 @@ def write_figures(
     paths = []
     for figure, build in FIGURES.items():
         data = build(evidence, tuple(point for point in given if point.figure == figure))
+        for point in data.published:
+            if point.group not in data.groups:
+                wanted = f"wanted one of {', '.join(data.groups)}"
+                raise CmanError(f"{published}: figures: field group: found {point.group!r} of {figure}, {wanted}")
         if not data.series:
             log.info("%s: no run of its experiments; it says so", data.name)
         paths += draw(data, evidence.title, evidence.sample, output / data.name)
