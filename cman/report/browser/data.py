@@ -18,7 +18,6 @@ from typing import Any
 
 from cman.config.experiments import EXPERIMENTS
 from cman.corpora.document import Document, Entity
-from cman.errors import CmanError
 from cman.evaluation.errors import (
     MISSED,
     MISSED_ENTITY,
@@ -28,13 +27,13 @@ from cman.evaluation.errors import (
     entity_classes,
     relation_classes,
 )
+from cman.report.evidence import CORPORA
 from cman.report.predictions import Predicted, read_predicted
-from cman.report.results import Run
+from cman.report.results import Run, check_agreement, check_once
 
 GIVEN = "given"  # DREC's artificial root, which was not there to be found
 ENTITY_KINDS = ("right", *dict.fromkeys((MISSED_ENTITY[0], *SPURIOUS_ENTITY)), GIVEN)
 RELATION_KINDS = ("right", *dict.fromkeys((MISSED[0], *SPURIOUS[:-1], MISSED[-1], SPURIOUS[-1])))
-CORPORA = ("conll04", "ade", "drec")  # the paper's order; then others by name
 NO_SCORE = -1
 
 _Relation = tuple[str, Entity, Entity]
@@ -52,8 +51,10 @@ def page_data(runs: Iterable[Run], corpora: Path) -> dict[str, Any]:
             is missing or malformed; or predictions do not belong to the gold documents or to their scores.
     """
     ordered = sorted(runs, key=_place)
-    _check(ordered)
+    check_once(ordered)
     names = list(dict.fromkeys(run.corpus for run in ordered))
+    for name in names:
+        check_agreement([run for run in ordered if run.corpus == name], ("corpus_title", "sample"))
     return {
         "entityKinds": ENTITY_KINDS,
         "relationKinds": RELATION_KINDS,
@@ -66,25 +67,6 @@ def _place(run: Run) -> tuple[Any, ...]:
     known = experiments.index(run.experiment) if run.experiment in EXPERIMENTS else len(experiments)
     corpus = CORPORA.index(run.corpus) if run.corpus in CORPORA else len(CORPORA)
     return corpus, run.corpus, run.split, known, run.experiment, run.seed
-
-
-def _check(runs: Sequence[Run]) -> None:
-    seen: dict[tuple[str, str, str, int], Run] = {}
-    corpora: dict[str, Run] = {}
-    for run in runs:
-        earlier = seen.setdefault((run.corpus, run.experiment, run.split, run.seed), run)
-        if earlier is not run:
-            raise CmanError(
-                f"{earlier.folder} and {run.folder}: both are {run.corpus}/{run.experiment}, split {run.split}, seed "
-                f"{run.seed}; wanted each run once"
-            )
-        first = corpora.setdefault(run.corpus, run)
-        for name in ("corpus_title", "sample"):
-            if getattr(run, name) != getattr(first, name):
-                raise CmanError(
-                    f"{run.folder}: field {name}: found {getattr(run, name)!r}, wanted {getattr(first, name)!r} as in "
-                    f"{first.folder}; both are of {run.corpus}"
-                )
 
 
 def _corpus(predicted: Sequence[Predicted]) -> dict[str, Any]:
