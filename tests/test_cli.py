@@ -19,7 +19,7 @@ from cman.config.configuration import parse_configuration
 from cman.config.settings import Settings
 
 PIPELINE = [
-    *("config", "fetch", "prepare", "convert", "embed", "train", "predict", "score", "card", "tables"),
+    *("config", "plan", "fetch", "prepare", "convert", "embed", "train", "predict", "score", "card", "tables"),
     *("appendix", "figures", "browser", "kernels", "speed", "record", "extract", "serve"),
 ]
 HEAVY = ("torch", "transformers", "pandas", "snakemake", "matplotlib")

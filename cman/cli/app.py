@@ -14,6 +14,7 @@ from cman import __version__
 from cman.cli.configuration import config
 from cman.cli.corpora import convert, fetch, prepare
 from cman.cli.extract import extract
+from cman.cli.plan import plan
 from cman.cli.prediction import embed, predict
 from cman.cli.report import appendix, browser, card, figures, record, score, tables
 from cman.cli.serve import serve
@@ -21,7 +22,7 @@ from cman.cli.speed import kernels, speed
 from cman.cli.training import train
 
 VERBS = (
-    *(config, fetch, prepare, convert, embed, train, predict, score, card),
+    *(config, plan, fetch, prepare, convert, embed, train, predict, score, card),
     *(tables, appendix, figures, browser, kernels),
 )
 MORE_VERBS = (record, extract, serve)

@@ -3,23 +3,43 @@
 import json as json_text
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cman.cli.options import configuration_at
 from cman.cli.verb import verb
 from cman.errors import UsageError
+
+if TYPE_CHECKING:
+    from cman.report.runs import Shown
 
 log = logging.getLogger("cman")
 
 
-def _given(runs: list[Path] | None) -> list[Path]:
-    if not runs:
+FoldersArgument = Annotated[list[Path] | None, typer.Argument(metavar="RUNS", help="Run folders or records.")]
+RunsOption = Annotated[
+    Path | None, typer.Option("--runs", help="Instead: what `cman plan` wrote; scores of other settings are refused.")
+]
+
+
+def _shown(folders: list[Path] | None, runs: Path | None, prepared: bool = True) -> "Shown":
+    from cman.report.runs import Shown, read_listing
+
+    if folders and runs is not None:
+        raise UsageError("--runs: found run folders beside it, wanted one of the two")
+    if runs is not None:
+        return read_listing(runs, prepared)
+    return Shown(folders or [], {})
+
+
+def _some(shown: "Shown") -> "Shown":
+    if not shown.folders:
         raise UsageError(
             "runs: found none, wanted at least one run folder; of records, the workflow takes those whose corpus is in "
             "the configuration: give its --configfile"
         )
-    return runs
+    return shown
 
 
 @verb
@@ -27,6 +47,7 @@ def score(
     gold: Annotated[Path, typer.Option(help="Gold documents (JSONL).")],
     predictions: Annotated[Path, typer.Option(help="Predicted documents (JSONL), the same ones.")],
     output: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
+    provenance: Annotated[Path | None, typer.Option(help="Of the run: the scores carry its digest.")] = None,
 ) -> None:
     """Count what is right under strict, boundaries and relaxed matching.
 
@@ -35,7 +56,7 @@ def score(
     from cman.evaluation.scores import score_files, summary
     from cman.files import write_json
 
-    scores = score_files(gold, predictions)
+    scores = score_files(gold, predictions, provenance)
     if output is None:
         typer.echo(json_text.dumps(scores, indent=2))
     else:
@@ -44,19 +65,24 @@ def score(
 
 
 @verb
-def card(run: Annotated[Path, typer.Argument(help="Run folder with a model and its scores.")]) -> None:
-    """Write the card of a run's model, `model/README.md`: what it is, what it knows, how well it did.
+def card(
+    run: Annotated[Path, typer.Argument(help="Run folder with scores.")],
+    config: Annotated[Path | None, typer.Option(help="Take titles, licence and language from it.")] = None,
+) -> None:
+    """Write the card of a trained model: what it is, what it knows and how well it did.
 
     Example: cman card results/runs/conll04/cman/main/seed1
     """
     from cman.report.card import write_card
+    from cman.report.titles import titles_of_run
 
-    log.info("%s", write_card(run))
+    log.info("%s", write_card(run, None if config is None else titles_of_run(configuration_at(config), run)))
 
 
 @verb
 def tables(
-    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders or records.")] = None,
+    folders: FoldersArgument = None,
+    runs: RunsOption = None,
     published: Annotated[Path, typer.Option(help="Published figures.")] = Path("config/published.yaml"),
     output: Annotated[Path, typer.Option(help="LaTeX file.")] = Path("results/tables.tex"),
     csv: Annotated[Path, typer.Option(help="The figures but for decoding times, as CSV.")] = Path("results/tables.csv"),
@@ -71,16 +97,19 @@ def tables(
 
     Example: cman tables results/record/conll04/*/main/seed*
     """
-    if not runs and not absent:
+    shown = _shown(folders, runs, prepared=False)
+    without = [*shown.absent, *(absent or [])]
+    if not shown.folders and not without:
         raise UsageError("runs: found none, wanted at least one run folder, or --absent")
     from cman.report.tables import write_tables
 
-    write_tables(runs or [], published, output, csv, absent or [], json, decoding, corpora)
+    write_tables(shown.folders, published, output, csv, without, json, decoding, corpora, facts=shown.facts)
 
 
 @verb
 def appendix(
-    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders or records.")] = None,
+    folders: FoldersArgument = None,
+    runs: RunsOption = None,
     corpora: Annotated[Path, typer.Option(help="Folder of prepared corpora.")] = Path("results/corpora"),
     output: Annotated[Path, typer.Option(help="LaTeX file; CSV and JSON are written beside it.")] = Path(
         "results/appendix.tex"
@@ -94,12 +123,14 @@ def appendix(
     """
     from cman.report.appendix.write import write_appendix
 
-    write_appendix(_given(runs), corpora, output, rounds, seed)
+    shown = _some(_shown(folders, runs))
+    write_appendix(shown.folders, corpora, output, rounds, seed, shown.facts)
 
 
 @verb
 def figures(
-    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders or records.")] = None,
+    folders: FoldersArgument = None,
+    runs: RunsOption = None,
     corpora: Annotated[Path, typer.Option(help="Folder of prepared corpora.")] = Path("results/corpora"),
     corpus: Annotated[str | None, typer.Option(help="Corpus; CoNLL04 or its sample by default.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of figures.")] = Path("results/figures"),
@@ -111,12 +142,14 @@ def figures(
     """
     from cman.report.figures.write import write_figures
 
-    write_figures(_given(runs), corpora, output, corpus, published)
+    shown = _some(_shown(folders, runs))
+    write_figures(shown.folders, corpora, output, corpus, published, shown.facts)
 
 
 @verb
 def browser(
-    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders or records.")] = None,
+    folders: FoldersArgument = None,
+    runs: RunsOption = None,
     corpora: Annotated[Path, typer.Option(help="Folder of prepared corpora.")] = Path("results/corpora"),
     output: Annotated[Path, typer.Option(help="The page.")] = Path("results/browser.html"),
 ) -> None:
@@ -126,7 +159,8 @@ def browser(
     """
     from cman.report.browser.write import write_browser
 
-    write_browser(_given(runs), corpora, output)
+    shown = _some(_shown(folders, runs))
+    write_browser(shown.folders, corpora, output, shown.facts)
 
 
 @verb

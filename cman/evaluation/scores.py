@@ -15,6 +15,7 @@ from typing import Any
 from cman.corpora.document import Document, Entity, Relation, read_documents
 from cman.errors import CmanError
 from cman.evaluation.counts import Counts
+from cman.files import read_json
 
 MATCHINGS = ("strict", "boundaries", "relaxed")
 
@@ -30,8 +31,8 @@ def score_documents(gold: Sequence[Document], predicted: Sequence[Document]) -> 
     return result
 
 
-def score_files(gold_path: Path, predicted_path: Path) -> dict[str, Any]:
-    """Return the scores of a file of predictions.
+def score_files(gold_path: Path, predicted_path: Path, provenance_path: Path | None = None) -> dict[str, Any]:
+    """Return the scores of a file of predictions, with the digest that the provenance of its run has.
 
     Raises:
         CmanError: a file is malformed, or the two do not hold the same documents with the same tokens.
@@ -46,7 +47,14 @@ def score_files(gold_path: Path, predicted_path: Path) -> dict[str, Any]:
     if len(predicted) != len(gold):
         extra = next(document.id for document in predicted if document.id not in {item.id for item in gold})
         raise CmanError(f"{predicted_path}: found document {extra!r}, which {gold_path} does not have")
-    return score_documents(gold, [by_id[document.id] for document in gold])
+    scores = score_documents(gold, [by_id[document.id] for document in gold])
+    if provenance_path is None:
+        return scores
+    provenance = read_json(provenance_path)
+    if not isinstance(provenance, dict):
+        raise CmanError(f"{provenance_path}: found {provenance!r}, wanted what `cman train` writes")
+    digest = provenance.get("digest")  # a training by hand has none
+    return scores if digest is None else {"digest": digest, **scores}
 
 
 def _entities(document: Document) -> list[Item]:

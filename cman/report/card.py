@@ -39,7 +39,7 @@ def card(run: Run, config: Mapping[str, Any], vocabulary: Mapping[str, Any]) -> 
     """Return the card of a model, from the contents of its files."""
     facts = run.provenance
     types = [tag[2:] for tag in vocabulary["tags"] if tag.startswith("B-")]
-    language = config.get("language", "en")
+    language = run.provenance.get("language") or config.get("language", "en")
     git = facts.get("git") or {}
     sample = "**Trained on a generated sample corpus: it shows that everything works and is of no use.**"
     about = {

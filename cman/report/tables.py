@@ -20,6 +20,7 @@ from cman.report.paper_table import CSV, REFERENCE, PaperTable
 from cman.report.predictions import check_counts
 from cman.report.published import PublishedTable, read_published
 from cman.report.results import group_runs, read_run
+from cman.report.runs import NO_FACTS, Facts
 from cman.report.table import Block, Part, Table, render, render_html
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def _placed(
 
 
 def write_tables(
-    run_folders: list[Path],
+    run_folders: Sequence[Path],
     published_file: Path,
     tex: Path,
     csv: Path,
@@ -57,6 +58,7 @@ def write_tables(
     corpora: Path = Path("results/corpora"),
     rounds: int = ROUNDS,
     seed: int = 1,
+    facts: Facts = NO_FACTS,
 ) -> None:
     """Write the tables of the given runs as LaTeX, a page beside it, CSV and JSON, each atomically.
 
@@ -67,6 +69,7 @@ def write_tables(
         corpora: the folder of prepared corpora; where a run's is there, its scores are made again and compared, and
             differences are tested.
         rounds, seed: of tests and intervals.
+        facts: titles of runs by folder, in the place of those of their provenance.
 
     Raises:
         CmanError: no run is given; a run, the published file or the times are malformed; runs of one row do not belong
@@ -74,7 +77,7 @@ def write_tables(
     """
     if not run_folders and not absent:
         raise CmanError("no run was given; wanted at least one run folder to make tables from")
-    runs = [read_run(folder) for folder in run_folders]
+    runs = [read_run(folder, facts.get(folder)) for folder in run_folders]
     for run in runs:
         check_counts(run)
     known = read_published(published_file)

@@ -4,12 +4,15 @@ Nothing here changes a file of a corpus, a model or a score. A training writes t
 the workflow hands the present ones to whatever shows them, so that another title makes no training again.
 """
 
+from pathlib import Path
 from typing import Any
 
 from cman.config.configuration import Configuration
 from cman.config.corpora import Corpus
 from cman.config.settings import Settings
 from cman.corpora.formats import corpus_title, licence
+from cman.errors import CmanError
+from cman.files import read_json
 
 PROTOCOLS = {
     "retrain": "epoch chosen on dev, then retrained on train and dev",
@@ -44,7 +47,21 @@ def titles(configuration: Configuration, corpus: str, experiment: str) -> dict[s
         "licence": licence(kind),
         "protocol": PROTOCOLS[settings.training.protocol],
         "inputs_title": inputs_title(configuration, settings),
+        "language": kind.language,
     }
+
+
+def titles_of_run(configuration: Configuration, run: Path) -> dict[str, Any]:
+    """Return what the run of a folder is called by a configuration.
+
+    Raises:
+        CmanError: its provenance is missing or malformed; UsageError: see `titles`.
+    """
+    facts = read_json(run / "provenance.json")
+    try:
+        return titles(configuration, facts["corpus"], facts["experiment"])
+    except (KeyError, TypeError):
+        raise CmanError(f"{run / 'provenance.json'}: found no corpus and experiment, wanted both") from None
 
 
 def division_title(corpus: Corpus) -> str:

@@ -125,7 +125,7 @@ EDITS = {  # file, how it is edited, the verbs whose code this changes
     ("cman/cli/verb.py", added): {TRAIN, SCORE, TABLES},
     ("cman/evaluation/scores.py", added): {SCORE, TABLES},
     ("cman/report/tables.py", added): {TABLES},
-    ("cman/report/tables.tex.j2", commented): {TABLES},
+    ("cman/report/document.tex.j2", commented): {TABLES},
     ("cman/serve/app.py", added): set(),
 }
 

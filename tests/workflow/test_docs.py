@@ -1,13 +1,17 @@
 """The documentation: what its pages say to type is typed, page by page, in a copy of the project."""
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 from cman.config.reference import reference
+from cman.config.schema import schema
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
@@ -40,3 +44,16 @@ def test_the_configuration_reference_is_what_the_code_says():
     assert written == reference(), "write it again: python -m cman.config.reference > docs/configuration.md"
     made = subprocess.run([sys.executable, "-m", "cman.config.reference"], capture_output=True, text=True, check=True)
     assert made.stdout == written
+
+
+def test_the_schema_is_what_the_code_says_and_fits_every_configuration():
+    config = DOCS.parent / "config"
+    written = json.loads((config / "schema.json").read_text(encoding="utf-8"))
+    assert written == schema(), "write it again: python -m cman.config.schema > config/schema.json"
+    validator = jsonschema.Draft202012Validator(written)
+    for path in sorted(config.glob("*.yaml")):
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert validator.is_valid(value) == (path.stem != "published"), path
+    value = yaml.safe_load((config / "default.yaml").read_text(encoding="utf-8"))
+    for wrong in ({"foo": 1}, {"settings": {"lstm.hiden": 1}}, {"settings": {"lstm": {"hidden": 0}}}):
+        assert not validator.is_valid({**value, **wrong}), wrong

@@ -2,77 +2,53 @@
 
 
 localrules:
-    corpus_configuration,
     fetch,
     prepare,
     prepare_folds,
 
 
-PARTS = ["train", "dev", "test"]
-PREPARATION = code(
-    "corpora/*.py",
-    "corpora/*.txt",
-    "corpora/tokenize.py",
-    without=["corpora/samples/*.py", "fetch/download.py"],
-)
-
-
-rule corpus_configuration:
-    output:
-        "results/configurations/{corpus}.json",
-    log:
-        "results/logs/configuration/{corpus}.log",
-    params:
-        part=part_of,
-    message:
-        "the part of the configuration that {wildcards.corpus} depends on"
-    shell:
-        "printf %s {params.part:q} | cman config --config - --corpus {wildcards.corpus} --output {output} --log {log}"
-
-
 rule fetch:
-    input:
-        config="results/configurations/{corpus}.json",
-        code=code("fetch/download.py", "corpora/raw.py", "corpora/samples/*.py"),
     output:
         "results/raw/{corpus}/{file}",
     log:
         "results/logs/fetch/{corpus}/{file}.log",
+    params:
+        digest=digest("fetch"),
     message:
         "raw file {wildcards.file} of {wildcards.corpus}"
     shell:
-        "cman fetch --config {input.config} --corpus {wildcards.corpus} --file {wildcards.file} --log {log}"
+        'cman fetch --config - --corpus {wildcards.corpus:q} --file {wildcards.file:q} --log {log:q} <<< "$CMAN_CONFIGURATION"'
 
 
 rule prepare:
     input:
-        config="results/configurations/{corpus}.json",
-        raw=raw_inputs,
-        code=PREPARATION,
+        files("raw"),
     output:
-        documents=expand(
-            "results/corpora/{{corpus}}/{split}/{part}.jsonl", split=MAIN, part=PARTS
+        expand(
+            "results/corpora/{{corpus}}/{split}/{part}.jsonl", split=MAIN, part=SPLITS
         ),
-        statistics="results/corpora/{corpus}/statistics.json",
+        "results/corpora/{corpus}/statistics.json",
     log:
         "results/logs/prepare/{corpus}.log",
     wildcard_constraints:
-        corpus=either(set(PRESENT) - set(FOLDED)),
+        corpus=either(set(plan.present) - set(plan.folded)),
+    params:
+        digest=digest("prepare"),
     message:
         "documents of {wildcards.corpus}"
     shell:
-        "cman prepare --config {input.config} --corpus {wildcards.corpus} --log {log}"
+        'cman prepare --config - --corpus {wildcards.corpus:q} --log {log:q} <<< "$CMAN_CONFIGURATION"'
 
 
 use rule prepare as prepare_folds with:
     output:
-        documents=expand(
+        expand(
             "results/corpora/{{corpus}}/{split}/{part}.jsonl",
             split=[MAIN, *FOLDS],
-            part=PARTS,
+            part=SPLITS,
         ),
-        statistics="results/corpora/{corpus}/statistics.json",
+        "results/corpora/{corpus}/statistics.json",
     wildcard_constraints:
-        corpus=either(FOLDED),
+        corpus=either(plan.folded),
     message:
         "documents of {wildcards.corpus}, fold by fold"

@@ -1,4 +1,4 @@
-# Predictions on the test documents, and their scores.
+# Predictions on the test documents, their scores, and the model's card, which shows them.
 
 
 localrules:
@@ -8,55 +8,59 @@ localrules:
 
 rule predict:
     input:
-        model=TRAINED[:3],
-        documents=f"{DOCUMENTS}/test.jsonl",
-        features=contextual_features,
-        kernels=rules.kernels.output,
-        code=code("model/predict.py", "model/decode.py", "corpora/document.py"),
+        model=[f"{RUN}/{name}" for name in TRAINED[:3]],
+        documents="results/corpora/{corpus}/{split}/test.jsonl",
+        features=files("contextual"),
     output:
-        documents=f"{RUN}/predictions.jsonl",
-        copies=f"{RUN}/label_copies.json",
+        documents=f"{RUN}/{PREDICTED[0]}",
+        copies=f"{RUN}/{PREDICTED[1]}",
     log:
         "results/logs/predict/{corpus}/{experiment}/{split}/seed{seed}.log",
+    resources:
+        gpu=GPU,
     params:
+        digest=digest("predict"),
         features=features_option,
-        device=configuration.device,
+        device=device,
         kernels=configuration.kernels,
     message:
         "predict the test documents with {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "cman predict --model $(dirname {input.model[0]}) --input {input.documents} --output {output.documents}"
-        " --copies {output.copies} {params.features} --threads {threads} --device {params.device}"
-        " --kernels {params.kernels} --log {log}"
+        'cman predict --model "$(dirname {input.model[0]:q})" --input {input.documents:q} --output {output.documents:q}'
+        " --copies {output.copies:q} {params.features:q} --threads {threads:q} --device {params.device:q}"
+        " --kernels {params.kernels:q} --log {log:q}"
 
 
 rule score:
     input:
-        gold=f"{DOCUMENTS}/test.jsonl",
-        predictions=f"{RUN}/predictions.jsonl",
-        trained=TRAINED,
-        code=code("evaluation/counts.py", "evaluation/scores.py", "corpora/document.py"),
+        gold="results/corpora/{corpus}/{split}/test.jsonl",
+        predictions=f"{RUN}/{PREDICTED[0]}",
+        provenance=f"{RUN}/provenance.json",
     output:
-        scores=f"{RUN}/scores.json",
+        f"{RUN}/scores.json",
     log:
         "results/logs/score/{corpus}/{experiment}/{split}/seed{seed}.log",
+    params:
+        digest=digest("score"),
     message:
         "score {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "cman score --gold {input.gold} --predictions {input.predictions} --output {output.scores}"
-        " --log {log}"
+        "cman score --gold {input.gold:q} --predictions {input.predictions:q} --provenance {input.provenance:q}"
+        " --output {output:q} --log {log:q}"
 
 
 rule card:
     input:
+        model=[f"{RUN}/{name}" for name in TRAINED[:3]],
         scores=f"{RUN}/scores.json",
-        trained=TRAINED,
-        code=code("report/card.py", "report/frame.py", "report/results.py"),
+        provenance=f"{RUN}/provenance.json",
     output:
         f"{RUN}/model/README.md",
     log:
         "results/logs/card/{corpus}/{experiment}/{split}/seed{seed}.log",
+    params:
+        digest=digest("card"),
     message:
-        "model card of {wildcards.experiment}, seed {wildcards.seed}"
+        "the card of {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "cman card $(dirname {input.scores}) --log {log}"
+        'cman card "$(dirname {input.scores:q})" --config - --log {log:q} <<< "$CMAN_CONFIGURATION"'

@@ -2,22 +2,7 @@
 
 
 localrules:
-    features_configuration,
     fetch_features,
-
-
-rule features_configuration:
-    output:
-        "results/configurations/{corpus}/features/{features}.json",
-    log:
-        "results/logs/configuration/{corpus}/features/{features}.log",
-    params:
-        part=part_of,
-    message:
-        "the part of the configuration that {wildcards.features} of {wildcards.corpus} depends on"
-    shell:
-        "printf %s {params.part:q} | cman config --config - --corpus {wildcards.corpus}"
-        " --features {wildcards.features} --output {output} --log {log}"
 
 
 rule fetch_features:
@@ -25,76 +10,56 @@ rule fetch_features:
         "results/inputs/{features}/{file}",
     log:
         "results/logs/fetch/features/{features}/{file}.log",
+    wildcard_constraints:
+        features=either([*configuration.encoders, *configuration.vectors]),
     params:
-        part=downloads_part,
+        digest=digest("fetch_features"),
     message:
         "file {wildcards.file} of {wildcards.features}"
     shell:
-        "printf %s {params.part:q} | cman fetch --config - --features {wildcards.features} --file {wildcards.file}"
-        " --log {log}"
+        "cman fetch --config - --features {wildcards.features:q} --file {wildcards.file:q}"
+        ' --log {log:q} <<< "$CMAN_CONFIGURATION"'
 
 
 rule embed:
     input:
-        config="results/configurations/{corpus}/features/{encoder}.json",
-        files=lambda wildcards: features_inputs(wildcards.encoder),
-        documents=expand(
-            "results/corpora/{{corpus}}/main/{part}.jsonl",
-            part=["train", "dev", "test"],
-        ),
-        code=code(
-            "features/transformer/encoder.py",
-            "features/transformer/pieces.py",
-            "features/transformer/opened.py",
-            "features/elmo/*.py",
-            "features/frozen.py",
-            "features/embed.py",
-            "features/cache.py",
-            "fetch/models.py",
-        ),
+        files("feature_inputs"),
+        expand("results/corpora/{{corpus}}/main/{part}.jsonl", part=SPLITS),
     output:
-        expand(
-            "results/features/{{corpus}}/{{encoder}}/{file}",
-            file=["features.npy", "index.json"],
-        ),
+        "results/features/{corpus}/{features}/features.npy",
+        "results/features/{corpus}/{features}/index.json",
     log:
-        "results/logs/embed/{corpus}/{encoder}.log",
+        "results/logs/embed/{corpus}/{features}.log",
+    wildcard_constraints:
+        features=either(configuration.encoders),
     threads: 2
     resources:
-        gpu=int(WITH_GPU),
+        gpu=GPU,
     params:
-        device=configuration.device,
+        digest=digest("embed"),
+        device=device,
     message:
-        "{wildcards.encoder} features of {wildcards.corpus}"
+        "{wildcards.features} features of {wildcards.corpus}"
     shell:
-        "cman embed --config {input.config} --corpus {wildcards.corpus} --name {wildcards.encoder}"
-        " --threads {threads} --device {params.device} --log {log}"
+        "cman embed --config - --corpus {wildcards.corpus:q} --name {wildcards.features:q}"
+        ' --threads {threads:q} --device {params.device:q} --log {log:q} <<< "$CMAN_CONFIGURATION"'
 
 
 rule word_vectors:
     input:
-        config="results/configurations/{corpus}/features/{vectors}.json",
-        files=lambda wildcards: features_inputs(wildcards.vectors),
-        documents=expand(
-            "results/corpora/{{corpus}}/main/{part}.jsonl",
-            part=["train", "dev", "test"],
-        ),
-        code=code(
-            "features/vectors/words.py",
-            "features/vectors/formats.py",
-            "features/vocabulary.py",
-            "fetch/archives.py",
-            "fetch/seven_zip.py",
-            "features/embed.py",
-        ),
+        files("feature_inputs"),
+        expand("results/corpora/{{corpus}}/main/{part}.jsonl", part=SPLITS),
     output:
-        expand(
-            "results/features/{{corpus}}/{{vectors}}/{file}",
-            file=["vectors.npy", "words.json"],
-        ),
+        "results/features/{corpus}/{features}/vectors.npy",
+        "results/features/{corpus}/{features}/words.json",
     log:
-        "results/logs/embed/{corpus}/{vectors}.log",
+        "results/logs/embed/{corpus}/{features}.log",
+    wildcard_constraints:
+        features=either(configuration.vectors),
+    params:
+        digest=digest("embed"),
     message:
-        "word vectors {wildcards.vectors} of {wildcards.corpus}"
+        "word vectors {wildcards.features} of {wildcards.corpus}"
     shell:
-        "cman embed --config {input.config} --corpus {wildcards.corpus} --name {wildcards.vectors} --log {log}"
+        "cman embed --config - --corpus {wildcards.corpus:q} --name {wildcards.features:q}"
+        ' --log {log:q} <<< "$CMAN_CONFIGURATION"'

@@ -1,5 +1,4 @@
-# The compiled operations, from csrc/. Without a compiler nothing is built and plain PyTorch is used; the output says
-# which, so that trainings and predictions are made again when it changes.
+# Which operations are in use: compiled ones of the installed package, or plain PyTorch and why. Nothing is built here.
 
 
 localrules:
@@ -7,15 +6,13 @@ localrules:
 
 
 rule kernels:
-    input:
-        sources=sorted(str(path) for path in Path("csrc").rglob("*.[ch]*")),
-        setup="setup.py",
-        code=code("binary.py"),
     output:
         "results/kernels.txt",
     log:
         "results/logs/kernels.log",
+    params:
+        digest=digest("kernels"),
     message:
-        "compile the kernels"
+        "which kernels are in use"
     shell:
-        "python setup.py build_ext --inplace > {log} 2>&1 && cman kernels --output {output}"
+        "cman kernels --output {output:q} --log {log:q}"

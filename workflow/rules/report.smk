@@ -20,16 +20,10 @@ FIGURES = {
 
 rule tables:
     input:
-        runs=run_files(MEASURED),
-        gold=gold_documents(WITH_GOLD),
-        published="config/published.yaml",
-        decoding=DECODING,
-        code=code(
-            "config/experiments.py",
-            "report/*.py",
-            "report/*.j2",
-            "evaluation/*.py",
-        ),
+        plan.run_files(plan.shown),
+        plan.gold(plan.with_gold),
+        runs=LISTING,
+        decoding=plan.decoding,
     output:
         html=report(
             "results/tables.html", caption="../report/tables.rst", category="Tables"
@@ -42,29 +36,21 @@ rule tables:
     log:
         "results/logs/tables.log",
     params:
-        runs=MEASURED,
-        absent=[f"--absent {name}" for name in ABSENT],
-        decoding=[f"--decoding {path}" for path in DECODING],
+        digest=digest("tables"),
+        published=content(PUBLISHED),
+        decoding=[word for path in plan.decoding for word in ("--decoding", path)],
     message:
         "tables"
     shell:
-        "cman tables {params.runs} {params.absent} {params.decoding} --published {input.published}"
-        " --output {output.tex} --csv {output.csv} --json {output.json} --log {log}"
+        "cman tables --runs {input.runs:q} {params.decoding:q} --published {PUBLISHED:q}"
+        " --output {output.tex:q} --csv {output.csv:q} --json {output.json:q} --log {log:q}"
 
 
 rule figures:
     input:
-        runs=run_files(WITH_GOLD),
-        gold=gold_documents(WITH_GOLD),
-        published="config/published.yaml",
-        code=code(
-            "config/experiments.py",
-            "report/*.py",
-            "report/figures/*.py",
-            "style.py",
-            "cman.mplstyle",
-            "evaluation/*.py",
-        ),
+        plan.run_files(plan.with_gold),
+        plan.gold(plan.with_gold),
+        runs=LISTING,
     output:
         [
             report(
@@ -79,26 +65,21 @@ rule figures:
     log:
         "results/logs/figures.log",
     params:
-        runs=WITH_GOLD,
+        digest=digest("figures"),
+        published=content(PUBLISHED),
     message:
         "figures"
     shell:
-        "cman figures {params.runs} --corpora results/corpora --published {input.published}"
-        " --output results/figures --log {log}"
+        "cman figures --runs {input.runs:q} --corpora results/corpora --published {PUBLISHED:q}"
+        " --output results/figures --log {log:q}"
 
 
 rule appendix:
     input:
-        runs=run_files(WITH_GOLD),
-        copies=label_copies(WITH_GOLD),
-        gold=gold_documents(WITH_GOLD, parts=["train", "dev", "test"]),
-        code=code(
-            "config/experiments.py",
-            "report/*.py",
-            "report/appendix/*.py",
-            "report/*.j2",
-            "evaluation/*.py",
-        ),
+        plan.run_files(plan.with_gold),
+        plan.label_copies(plan.with_gold),
+        plan.gold(plan.with_gold, SPLITS),
+        runs=LISTING,
     output:
         tex=report(
             "results/appendix.tex",
@@ -114,30 +95,25 @@ rule appendix:
     log:
         "results/logs/appendix.log",
     params:
-        runs=WITH_GOLD,
+        digest=digest("appendix"),
     message:
         "appendix"
     shell:
-        "cman appendix {params.runs} --corpora results/corpora --output {output.tex} --log {log}"
+        "cman appendix --runs {input.runs:q} --corpora results/corpora --output {output.tex:q} --log {log:q}"
 
 
 rule browser:
     input:
-        runs=run_files(WITH_GOLD),
-        gold=gold_documents(WITH_GOLD),
-        code=code(
-            "config/experiments.py",
-            "report/*.py",
-            "report/browser/*",
-            "evaluation/*.py",
-        ),
+        plan.run_files(plan.with_gold),
+        plan.gold(plan.with_gold),
+        runs=LISTING,
     output:
         "results/browser.html",
     log:
         "results/logs/browser.log",
     params:
-        runs=WITH_GOLD,
+        digest=digest("browser"),
     message:
         "prediction browser"
     shell:
-        "cman browser {params.runs} --corpora results/corpora --output {output} --log {log}"
+        "cman browser --runs {input.runs:q} --corpora results/corpora --output {output:q} --log {log:q}"

@@ -4,7 +4,6 @@
 rule kernels_speed:
     input:
         kernels=rules.kernels.output,
-        code=code("kernels/**/*.py", "speed/*.py"),
     output:
         csv=report(
             "results/speed/kernels.csv",
@@ -15,21 +14,23 @@ rule kernels_speed:
         "results/logs/speed/kernels.log",
     # As many as the operations are measured with at most; what runs beside them would be measured as well.
     threads: 2
+    params:
+        digest=digest("kernels_speed"),
     message:
         "speed of the kernels"
     shell:
-        "cman speed kernels --output {output.csv} --log {log}"
+        "cman speed kernels --output {output.csv:q} --log {log:q}"
 
 
 rule decoding_speed:
     input:
-        models=[f"{run}/model/model.safetensors" for run in TIMED],
-        documents=gold_documents(TIMED),
-        features=sorted({file for run in TIMED for file in features_of(run)}),
-        kernels=rules.kernels.output,
-        code=code(
-            "kernels/**/*.py", "model/*.py", "speed/decoding*.py", "speed/timing.py"
-        ),
+        [f"{run.folder}/{name}" for run in plan.timed for name in TRAINED[:3]],
+        plan.gold([run.folder for run in plan.timed]),
+        [
+            file
+            for run in plan.timed
+            for file in plan.contextual(run.corpus, run.experiment)
+        ],
     output:
         csv=report(
             "results/speed/decoding.csv",
@@ -38,12 +39,13 @@ rule decoding_speed:
         ),
     log:
         "results/logs/speed/decoding.log",
-    # All cores: what ran beside it would be measured as well.
-    threads: workflow.cores or 1
+    # A comparison in the same rounds. For times of their own give it the machine: see the page on clusters.
+    threads: 2
     params:
-        runs=TIMED,
+        digest=digest("decoding_speed"),
+        runs=[run.folder for run in plan.timed],
     message:
         "decoding speed of the models of Table V"
     shell:
-        "cman speed decoding {params.runs} --corpora results/corpora --features results/features --output {output.csv}"
-        " --log {log}"
+        "cman speed decoding {params.runs:q} --corpora results/corpora --features results/features"
+        " --output {output.csv:q} --log {log:q}"

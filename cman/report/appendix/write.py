@@ -27,18 +27,22 @@ from cman.report.appendix.section import CSV, KEYS, Figure, Section
 from cman.report.evidence import Evidence, Names, compare_all, on_a_share, read_evidence
 from cman.report.frame import exact, write_csv
 from cman.report.results import group_runs, read_run
+from cman.report.runs import NO_FACTS, Facts
 from cman.report.table import Part, render
 
 SECTIONS = (question, encoder, significance, intervals, scores, types, repeated, copies, weights, confusion, errors)
 
 
-def write_appendix(run_folders: Sequence[Path], corpora: Path, output: Path, rounds: int, seed: int) -> None:
+def write_appendix(
+    run_folders: Sequence[Path], corpora: Path, output: Path, rounds: int, seed: int, facts: Facts = NO_FACTS
+) -> None:
     """Write `output` (LaTeX) and, beside it under the same name, `.csv` and `.json`; each atomically.
 
     Args:
         corpora: the folder of prepared corpora.
         rounds: of each test and of each bootstrap interval.
         seed: of both.
+        facts: titles of runs by folder, in the place of those of their provenance.
 
     Raises:
         UsageError: no run is given, or `output` would overwrite its own CSV or JSON.
@@ -48,7 +52,9 @@ def write_appendix(run_folders: Sequence[Path], corpora: Path, output: Path, rou
         raise UsageError("runs: found none, wanted at least one run folder")
     if output.suffix in (".csv", ".json"):
         raise UsageError(f"--output: found {output.name!r}, wanted a LaTeX file; CSV and JSON are written beside it")
-    evidence = read_evidence(group_runs(map(read_run, run_folders)), corpora, rounds, seed)
+    evidence = read_evidence(
+        group_runs(read_run(folder, facts.get(folder)) for folder in run_folders), corpora, rounds, seed
+    )
     compare_all((found, _pairs(found)) for found in evidence)
     built = [(found, [section.build(found) for section in SECTIONS]) for found in evidence]
     figures = [figure for _, sections in built for section in sections for figure in section.figures]

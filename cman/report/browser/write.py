@@ -19,6 +19,7 @@ from cman.errors import UsageError
 from cman.files import write_text
 from cman.report.browser.data import page_data
 from cman.report.results import read_run
+from cman.report.runs import NO_FACTS, Facts
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +35,14 @@ COLOURS = {
 }
 
 
-def write_browser(folders: Sequence[Path], corpora: Path, output: Path) -> None:
+def write_browser(folders: Sequence[Path], corpora: Path, output: Path, facts: Facts = NO_FACTS) -> None:
     """Write the page of all runs.
 
     Args:
         folders: run folders or records, at least one, of any corpora.
         corpora: the folder of prepared corpora, such as `results/corpora`.
         output: the HTML file.
+        facts: titles of runs by folder, in the place of those of their provenance.
 
     Raises:
         UsageError: no run is given, or `output` is not named as a page.
@@ -51,7 +53,7 @@ def write_browser(folders: Sequence[Path], corpora: Path, output: Path) -> None:
         raise UsageError("runs: found none, wanted at least one run folder")
     if output.suffix != ".html":
         raise UsageError(f"--output: found {output.name!r}, wanted a file whose name ends in .html")
-    page = render(page_data([read_run(folder) for folder in folders], corpora))
+    page = render(page_data([read_run(folder, facts.get(folder)) for folder in folders], corpora))
     write_text(output, page)
     log.info("%s: %d runs, %.1f MB", output, len(folders), len(page.encode()) / 1e6)
 

@@ -12,6 +12,7 @@ from cman.report.figures.parts import FIGURES
 from cman.report.frame import write_csv
 from cman.report.published import read_published
 from cman.report.results import Run, group_runs, read_run
+from cman.report.runs import NO_FACTS, Facts
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,12 @@ CSV = ("experiment", "title", "task", "group", "items", "f1", "sd", "seeds")
 
 
 def write_figures(
-    folders: Sequence[Path], corpora: Path, output: Path, corpus: str | None = None, published: Path | None = None
+    folders: Sequence[Path],
+    corpora: Path,
+    output: Path,
+    corpus: str | None = None,
+    published: Path | None = None,
+    facts: Facts = NO_FACTS,
 ) -> list[Path]:
     """Write the figures of the runs of one corpus and return the paths.
 
@@ -30,12 +36,13 @@ def write_figures(
         output: the folder of figures.
         corpus: which corpus; CoNLL04 or its sample by default, or else the first by name.
         published: the file of published figures; what the paper's text gives of CoNLL04 is drawn beside it.
+        facts: titles of runs by folder, in the place of those of their provenance.
 
     Raises:
         UsageError: no run of that corpus.
         CmanError: a run is malformed, of another version of its corpus, or its predictions do not give its scores.
     """
-    runs = [read_run(folder) for folder in folders]
+    runs = [read_run(folder, facts.get(folder)) for folder in folders]
     name = _chosen(runs, corpus)
     (evidence,) = read_evidence(group_runs(run for run in runs if run.corpus == name), corpora, 0, 0)
     given = read_published(published).figures if published is not None and name == CORPUS else ()

@@ -1,0 +1,167 @@
+"""What each job depends on, as one SHA-256 over everything upstream of it.
+
+A job's digest covers its part of the configuration (resolved, and of it only keys that change numbers), the code of its
+verb, its raw inputs and the digests of the jobs that it reads from. Titles, licences, the language of ready tokens,
+device, mirror and how many trainings share a GPU change no number and are no part of it; `threads` of a training is,
+because sums over several cores round differently, and so is whether the operations run compiled.
+"""
+
+from collections.abc import Mapping
+from functools import cache, partial
+from typing import Any
+
+from cman.config.corpora import Corpus
+from cman.corpora.formats import files_of, module_name
+from cman.report.titles import titles
+from cman.workflow.code import Code
+from cman.workflow.inputs import content, features_identity, joined
+from cman.workflow.plan import Plan, Run
+
+# The verb of each stage, of which the code is a part of its jobs' digests.
+VERBS = {
+    "fetch": "cman.cli.corpora:fetch",
+    "prepare": "cman.cli.corpora:prepare",
+    "embed": "cman.cli.prediction:embed",
+    "train": "cman.cli.training:train",
+    "predict": "cman.cli.prediction:predict",
+    "score": "cman.cli.report:score",
+    "card": "cman.cli.report:card",
+    "listing": "cman.cli.plan:plan",
+    "tables": "cman.cli.report:tables",
+    "figures": "cman.cli.report:figures",
+    "appendix": "cman.cli.report:appendix",
+    "browser": "cman.cli.report:browser",
+    "kernels": "cman.cli.speed:kernels",
+    "kernels_speed": "cman.cli.speed:speed_kernels",
+    "decoding_speed": "cman.cli.speed:speed_decoding",
+}
+# Of what a run is called: what tables, figures, appendix and browser show. The card shows all of it.
+SHOWN = ("corpus_title", "division", "inputs_title", "protocol", "sample", "title")
+
+
+class Digests:
+    """The digests of all jobs of a plan, each computed once."""
+
+    def __init__(self, plan: Plan, code: Code, kernels: str) -> None:
+        """Take a plan, the code that carries it out, and what runs the operations (`cman.binary.kernels_digest`)."""
+        self.plan, self.code, self.backend = plan, code, kernels
+        self.configuration = plan.configuration
+        self.titles = cache(partial(titles, plan.configuration))
+        self.code_of = cache(self._code_of)
+        self.raw, self.prepare, self.embed = cache(self._raw), cache(self._prepare), cache(self._embed)
+        self.experiment, self.train, self.score = cache(self._experiment), cache(self._train), cache(self._score)
+
+    def _code_of(self, stage: str, *modules: str) -> str:
+        return self.code.digest(VERBS[stage], *modules)
+
+    def _joined(self, stage: str, *parts: Any) -> str:
+        return joined(stage, self.code_of(stage), *parts)
+
+    def fetch(self, corpus: str, file: str) -> str:
+        """Return the digest of one raw file: its SHA-256 where that is declared, or what generates it."""
+        chosen = self.configuration.corpora[corpus]
+        for found in files_of(chosen):
+            if found.name == file and found.remote is not None:
+                return joined(found.remote.sha256)
+        return joined(file, self.code_of("fetch", module_name(chosen.format)), _keys(chosen))
+
+    def _raw(self, corpus: str) -> str:
+        found = files_of(self.configuration.corpora[corpus])
+        given = [content(file.path) for file in found if file.path is not None]
+        return joined([self.fetch(corpus, file.name) for file in found if file.path is None], given)
+
+    def fetch_features(self, features: str, file: str) -> str:
+        """Return the digest of a download of an encoder or of word vectors."""
+        return joined(file, features_identity(self.configuration, features))
+
+    def _prepare(self, corpus: str) -> str:
+        chosen = self.configuration.corpora[corpus]
+        return joined(self.code_of("prepare", module_name(chosen.format)), _keys(chosen), self.raw(corpus))
+
+    def _embed(self, corpus: str, features: str) -> str:
+        return self._joined("embed", features_identity(self.configuration, features), self.prepare(corpus))
+
+    def _experiment(self, corpus: str, experiment: str) -> str:
+        """Return the digest of what all trainings of an experiment on a corpus share."""
+        settings = self.plan.settings(corpus, experiment)
+        upstream = [self.prepare(corpus)]
+        if settings.word.vectors is not None:
+            upstream.append(self.embed(corpus, settings.word.vectors))
+        if settings.encoder.trainable:
+            upstream.append(joined(features_identity(self.configuration, settings.contextual.encoder)))
+        elif settings.contextual.enabled:
+            upstream.append(self.embed(corpus, settings.contextual.encoder))
+        values = sorted(_flat(settings.model_dump(mode="json")).items())
+        return self._joined("train", values, self.configuration.threads, self.backend, upstream)
+
+    def _train(self, corpus: str, experiment: str, split: str, seed: int | str) -> str:
+        """Return the digest of a run, which its provenance and its scores carry."""
+        return joined(self.experiment(corpus, experiment), corpus, experiment, split, int(seed))
+
+    def predict(self, corpus: str, experiment: str, split: str, seed: int | str) -> str:
+        """Return the digest of the predictions of a run."""
+        return self._joined("predict", self.train(corpus, experiment, split, seed))
+
+    def _score(self, corpus: str, experiment: str, split: str, seed: int | str) -> str:
+        return self._joined("score", self.predict(corpus, experiment, split, seed))
+
+    def card(self, corpus: str, experiment: str, split: str, seed: int | str) -> str:
+        """Return the digest of the model card of a run, which shows its titles, licence and language."""
+        named = self.titles(corpus, experiment)
+        return self._joined("card", self.score(corpus, experiment, split, seed), sorted(named.items()))
+
+    def listing(self) -> str:
+        """Return the digest of the list of runs that are shown."""
+        return self._joined("listing", [self._shown_run(run) for run in self.plan.trained], *self._shown_records())
+
+    def tables(self) -> str:
+        """Return the digest of the tables, which show all runs."""
+        return self._shown("tables")
+
+    def figures(self) -> str:
+        """Return the digest of the figures."""
+        return self._shown("figures")
+
+    def appendix(self) -> str:
+        """Return the digest of the appendix."""
+        return self._shown("appendix")
+
+    def browser(self) -> str:
+        """Return the digest of the page of predictions."""
+        return self._shown("browser")
+
+    def _shown(self, stage: str) -> str:
+        runs = [(self._shown_run(run), self.score(*run.key)) for run in self.plan.trained]
+        return self._joined(stage, runs, *self._shown_records(), [self.prepare(name) for name in self.plan.present])
+
+    def _shown_run(self, run: Run) -> list[Any]:
+        named = self.titles(run.corpus, run.experiment)
+        return [run.folder, self.train(*run.key), *(named[name] for name in SHOWN)]
+
+    def _shown_records(self) -> tuple[list[str], list[str]]:
+        return self.plan.records if self.configuration.record else [], self.plan.absent
+
+    def kernels(self) -> str:
+        """Return the digest of what says which operations are in use."""
+        return self._joined("kernels", self.backend)
+
+    def kernels_speed(self) -> str:
+        """Return the digest of the measurements of the operations."""
+        return self._joined("kernels_speed", self.backend)
+
+    def decoding_speed(self) -> str:
+        """Return the digest of the decoding times, of the models of Table V."""
+        trained = [self.train(*run.key) for run in self.plan.timed]
+        return self._joined("decoding_speed", self.backend, trained)
+
+
+def _keys(corpus: Corpus) -> list[tuple[str, Any]]:
+    """Return the keys that documents depend on; a file counts by its content, wherever it is."""
+    return sorted((key, value) for key, value in _flat(corpus.document_keys()).items() if not key.startswith("path"))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

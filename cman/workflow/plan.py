@@ -1,0 +1,193 @@
+"""What a configuration asks for: its corpora, its runs, and the files that each job of the workflow reads.
+
+A run is one training with its predictions and scores; its files stand in `cman.layout`. The rules of the workflow take
+their inputs from here; `cman.workflow.digests` says what each job depends on.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from cman.config.configuration import Configuration
+from cman.corpora.raw import given_files, raw_files
+from cman.errors import CmanError
+from cman.fetch.inputs import input_files
+from cman.fetch.models import file_names
+from cman.layout import SPLITS, Layout
+
+# Table V, and the baseline with the inputs of CMAN.
+TIMED = ("multihead-at", "multihead-contextual", "cman-no-uncertainty", "cman")
+TRAINED = (
+    "model/model.safetensors",
+    "model/config.json",
+    "model/vocabulary.json",
+    "history.csv",
+    "provenance.json",
+)
+PREDICTED = ("predictions.jsonl", "label_copies.json")
+SHOWN = ("scores.json", "provenance.json", "history.csv")  # what tables and figures read beside the predictions
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One training with its predictions and scores."""
+
+    corpus: str
+    experiment: str
+    split: str
+    seed: int
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """Its names, as the digests take them."""
+        return self.corpus, self.experiment, self.split, self.seed
+
+    @property
+    def folder(self) -> str:
+        """The run's folder."""
+        return str(Layout().run(self.corpus, self.experiment, self.split, self.seed))
+
+
+class Plan:
+    """The jobs of a configuration.
+
+    Raises:
+        CmanError: nothing is to be shown: no experiment or seed, or no record.
+    """
+
+    def __init__(self, configuration: Configuration, root: Path = Path("results")) -> None:
+        self.configuration, self.layout = configuration, Layout(root)
+        self.settings = cache(configuration.settings_of)
+        absent = {name for name, corpus in configuration.corpora.items() if corpus.is_absent}
+        self.absent = [name for name in configuration.corpora if name in absent]
+        self.present = [name for name in configuration.corpora if name not in absent]
+        self.folded = [name for name in self.present if configuration.corpora[name].folded]
+        self.runs = [
+            Run(corpus, experiment, split, seed)
+            for corpus in self.present
+            for seed in configuration.seeds
+            for split in configuration.corpus(corpus).divisions_run
+            for experiment in configuration.experiments_of(corpus)
+        ]
+        if not configuration.record and not self.runs and self.present:
+            raise CmanError("experiments, seeds: found an empty list, wanted at least one of each for the tables")
+
+    @property
+    def trained(self) -> list[Run]:
+        """The runs that are trained here: none where records are shown."""
+        return [] if self.configuration.record else self.runs
+
+    @cached_property
+    def experiments(self) -> list[str]:
+        """The experiments that are run on any corpus."""
+        return list(dict.fromkeys(run.experiment for run in self.runs))
+
+    @cached_property
+    def records(self) -> list[str]:
+        """The folders of record.
+
+        Raises:
+            CmanError: there is none.
+        """
+        found = sorted(str(path.parent) for path in self.layout.root.glob("record/*/*/*/seed*/scores.json"))
+        if not found:
+            raise CmanError("record: found no run below results/record, wanted at least one; see `cman record`")
+        return found
+
+    @cached_property
+    def shown(self) -> list[str]:
+        """The folders that the tables show: of all runs, or of all records."""
+        return self.records if self.configuration.record else [run.folder for run in self.runs]
+
+    @cached_property
+    def with_gold(self) -> list[str]:
+        """Those of them whose gold documents are there: of records, those whose corpus is configured."""
+        return [folder for folder in self.shown if _corpus_and_split(folder)[0] in self.present]
+
+    @cached_property
+    def timed(self) -> list[Run]:
+        """The runs whose decoding Table V times: the first seed and division of each corpus."""
+        first: dict[str, tuple[str, int]] = {}
+        for run in self.trained:
+            first.setdefault(run.corpus, (run.split, run.seed))
+        return [run for run in self.runs if first.get(run.corpus) == (run.split, run.seed) and run.experiment in TIMED]
+
+    @cached_property
+    def decoding(self) -> list[str]:
+        """The file of decoding times for Table V; none where nothing is timed, and of records the recorded one."""
+        if self.configuration.record:
+            return [str(path) for path in self.layout.root.glob("record/speed/decoding.csv")]
+        return [str(self.layout.root / "speed" / "decoding.csv")] if self.timed else []
+
+    def run_files(self, folders: Iterable[str]) -> list[str]:
+        """Return the files of runs or records that tables and figures read."""
+        predictions = "predictions.jsonl.gz" if self.configuration.record else "predictions.jsonl"
+        return [f"{folder}/{name}" for folder in folders for name in (*SHOWN, predictions)]
+
+    def label_copies(self, folders: Iterable[str]) -> list[str]:
+        """Return the counts of label copies; records of runs made before they were counted have none."""
+        files = [f"{folder}/label_copies.json" for folder in folders]
+        return [file for file in files if not self.configuration.record or Path(file).is_file()]
+
+    def gold(self, folders: Iterable[str], parts: Sequence[str] = ("test",)) -> list[str]:
+        """Return the documents that the predictions of runs are compared with."""
+        divisions = dict.fromkeys(map(_corpus_and_split, folders))
+        return [file for corpus, split in divisions for file in self.documents(corpus, split, parts)]
+
+    def documents(self, corpus: str, split: str, parts: Sequence[str] = SPLITS) -> list[str]:
+        """Return prepared documents."""
+        return [str(self.layout.documents(corpus, split) / f"{part}.jsonl") for part in parts]
+
+    def raw(self, corpus: str) -> list[str]:
+        """Return the raw files of a corpus, fetched ones and those that are given by path."""
+        chosen = self.configuration.corpora[corpus]
+        return [str(self.layout.raw(corpus) / name) for name in raw_files(chosen)] + given_files(chosen)
+
+    def training_inputs(self, corpus: str, experiment: str, split: str, seed: object = None) -> list[str]:
+        """Return the documents and features that a training reads; the same with every seed."""
+        settings = self.settings(corpus, experiment)
+        files = self.documents(corpus, split, SPLITS if settings.word.vocabulary == "all" else SPLITS[:2])
+        if settings.word.vectors is not None:
+            files += self._features(corpus, settings.word.vectors, "vectors.npy", "words.json")
+        if settings.encoder.trainable:
+            return files + self.feature_inputs(settings.contextual.encoder)
+        return files + self.contextual(corpus, experiment)
+
+    def contextual(self, corpus: str, experiment: str, split: object = None, seed: object = None) -> list[str]:
+        """Return the cached contextual features that a run reads; none without or with a trained encoder."""
+        settings = self.settings(corpus, experiment)
+        if not settings.contextual.enabled or settings.encoder.trainable:
+            return []
+        return self._features(corpus, settings.contextual.encoder, "features.npy", "index.json")
+
+    def feature_inputs(self, features: str, corpus: object = None) -> list[str]:
+        """Return the files that an encoder or word vectors are read from: given by path, or downloaded."""
+        files = [str(file.path) for file in input_files(self.configuration, features, self.layout)]
+        encoder = self.configuration.encoders.get(features)
+        if encoder is not None and encoder.path is not None:
+            files += [str(encoder.path / file) for file in file_names(encoder.path)]
+        return files
+
+    def _features(self, corpus: str, name: str, *files: str) -> list[str]:
+        return [str(self.layout.features(corpus, name) / file) for file in files]
+
+    def lost(self) -> list[str]:
+        """Return the products of runs that are missing although something made of them is there.
+
+        Snakemake by itself takes a file that is missing between two that are there for one that nobody needs.
+        """
+        lost = []
+        tables = (self.layout.root / "tables.tex").is_file()
+        for run in self.trained:
+            made_of_it = tables
+            for names in (("scores.json",), PREDICTED, TRAINED):
+                missing = [name for name in names if not (Path(run.folder) / name).is_file()]
+                lost += [f"{run.folder}/{name}" for name in missing if made_of_it]
+                made_of_it = len(missing) < len(names)
+        return lost
+
+
+def _corpus_and_split(folder: str) -> tuple[str, str]:
+    """Return the two as a run's or a record's folder names them."""
+    return Path(folder).parts[-4], Path(folder).parts[-2]

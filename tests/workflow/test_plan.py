@@ -1,0 +1,191 @@
+"""Which jobs a configuration asks for and which files each reads, without Snakemake."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cman.config.configuration import parse_configuration, read_configuration
+from cman.config.experiments import EXPERIMENTS
+from cman.errors import CmanError
+from cman.workflow.code import Code
+from cman.workflow.digests import Digests
+from cman.workflow.listing import listing
+from cman.workflow.plan import PREDICTED, TRAINED, Plan
+
+CONFIG = Path(__file__).parents[2] / "config"
+CODE = Code()
+# No ELMo can be fine-tuned, and the sample's few minutes have no room for it.
+TUNED = {"cman-finetuned"}
+SAMPLE = {"corpora": {"t": {"format": "conll04-sample"}}, "experiments": ["cman"]}
+
+
+def plan_of(name: str, **changes: Any) -> Plan:
+    value = yaml.safe_load((CONFIG / f"{name}.yaml").read_text(encoding="utf-8"))
+    return Plan(parse_configuration({**value, **changes}, name))
+
+
+def sample(root: Path = Path("results"), **changes: Any) -> Plan:
+    return Plan(parse_configuration({**SAMPLE, **changes}, "sample"), root)
+
+
+# ---- runs
+
+
+@pytest.mark.parametrize("name", ["default", "paper"])
+def test_default_and_paper_configuration_run_every_experiment(name):
+    plan = plan_of(name)
+    assert set(plan.configuration.experiments) == set(EXPERIMENTS) - TUNED
+    assert len(set(plan.runs)) == len(plan.runs) > {"default": 40, "paper": 300}[name]
+
+
+def test_by_default_only_sample_corpora_are_used_and_nothing_is_downloaded():
+    plan = plan_of("default")
+    assert plan.present == ["conll04-sample", "ade-sample", "drec-sample"]
+    assert plan.absent == [] and plan.folded == ["ade-sample"]
+    files = [file for run in plan.runs for file in plan.training_inputs(*run.key)]
+    assert not any("results/inputs" in file for file in files)
+
+
+@pytest.mark.parametrize("name", ["conll04", "ade"])
+def test_a_real_configuration_takes_nothing_of_the_sample_corpora(name):
+    plan = plan_of(name)
+    assert plan.present == [name]
+    assert {run.corpus for run in plan.runs} == {name}
+    assert {run.experiment for run in plan.runs} == set(plan.configuration.experiments)
+    assert all(file.split("/")[2] == name for run in plan.runs for file in plan.training_inputs(*run.key))
+
+
+def test_folds_are_trained_as_configured_from_one_preparation_and_one_embedding():
+    plan = plan_of("ade", corpora={"ade": {"format": "ade", "folds_run": [0, 7]}})
+    assert [run.split for run in plan.runs] == ["fold0", "fold0", "fold7", "fold7"]
+    assert len({plan.training_inputs("ade", "cman", run.split)[0] for run in plan.runs}) == 2
+    assert len({file for run in plan.runs for file in plan.contextual("ade", "cman", run.split)}) == 2
+
+
+def test_only_the_experiments_of_a_corpus_are_run_on_it_and_an_absent_corpus_has_none():
+    corpora = {"t": {"format": "conll04-sample", "only": ["cman"]}, "drec": {"format": "drec"}}
+    plan = sample(corpora=corpora, experiments=["cman", "cman-gru"], seeds=[2, 1])
+    assert [run.folder for run in plan.runs] == [f"results/runs/t/cman/main/seed{seed}" for seed in (2, 1)]
+    assert plan.absent == ["drec"]
+    assert sample(corpora={"drec": {"format": "drec"}}).runs == []  # dashes are a table, too
+
+
+@pytest.mark.parametrize("nothing", [{"experiments": []}, {"seeds": []}])
+def test_a_configuration_that_runs_nothing_is_refused(nothing):
+    with pytest.raises(CmanError, match=r"experiments, seeds: found an empty list"):
+        sample(**nothing)
+
+
+def test_decoding_is_timed_for_the_first_seed_and_division_of_each_corpus():
+    plan = plan_of("default", seeds=[3, 4])
+    assert {(run.corpus, run.split, run.seed) for run in plan.timed} == {
+        ("conll04-sample", "main", 3),
+        ("ade-sample", "fold0", 3),
+        ("drec-sample", "main", 3),
+    }
+    assert {run.experiment for run in plan.timed} >= {"cman", "multihead-at"}
+    assert plan.decoding == ["results/speed/decoding.csv"]
+    assert sample(experiments=["cman-gru"]).decoding == []
+
+
+# ---- inputs
+
+
+def test_the_papers_inputs_are_downloaded_only_if_an_experiment_reads_them():
+    plan = plan_of("conll04")
+    assert not any("results/inputs" in file for file in plan.feature_inputs("minilm"))
+    assert sorted(map(Path, plan.feature_inputs("elmo"))) == sorted(
+        Path("results/inputs/elmo") / address.rpartition("/")[2]
+        for address in (plan.configuration.encoders["elmo"].options, plan.configuration.encoders["elmo"].weights)
+        if address is not None
+    )
+    assert [Path(file).parent.name for file in plan.feature_inputs("wikipedia-50d")] == ["wikipedia-50d"]
+    read = {Path(file).parent.name for file in plan.training_inputs("conll04", "cman-elmo", "main")}
+    assert read == {"main", "elmo", "wikipedia-50d"}
+    assert {Path(file).parent.name for file in plan.training_inputs("conll04", "cman", "main")} == {"main", "minilm"}
+
+
+def test_a_file_given_by_path_is_an_input_where_it_is():
+    elmo = {"elmo": {"options": "there/options.json", "weights": "https://host/weights.hdf5"}}
+    plan = sample(encoders=elmo, settings={"contextual.encoder": "elmo"})
+    assert plan.feature_inputs("elmo") == ["there/options.json", "results/inputs/elmo/weights.hdf5"]
+    drec = sample(corpora={"drec": {"format": "drec", "path": "there"}})
+    assert drec.raw("drec") == ["there/train.tsv", "there/dev.tsv", "there/test.tsv"]
+
+
+def test_training_reads_test_documents_only_for_their_words_and_a_trained_encoder_reads_its_own_files():
+    read = sample().training_inputs("t", "cman", "main")
+    assert [Path(file).name for file in read] == ["train.jsonl", "dev.jsonl", "features.npy", "index.json"]
+    every = sample(settings={"word.vocabulary": "all"}).training_inputs("t", "cman", "main")
+    assert "test.jsonl" in [Path(file).name for file in every]
+    tuned = sample(settings={"encoder.trainable": True})
+    assert [Path(file).name for file in tuned.training_inputs("t", "cman", "main")] == ["train.jsonl", "dev.jsonl"]
+    assert tuned.contextual("t", "cman") == []
+
+
+# ---- records
+
+
+def recorded(root: Path, corpus: str) -> str:
+    folder = root / "record" / corpus / "cman/main/seed1"
+    folder.mkdir(parents=True)
+    (folder / "scores.json").write_text("{}")
+    return str(folder)
+
+
+def test_records_are_shown_without_training_and_figures_take_those_whose_corpus_is_configured(tmp_path):
+    plan = sample(tmp_path, record=True)
+    with pytest.raises(CmanError, match="record: found no run below results/record"):
+        _ = plan.records
+    folders = [recorded(tmp_path, corpus) for corpus in ("other", "t")]
+    plan = sample(tmp_path, record=True)
+    assert plan.shown == plan.records == folders
+    assert plan.with_gold == folders[1:]
+    assert plan.trained == plan.timed == plan.lost() == []
+    assert f"{folders[0]}/predictions.jsonl.gz" in plan.run_files(plan.shown)
+    assert plan.label_copies(plan.shown) == []
+    listed = listing(Digests(plan, CODE, "reference"))["runs"]
+    assert [(run["prepared"], run["digest"], run["facts"]) for run in listed] == [(False, None, {}), (True, None, {})]
+
+
+def test_the_list_of_runs_has_their_folders_digests_and_titles():
+    plan = sample(corpora={**SAMPLE["corpora"], "drec": {"format": "drec"}}, seeds=[1, 2])
+    digests = Digests(plan, CODE, "reference")
+    made = json.loads(json.dumps(listing(digests)))
+    assert made["absent"] == ["drec"]
+    assert [run["folder"] for run in made["runs"]] == [run.folder for run in plan.runs]
+    assert [run["digest"] for run in made["runs"]] == [digests.train(*run.key) for run in plan.runs]
+    assert {run["facts"]["corpus_title"] for run in made["runs"]} == {"CoNLL04-like"}
+
+
+# ---- what is lost
+
+
+def test_a_product_is_lost_if_it_is_missing_and_something_made_of_it_is_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = sample()
+    folder = Path(plan.runs[0].folder)
+    assert plan.lost() == []
+    for name in (*TRAINED, *PREDICTED, "scores.json"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    assert plan.lost() == []
+    (folder / "predictions.jsonl").unlink()
+    assert plan.lost() == [f"{folder}/predictions.jsonl"]
+    (folder / "label_copies.json").unlink()
+    (folder / "model/config.json").unlink()  # the missing predictions ask for it themselves
+    assert set(plan.lost()) == {f"{folder}/{name}" for name in PREDICTED}
+    (folder / "scores.json").unlink()
+    assert plan.lost() == []
+    Path("results/tables.tex").touch()
+    assert plan.lost() == [f"{folder}/scores.json"]
+
+
+def test_every_configuration_file_can_be_planned():
+    for path in sorted(CONFIG.glob("*.yaml")):
+        if path.stem not in ("published", "own-corpus"):
+            plan = Plan(read_configuration(path))
+            assert Digests(plan, CODE, "reference").tables()
