@@ -1,10 +1,11 @@
-"""The output of a run that is not finished: whole lines, and how far in the input they reach.
+"""The output of a run that is not finished: its lines so far, and how far in the input they reach.
 
     OUT.partial        extractions (JSONL) of the documents done so far
     OUT.partial.json   lines and bytes of the input that they cover, bytes of both outputs, and what run it is
 
-After each chunk of documents the lines are written, then the state, atomically. A run killed in between leaves lines
-that the state does not know yet; they are cut off when it is resumed, and the documents are read again.
+After each chunk of documents the lines are written, then the state, atomically. A run that ends in between, or in the
+middle of a write, leaves lines that the state does not know yet, the last one perhaps torn; they are cut off when it is
+resumed, and the documents are read again.
 """
 
 import json
@@ -59,15 +60,18 @@ class Partial:
         self._save()
 
     def add(self, done: Sequence[Extraction], failed: Sequence[tuple[Record, str]], last: Record) -> None:
-        """Write a chunk: what was found, and what failed with its reason; `last` is the last record of the chunk."""
+        """Write a chunk: what was found, and what failed with its reason; `last` is the last record of the chunk.
+
+        Raises:
+            CmanError: see `append`; the state is still that of the chunk before.
+        """
         output = "".join(extraction_line(each) for each in done).encode()
         reasons = "".join(
             json.dumps({"line": record.line, "id": record.id, "error": why}, ensure_ascii=False) + "\n"
             for record, why in failed
         ).encode()
         for path, content in ((self.lines, output), (self.errors, reasons)):
-            with path.open("ab", buffering=0) as stream:
-                stream.write(content)
+            append(path, content)
         self.state = State(
             lines=last.line,
             input_bytes=last.end,
@@ -107,6 +111,20 @@ class Partial:
 
     def _save(self) -> None:
         write_json(self.mark, {"run": self.run, "state": asdict(self.state)})
+
+
+def append(path: Path, content: bytes) -> None:
+    """Write all of `content` behind what a file has.
+
+    Raises:
+        CmanError: the file cannot take it all, such as on a full disk; a part of it may have been written.
+    """
+    try:
+        # Buffered: the raw stream may take less than it is given and say so only by what it returns.
+        with path.open("ab") as stream:
+            stream.write(content)
+    except OSError as error:
+        raise CmanError(f"{path}: cannot be written ({error.strerror}); wanted room for {len(content)} bytes") from None
 
 
 def extraction_line(extraction: Extraction) -> str:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -88,21 +89,10 @@ def test_killed_half_way_and_resumed_it_ends_as_if_undisturbed(model: Path, tmp_
         f'{{"id": "{number}", "text": "{SENTENCE * (1 + number % 3)} {number}"}}\n' if number % 700 else "broken\n"
         for number in range(20_000)
     ))  # fmt: skip
-    command = [
-        sys.executable,
-        "-m",
-        "cman",
-        "extract",
-        "--model",
-        model,
-        "--input",
-        given,
-        "--threads",
-        "1",
-        "--output",
-    ]
-    whole, half = tmp_path / "whole.jsonl", tmp_path / "half.jsonl"
-    assert subprocess.run([*command, whole], capture_output=True).returncode == 1
+    command = [sys.executable, "-m", "cman", "extract", "--model", model, "--input", given]
+    command += ["--threads", "1", "--output"]
+    undisturbed, half = tmp_path / "undisturbed.jsonl", tmp_path / "half.jsonl"
+    assert subprocess.run([*command, undisturbed], capture_output=True).returncode == 1
     process = subprocess.Popen([*command, half], stderr=subprocess.PIPE)
     partial = tmp_path / "half.jsonl.partial"
     while process.poll() is None and not (partial.exists() and partial.stat().st_size):
@@ -111,7 +101,7 @@ def test_killed_half_way_and_resumed_it_ends_as_if_undisturbed(model: Path, tmp_
     process.communicate()
     written = partial.read_bytes()
     assert written and all(json.loads(line) for line in written.splitlines(keepends=True) if line.endswith(b"\n"))
-    assert not half.exists() and len(written) < whole.stat().st_size
+    assert not half.exists() and len(written) < undisturbed.stat().st_size
     refused = subprocess.run([*command, half], capture_output=True, text=True)
     assert refused.returncode == 2 and "wanted --resume" in refused.stderr
     other = subprocess.run([*command, half, "--resume", "--threshold", "0.9"], capture_output=True, text=True)
@@ -119,10 +109,28 @@ def test_killed_half_way_and_resumed_it_ends_as_if_undisturbed(model: Path, tmp_
     with partial.open("ab") as stream:
         stream.write(b'{"id": "torn')
     assert subprocess.run([*command, half, "--resume"], capture_output=True).returncode == 1
-    assert half.read_bytes() == whole.read_bytes()
-    errors = [path.with_name(f"{path.name}.errors.jsonl").read_bytes() for path in (half, whole)]
+    assert half.read_bytes() == undisturbed.read_bytes()
+    errors = [path.with_name(f"{path.name}.errors.jsonl").read_bytes() for path in (half, undisturbed)]
     assert errors[0] == errors[1] and errors[0].count(b"\n") == 29
     assert not partial.exists()
+
+
+def test_a_file_that_cannot_take_all_is_an_error_and_resumed_with_room_nothing_is_missing(
+    model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in.txt").write_text(f"{SENTENCE}\n" * 40)
+    command = ("--model", model, "--input", tmp_path / "in.txt", "--threads", 1, "--output")
+    run(*command, tmp_path / "roomy.jsonl")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "roomy.jsonl").stat().st_size // 2, hard))
+    try:
+        message = run(*command, tmp_path / "tight.jsonl", code=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "tight.jsonl.partial: cannot be written (File too large)" in message
+    assert not (tmp_path / "tight.jsonl").exists()
+    run(*command, tmp_path / "tight.jsonl", "--resume")
+    assert (tmp_path / "tight.jsonl").read_bytes() == (tmp_path / "roomy.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize(
