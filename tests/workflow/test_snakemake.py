@@ -89,7 +89,7 @@ def test_another_folder_has_its_results_and_drec_without_a_path_is_a_line_and_da
     assert len(re.findall(r"^drec: absent, because it has no `path:`", printed, flags=re.MULTILINE)) == 1
     tex = (tmp_path / "results/tables.tex").read_text()
     assert "DREC, beside the figures published in Table III" in tex
-    assert r"82.96" in tex and r"\cmandash" in tex
+    assert "& 82.96 & -- & 55.66 & -- & -- & --" in tex
     assert untouched.planned(*given) == {}
     assert not (untouched / "results/tables.tex").exists()
 
@@ -125,7 +125,7 @@ def test_another_workflow_uses_this_one_as_a_module(untouched, tmp_path):
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(TINY))
     there = ("--snakefile", str(snakefile), "--directory", str(tmp_path))
     untouched.snakemake("--cores", "2", *there)
-    assert "I,tiny,tiny" in (tmp_path / "mine.csv").read_text() or "tiny" in (tmp_path / "mine.csv").read_text()
+    assert ",tiny,cman," in (tmp_path / "mine.csv").read_text()
     assert untouched.planned(*there) == {}
 
 
