@@ -97,24 +97,12 @@ def device(wildcards, resources):
     return configuration.device if resources.gpu else "cpu"
 
 
+def published(wildcards, output):
+    """Return where the published figures are. Where it is makes nothing out of date, what is in it does."""
+    return str(PUBLISHED)
+
+
 def features_option(wildcards, input):
     """Return the option that gives `cman predict` the cached features, if the run has any."""
     features = input.get("features")
     return ["--features", str(Path(features[0]).parent)] if features else []
-
-
-localrules:
-    runs,
-
-
-rule runs:
-    output:
-        LISTING,
-    log:
-        "results/logs/runs.log",
-    params:
-        digest=digest("listing"),
-    message:
-        "which runs are shown"
-    shell:
-        'cman plan --config - --output {output:q} --log {log:q} <<< "$CMAN_CONFIGURATION"'

@@ -3,6 +3,7 @@
 
 
 localrules:
+    runs,
     tables,
     figures,
     appendix,
@@ -16,6 +17,19 @@ FIGURES = {
     "figure7": "F1 by the share of the training data",
     "figure8": "F1 with and without a BSA stack that both phases share",
 }
+
+
+rule runs:
+    output:
+        LISTING,
+    log:
+        "results/logs/runs.log",
+    params:
+        digest=digest("listing"),
+    message:
+        "which runs are shown"
+    shell:
+        'cman plan --config - --output {output:q} --log {log:q} <<< "$CMAN_CONFIGURATION"'
 
 
 rule tables:
@@ -37,12 +51,13 @@ rule tables:
         "results/logs/tables.log",
     params:
         digest=digest("tables"),
-        published=content(PUBLISHED),
+        content=content(PUBLISHED),
+        published=published,
         decoding=[word for path in plan.decoding for word in ("--decoding", path)],
     message:
         "tables"
     shell:
-        "cman tables --runs {input.runs:q} {params.decoding:q} --published {PUBLISHED:q}"
+        "cman tables --runs {input.runs:q} {params.decoding:q} --published {params.published:q}"
         " --output {output.tex:q} --csv {output.csv:q} --json {output.json:q} --log {log:q}"
 
 
@@ -66,11 +81,12 @@ rule figures:
         "results/logs/figures.log",
     params:
         digest=digest("figures"),
-        published=content(PUBLISHED),
+        content=content(PUBLISHED),
+        published=published,
     message:
         "figures"
     shell:
-        "cman figures --runs {input.runs:q} --corpora results/corpora --published {PUBLISHED:q}"
+        "cman figures --runs {input.runs:q} --corpora results/corpora --published {params.published:q}"
         " --output results/figures --log {log:q}"
 
 
