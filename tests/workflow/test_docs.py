@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
+from cman.config.formats import FORMATS
 from cman.config.reference import reference
 from cman.config.schema import schema
 
@@ -55,5 +56,18 @@ def test_the_schema_is_what_the_code_says_and_fits_every_configuration():
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert validator.is_valid(value) == (path.stem != "published"), path
     value = yaml.safe_load((config / "default.yaml").read_text(encoding="utf-8"))
+    own = {"format": "dygie", "paths": dict.fromkeys(("train", "dev", "test"), "a.jsonl")}
+    assert validator.is_valid({**value, "corpora": {"own": own}})
+    for corpus in ({**own, "foo": 1}, {**own, "format": "conll04-sample"}, {"format": "dygie"}):
+        assert not validator.is_valid({**value, "corpora": {"own": corpus}}), corpus
     for wrong in ({"foo": 1}, {"settings": {"lstm.hiden": 1}}, {"settings": {"lstm": {"hidden": 0}}}):
         assert not validator.is_valid({**value, **wrong}), wrong
+
+
+def test_a_new_format_with_the_keys_of_all_changes_neither_page_nor_schema(monkeypatch):
+    before = reference(), schema()
+    fewer = {name: format for name, format in FORMATS.items() if name != "dygie"}
+    monkeypatch.setattr("cman.config.reference.FORMATS", fewer)
+    assert reference() == before[0]
+    assert set(before[1]["$defs"]).isdisjoint({"Dygie", "Jsonl", "Spert"})
+    assert "dygie" not in json.dumps(before[1])
