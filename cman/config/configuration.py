@@ -2,7 +2,7 @@
 
 A configuration is one YAML or JSON file, complete by itself. Every group is closed: an unknown key is an error that
 names the key's full path. `Configuration.narrowed` cuts out the part that one run depends on, which is itself a
-configuration; the workflow keeps one such file a run, so that only runs whose part changed are made again.
+configuration (`cman config` prints it); what of it makes a run out of date, `cman.workflow.digests` says.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,7 +42,7 @@ class Configuration(Group):
     corpora: dict[Name, AnyCorpus] = Field(description="by name; what each may hold stands under its format")
     experiments: list[str] = Field([], description="what is run; `only` of a corpus takes some of them")
     seeds: list[Annotated[int, Field(ge=0)]] = Field([1], description="each experiment is trained once with each")
-    settings: Changes = Field({}, description="changes of the defaults in cman/settings.py, by dotted key")
+    settings: Changes = Field({}, description="changes of the defaults in cman/config/settings.py, by dotted key")
     experiment_settings: dict[str, Changes] = Field(
         {}, description="changes for one experiment over all others, such as training settings tuned for it on dev"
     )
@@ -138,7 +138,10 @@ class Configuration(Group):
         """
         part: dict[str, Any] = {"corpora": {corpus: self.corpus(corpus).for_files()}}
         if features is not None:
-            part |= self._features(features)
+            part |= {
+                "encoders": {name: value for name, value in self.encoders.items() if name == features},
+                "vectors": {name: value for name, value in self.vectors.items() if name == features},
+            }
         if experiment is not None:
             settings = self.settings_of(corpus, experiment)
             used = settings.contextual.encoder if settings.contextual.enabled else None
@@ -151,20 +154,6 @@ class Configuration(Group):
                 "vectors": {name: value for name, value in self.vectors.items() if name == settings.word.vectors},
             }
         return Configuration(**part).model_dump(mode="json", include=set(part))
-
-    def narrowed_to_inputs(self, features: str) -> dict[str, Any]:
-        """Return the part that the downloads of an encoder or of word vectors depend on, ready to be JSON."""
-        part = {"corpora": {}, **self._features(features)}
-        narrowed = Configuration(**part).model_dump(mode="json", include=set(part))
-        for encoder in narrowed["encoders"].values():
-            encoder |= {"title": None, "stateful": False}  # change what is made of the files, not the files
-        return narrowed
-
-    def _features(self, features: str) -> dict[str, Any]:
-        return {
-            "encoders": {name: value for name, value in self.encoders.items() if name == features},
-            "vectors": {name: value for name, value in self.vectors.items() if name == features},
-        }
 
 
 def flattened(changes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -115,8 +115,8 @@ class Digests:
         return self._joined("listing", [self._shown_run(run) for run in self.plan.trained], *self._shown_records())
 
     def tables(self) -> str:
-        """Return the digest of the tables, which show all runs."""
-        return self._shown("tables")
+        """Return the digest of the tables, which show all runs, and the decoding times where some are measured."""
+        return self._shown("tables", *([self.decoding_speed()] if self.plan.timed else []))
 
     def figures(self) -> str:
         """Return the digest of the figures."""
@@ -130,9 +130,9 @@ class Digests:
         """Return the digest of the page of predictions."""
         return self._shown("browser")
 
-    def _shown(self, stage: str) -> str:
-        runs = [(self._shown_run(run), self.score(*run.key)) for run in self.plan.trained]
-        return self._joined(stage, runs, *self._shown_records(), [self.prepare(name) for name in self.plan.present])
+    def _shown(self, stage: str, *more: str) -> str:
+        scores = [self.score(*run.key) for run in self.plan.trained]
+        return self._joined(stage, self.listing(), scores, [self.prepare(name) for name in self.plan.present], *more)
 
     def _shown_run(self, run: Run) -> list[Any]:
         named = self.titles(run.corpus, run.experiment)
@@ -156,8 +156,14 @@ class Digests:
 
 
 def _keys(corpus: Corpus) -> list[tuple[str, Any]]:
-    """Return the keys that documents depend on; a file counts by its content, wherever it is."""
-    return sorted((key, value) for key, value in _flat(corpus.document_keys()).items() if not key.startswith("path"))
+    """Return the keys that documents depend on; a file counts by its content, wherever it is.
+
+    Of one's own files, each of which is read once, it counts too which splits share one.
+    """
+    keys = sorted(_flat(corpus.document_keys()).items())
+    paths = [value for key, value in keys if key.startswith("path")]
+    shared = [paths.index(path) for path in paths] if corpus.is_own else []
+    return [(key, value) for key, value in keys if not key.startswith("path")] + [("shared", shared)]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

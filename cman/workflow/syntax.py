@@ -52,9 +52,11 @@ class _Stripped(ast.NodeTransformer):
         node.keywords = [each for each in node.keywords if each.arg not in EXPLAINING or not _is_text(each.value)]
         return self.generic_visit(node)
 
-    def visit_If(self, node: ast.If) -> ast.AST | None:
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
         if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            return None
+            otherwise = ast.Module(node.orelse, [])
+            self.generic_visit(otherwise)
+            return otherwise.body
         return self.generic_visit(node)
 
     def _without_docstring(self, node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:

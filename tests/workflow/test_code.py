@@ -39,6 +39,7 @@ SAME = {
         'x = Field(1, description="b")\ny = Option()\nLICENCE = "b"\n',
     ),
     "imports for type checkers": ("x = 1\n", "if TYPE_CHECKING:\n    import y\nx = 1\n"),
+    "what type checkers see instead": ("x = 1\n", "if TYPE_CHECKING:\n    import y\nelse:\n    x = 1\n"),
 }
 OTHER = {
     "a number": ("x = 1\n", "x = 2\n"),
@@ -48,6 +49,10 @@ OTHER = {
     "a kind of number": ("x = 1\n", "x = 1.0\n"),
     "a description that is computed": ("x = Field(description=f())\n", "x = Field(description=g())\n"),
     "nesting": ("if a:\n    b()\n    c()\n", "if a:\n    b()\nc()\n"),
+    "what type checkers do not see": (
+        "if TYPE_CHECKING:\n    x = 0\nelse:\n    x = 1\n",
+        "if TYPE_CHECKING:\n    x = 0\nelse:\n    x = 2\n",
+    ),
     "a default": ("def f(a, b=1): pass\n", "def f(a, b=2): pass\n"),
 }
 

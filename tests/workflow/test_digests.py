@@ -195,6 +195,14 @@ def test_a_given_file_counts_by_its_content(value, tmp_path, file, first, run):
     assert first in outdated(jobs(value), before)
 
 
+def test_it_counts_which_splits_share_a_file(value, tmp_path):
+    train, test = str(tmp_path / "train.jsonl"), str(tmp_path / "test.jsonl")
+    into("corpora", "own", paths={"train": train, "dev": test, "test": test})(value)
+    before = jobs(value)
+    into("corpora", "own", paths={"train": train, "dev": train, "test": test})(value)
+    assert trained(outdated(before, jobs(value))) == {"own read"}
+
+
 def test_other_operations_make_all_trainings_again(value):
     before = jobs(value)
     after = jobs(value, kernels="compiled abc")
@@ -216,6 +224,17 @@ def test_changed_code_makes_its_stage_and_all_behind_it_again(value, monkeypatch
         shown = SHOWN if "score" in stages else set()
         found = {name.split()[0] for name in outdated(before, after)}
         assert found - {"listing"} == (stages | shown) - {"listing"}, verb
+
+
+def test_what_lists_runs_and_what_times_decoding_makes_again_what_shows_them(value):
+    value["experiments"] = ["cman", "mine", "read"]
+    before = jobs(value)
+    assert outdated(before, jobs(value, code=Edited("cman.cli.plan:plan"))) == SHOWN
+    timing = Edited("cman.cli.speed:speed_decoding")
+    assert outdated(before, jobs(value, code=timing)) == {"decoding_speed", "tables"}
+    into(experiments=["mine", "read"])(value)
+    untimed = jobs(value)
+    assert "tables" not in outdated(untimed, jobs(value, code=timing))
 
 
 class Edited(Code):

@@ -180,8 +180,12 @@ def test_a_product_is_lost_if_it_is_missing_and_something_made_of_it_is_there(tm
     assert set(plan.lost()) == {f"{folder}/{name}" for name in PREDICTED}
     (folder / "scores.json").unlink()
     assert plan.lost() == []
-    Path("results/tables.tex").touch()
-    assert plan.lost() == [f"{folder}/scores.json"]
+    for name in ("tables.tex", "figures/figure5.csv", "appendix.tex", "browser.html"):
+        product = Path("results") / name
+        product.parent.mkdir(exist_ok=True)
+        product.touch()
+        assert plan.lost() == [f"{folder}/scores.json"], name
+        product.unlink()
 
 
 def test_every_configuration_file_can_be_planned():
