@@ -17,25 +17,25 @@ ALONE = "(none)"  # no entity of the other side shares a token
 Span = tuple[int, int]
 
 
-def confusion(gold: Sequence[Document], found: Sequence[Document]) -> Counter[tuple[str, str]]:
+def confusion(gold: Sequence[Document], predicted: Sequence[Document]) -> Counter[tuple[str, str]]:
     """Return the counts of (gold type, predicted type) over paired documents; see above for the other cells.
 
     Entities of one span and several types are paired type by type, equal types first, then in alphabetical order; what
     is left over of them overlaps.
     """
-    cells = Counter[tuple[str, str]]()
-    for right, predicted in zip(gold, found, strict=True):
-        wanted, given = _types(right), _types(predicted)
-        for span, types in wanted.items():
-            both = types & given.get(span, set())
-            rest, other = sorted(types - both), sorted(given.get(span, set()) - both)
-            cells.update((kind, kind) for kind in both)
-            cells.update(zip(rest, other, strict=False))
-            cells.update((kind, _place(span, given)) for kind in rest[len(other) :])
-            cells.update((_place(span, wanted), kind) for kind in other[len(rest) :])
-        for span in given.keys() - wanted.keys():
-            cells.update((_place(span, wanted), kind) for kind in given[span])
-    return cells
+    counts = Counter[tuple[str, str]]()
+    for expected, actual in zip(gold, predicted, strict=True):
+        gold_types, predicted_types = _types(expected), _types(actual)
+        for span, types in gold_types.items():
+            both = types & predicted_types.get(span, set())
+            rest, other = sorted(types - both), sorted(predicted_types.get(span, set()) - both)
+            counts.update((kind, kind) for kind in both)
+            counts.update(zip(rest, other, strict=False))
+            counts.update((kind, _place(span, predicted_types)) for kind in rest[len(other) :])
+            counts.update((_place(span, gold_types), kind) for kind in other[len(rest) :])
+        for span in predicted_types.keys() - gold_types.keys():
+            counts.update((_place(span, gold_types), kind) for kind in predicted_types[span])
+    return counts
 
 
 def _types(document: Document) -> dict[Span, set[str]]:

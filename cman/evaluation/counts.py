@@ -60,12 +60,12 @@ def _strict(entity: Entity) -> tuple[str, int, int]:
 def strict_counts(gold: Sequence[Document], predicted: Sequence[Document]) -> tuple[Counts, Counts]:
     """Return the micro counts of entities and of relations over paired documents."""
     entities, relations = Counts(), Counts()
-    for right, found in zip(gold, predicted, strict=True):
-        _add(entities, strict_entities(right), strict_entities(found))
-        _add(relations, strict_relations(right), strict_relations(found))
+    for expected, actual in zip(gold, predicted, strict=True):
+        _add(entities, strict_entities(expected), strict_entities(actual))
+        _add(relations, strict_relations(expected), strict_relations(actual))
     return entities, relations
 
 
 def _add(counts: Counts, gold: Iterable[Hashable], predicted: Iterable[Hashable]) -> None:
-    right, found = set(gold), set(predicted)
-    counts.add(len(right & found), len(found), len(right))
+    expected, actual = set(gold), set(predicted)
+    counts.add(len(expected & actual), len(actual), len(expected))

@@ -35,30 +35,30 @@ RIGHT = 3  # an argument that is there with span and type
 Key = tuple[str, Entity, Entity]  # label, head and tail, without scores
 
 
-def relation_errors(gold: Sequence[Document], found: Sequence[Document]) -> tuple[Counter[str], Counter[str]]:
+def relation_errors(gold: Sequence[Document], predicted: Sequence[Document]) -> tuple[Counter[str], Counter[str]]:
     """Return how many missed relations and how many spurious ones there are of each class, over paired documents."""
     missed, spurious = Counter[str](), Counter[str]()
-    for right, predicted in zip(gold, found, strict=True):
-        unmet, wrong = relation_classes(right, predicted)
+    for expected, actual in zip(gold, predicted, strict=True):
+        unmet, wrong = relation_classes(expected, actual)
         missed.update(unmet.values())
         spurious.update(wrong.values())
     return missed, spurious
 
 
-def relation_classes(gold: Document, found: Document) -> tuple[dict[Key, str], dict[Key, str]]:
+def relation_classes(gold: Document, predicted: Document) -> tuple[dict[Key, str], dict[Key, str]]:
     """Return the class of each missed relation and of each spurious one of a sentence."""
-    wanted, given = _relations(gold), _relations(found)
-    unmet, wrong = wanted - given, given - wanted
+    expected, actual = _relations(gold), _relations(predicted)
+    unmet, wrong = expected - actual, actual - expected
     return (
-        {key: _class(key, found, wrong, MISSED) for key in unmet},
+        {key: _class(key, predicted, wrong, MISSED) for key in unmet},
         {key: _class(key, gold, unmet, SPURIOUS) for key in wrong},
     )
 
 
-def entity_classes(gold: Document, found: Document) -> tuple[dict[Entity, str], dict[Entity, str]]:
+def entity_classes(gold: Document, predicted: Document) -> tuple[dict[Entity, str], dict[Entity, str]]:
     """Return the class of each missed entity and of each spurious one of a sentence; entities without their scores."""
-    wanted, given = _entities(gold), _entities(found)
-    unmet, wrong = wanted - given, given - wanted
+    expected, actual = _entities(gold), _entities(predicted)
+    unmet, wrong = expected - actual, actual - expected
     return (
         {entity: _entity_class(entity, wrong, MISSED_ENTITY) for entity in unmet},
         {entity: _entity_class(entity, unmet, SPURIOUS_ENTITY) for entity in wrong},

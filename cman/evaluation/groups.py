@@ -47,36 +47,36 @@ class GroupCounts:
 
 
 def by_length(
-    gold: Sequence[Document], found: Sequence[Document], ranges: Sequence[Range] = LENGTHS
+    gold: Sequence[Document], predicted: Sequence[Document], ranges: Sequence[Range] = LENGTHS
 ) -> list[GroupCounts]:
     """Return the counts of the sentences of each range of lengths."""
     groups = [GroupCounts() for _ in ranges]
-    for right, predicted in zip(gold, found, strict=True):
+    for expected, actual in zip(gold, predicted, strict=True):
         for group, limits in zip(groups, ranges, strict=True):
-            if len(right.tokens) in limits:
+            if len(expected.tokens) in limits:
                 group.sentences += 1
-                _add(group.entities, strict_entities(right), strict_entities(predicted))
-                _add(group.relations, strict_relations(right), strict_relations(predicted))
+                _add(group.entities, strict_entities(expected), strict_entities(actual))
+                _add(group.relations, strict_relations(expected), strict_relations(actual))
     return groups
 
 
 def by_distance(
-    gold: Sequence[Document], found: Sequence[Document], ranges: Sequence[Range] = DISTANCES
+    gold: Sequence[Document], predicted: Sequence[Document], ranges: Sequence[Range] = DISTANCES
 ) -> list[GroupCounts]:
     """Return the counts of the relations of each range of distances, and of the entities that are their arguments."""
     groups = [GroupCounts() for _ in ranges]
-    for right, predicted in zip(gold, found, strict=True):
-        ends = _ends(right)
+    for expected, actual in zip(gold, predicted, strict=True):
+        ends = _ends(expected)
         for group, limits in zip(groups, ranges, strict=True):
-            relations = _relations_within(right, ends, limits)
+            relations = _relations_within(expected, ends, limits)
             arguments = {entity for _, *pair in relations for entity in pair if not entity.is_root}
             touching = {
                 entity
-                for entity in map(_bare, predicted.entities)
+                for entity in map(_bare, actual.entities)
                 if any(entity.start < other.end and other.start < entity.end for other in arguments)
             }
             group.sentences += bool(relations)
-            _add(group.relations, relations, _relations_within(predicted, ends, limits))
+            _add(group.relations, relations, _relations_within(actual, ends, limits))
             _add(group.entities, arguments, touching)
     return groups
 
@@ -105,5 +105,5 @@ def _bare(entity: Entity) -> Entity:
     return Entity(entity.type, entity.start, entity.end)  # without the score, which no comparison is about
 
 
-def _add(counts: Counts, gold: set, found: set) -> None:
-    counts.add(len(gold & found), len(found), len(gold))
+def _add(counts: Counts, gold: set, predicted: set) -> None:
+    counts.add(len(gold & predicted), len(predicted), len(gold))

@@ -72,15 +72,19 @@ def _score(
     gold: Sequence[Document], predicted: Sequence[Document], items: Callable[[Document], list[Item]], matching: str
 ) -> dict[str, Any]:
     total, types = Counts(), defaultdict[str, Counts](Counts)
-    for right, found in zip(gold, predicted, strict=True):
-        rights, founds = _distinct(items(right), matching), _distinct(items(found), matching)
-        matches = _overlapping(rights, founds) if matching == "relaxed" else _equal(rights, founds)
-        total.add(len(matches), len(founds), len(rights))
+    for expected, actual in zip(gold, predicted, strict=True):
+        expected_items, actual_items = _distinct(items(expected), matching), _distinct(items(actual), matching)
+        matches = (
+            _overlapping(expected_items, actual_items)
+            if matching == "relaxed"
+            else _equal(expected_items, actual_items)
+        )
+        total.add(len(matches), len(actual_items), len(expected_items))
         for kind, _ in matches:
             types[kind].true_positive += 1
-        for kind, _ in founds:
+        for kind, _ in actual_items:
             types[kind].predicted += 1
-        for kind, _ in rights:
+        for kind, _ in expected_items:
             types[kind].gold += 1
     return {"all": vars(total), "types": {kind: vars(counts) for kind, counts in sorted(types.items())}}
 
@@ -100,8 +104,8 @@ def _kind(kind: str, ends: tuple[Entity, ...], untyped: bool) -> str:
 
 
 def _equal(gold: list[Item], predicted: list[Item]) -> list[Item]:
-    found = set(predicted)
-    return [item for item in gold if item in found]
+    answered = set(predicted)
+    return [item for item in gold if item in answered]
 
 
 def _overlapping(gold: list[Item], predicted: list[Item]) -> list[Item]:

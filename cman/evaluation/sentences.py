@@ -15,12 +15,12 @@ from cman.evaluation.counts import strict_entities, strict_relations
 TASKS = ("entities", "relations", "overall")  # what `f1_of` returns, in this order
 
 
-def sentence_counts(gold: Sequence[Document], found: Sequence[Document]) -> np.ndarray:
+def sentence_counts(gold: Sequence[Document], predicted: Sequence[Document]) -> np.ndarray:
     """Return the strict counts (sentences, 2, 3) of paired documents, as whole numbers."""
     rows = []
-    for right, predicted in zip(gold, found, strict=True):
-        pairs = [(items(right), items(predicted)) for items in (strict_entities, strict_relations)]
-        rows.append([(len(wanted & given), len(given), len(wanted)) for wanted, given in pairs])
+    for expected, actual in zip(gold, predicted, strict=True):
+        pairs = [(items(expected), items(actual)) for items in (strict_entities, strict_relations)]
+        rows.append([(len(known & answered), len(answered), len(known)) for known, answered in pairs])
     return np.array(rows, dtype=np.int64).reshape(-1, 2, 3)
 
 

@@ -61,8 +61,8 @@ def randomisation(pairs: Mapping[str, Sequence[Pair]], rounds: int, seed: int) -
     for start in range(0, rounds, step):
         count = min(step, rounds - start)
         swaps = [_swaps(stream, count, size) for stream, size in zip(streams, sizes, strict=True)]
-        found = _differences(splits, swaps)
-        extreme += (np.abs(found) >= np.abs(observed) - EQUAL).sum(axis=0)
+        swapped = _differences(splits, swaps)
+        extreme += (np.abs(swapped) >= np.abs(observed) - EQUAL).sum(axis=0)
     p = (1 + extreme) / (1 + rounds)
     return Randomised((*map(float, observed),), (*map(float, p),))  # type: ignore[arg-type]  # three of each
 
