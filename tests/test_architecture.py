@@ -1,14 +1,14 @@
 """The rooms of the package stand on floors: an import only goes down, whether at a module's head or in a function."""
 
-import ast
-from collections import defaultdict
-from graphlib import CycleError, TopologicalSorter
+import re
+from graphlib import CycleError
 from itertools import pairwise
 from pathlib import Path
 
-import cman
+from naming import exists
 
-ROOT = Path(cman.__file__).parent
+from cman.workflow.rooms import arrows, floors, picture, reduced
+
 FORBIDDEN = [
     ("corpora", "extract"),
     ("features", "config"),
@@ -16,40 +16,7 @@ FORBIDDEN = [
     ("model", "evaluation"),
     ("speed", "report"),
 ]
-
-
-def room(module: str) -> str:
-    """Return the folder of `cman.folder.module`, or the module itself where it stands in no folder."""
-    return module.split(".")[1] if "." in module else module
-
-
-def imported(path: Path) -> set[str]:
-    """Return the modules of the package that a file imports anywhere; all its imports are absolute."""
-    modules: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: found a relative import"
-            modules.add(str(node.module))
-            if node.module == "cman":  # `from cman import files` names a module, `from cman import Extractor` does not
-                modules |= {f"cman.{alias.name}" for alias in node.names if (ROOT / f"{alias.name}.py").is_file()}
-    return {module for module in modules if module.split(".")[0] == "cman"}
-
-
-def arrows() -> dict[str, dict[str, set[str]]]:
-    """Return room -> room that it imports -> files that do."""
-    graph: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for path in sorted(ROOT.rglob("*.py")):
-        relative = path.relative_to(ROOT)
-        if len(relative.parts) == 1 and relative.stem in ("__init__", "__main__"):
-            continue  # the package's front, which offers what stands above
-        source = relative.parts[0].removesuffix(".py")
-        for module in imported(path):
-            target = room(module)
-            if target not in (source, "cman"):
-                graph[source][target].add(str(relative))
-    return graph
+DOCUMENTED = Path(__file__).parents[1] / "docs" / "architecture.md"
 
 
 def test_the_graph_that_is_read_has_the_arrows_that_everyone_knows():
@@ -67,8 +34,33 @@ def test_no_room_imports_one_that_stands_above_it():
 def test_the_rooms_import_one_another_in_no_circle():
     graph = arrows()
     try:
-        list(TopologicalSorter({source: set(targets) for source, targets in graph.items()}).static_order())
+        floors(graph)
     except CycleError as error:
         circle = error.args[1][::-1]
         pairs = list(pairwise(circle))
         raise AssertionError({f"{one} -> {other}": graph[one][other] for one, other in pairs}) from None
+
+
+def test_a_room_stands_above_all_that_it_imports_and_the_picture_leaves_out_what_others_say():
+    graph = {"c": {"b": set(), "a": set()}, "b": {"a": set()}, "a": {}}
+    assert floors(graph) == [["a"], ["b"], ["c"]]
+    assert reduced(graph) == [("b", "a"), ("c", "b")]
+
+
+def test_the_picture_of_the_rooms_is_what_the_imports_say():
+    written = DOCUMENTED.read_text(encoding="utf-8")
+    assert picture() in written, "write it again from: python -m cman.workflow.rooms"
+
+
+def test_every_function_that_the_map_names_is_there():
+    names = set(re.findall(r"`(cman(?:\.[A-Za-z]\w*)+)`", DOCUMENTED.read_text(encoding="utf-8")))
+    assert len(names) > 30
+    assert [name for name in sorted(names) if not exists(name)] == []
+    assert not exists("cman.corpora.overlap.without_overlaps") and not exists("cman.corpora.overlaps")
+
+
+def test_every_file_that_the_map_names_is_there():
+    text = DOCUMENTED.read_text(encoding="utf-8")
+    names = re.findall(r"`((?:cman|csrc|config|tests|workflow|docs)/[\w./*-]+)`", text)
+    assert names
+    assert [name for name in names if not list(DOCUMENTED.parents[1].glob(name))] == []
