@@ -8,6 +8,7 @@ because sums over several cores round differently, and so is whether the operati
 
 from collections.abc import Mapping
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from cman.config.corpora import Corpus
@@ -66,8 +67,9 @@ class Digests:
         return joined(file, self.code_of("fetch", module_name(chosen.format)), _keys(chosen))
 
     def _raw(self, corpus: str) -> str:
-        found = files_of(self.configuration.corpora[corpus])
-        given = [content(file.path) for file in found if file.path is not None]
+        chosen = self.configuration.corpora[corpus]
+        found = files_of(chosen)
+        given = [(content(file.path), _roles(chosen, file.path)) for file in found if file.path is not None]
         return joined([self.fetch(corpus, file.name) for file in found if file.path is None], given)
 
     def fetch_features(self, features: str, file: str) -> str:
@@ -156,14 +158,15 @@ class Digests:
 
 
 def _keys(corpus: Corpus) -> list[tuple[str, Any]]:
-    """Return the keys that documents depend on; a file counts by its content, wherever it is.
+    """Return the keys that documents depend on; a file counts by its content, wherever it is."""
+    return sorted((key, value) for key, value in _flat(corpus.document_keys()).items() if not key.startswith("path"))
 
-    Of one's own files, each of which is read once, it counts too which splits share one.
-    """
-    keys = sorted(_flat(corpus.document_keys()).items())
-    paths = [value for key, value in keys if key.startswith("path")]
-    shared = [paths.index(path) for path in paths] if corpus.is_own else []
-    return [(key, value) for key, value in keys if not key.startswith("path")] + [("shared", shared)]
+
+def _roles(corpus: Corpus, file: Path) -> list[tuple[str, str]]:
+    """Return the keys that a file given by path stands for, such as `paths.dev`, and its name below a given folder."""
+    given = [(key, Path(value)) for key, value in sorted(_flat(corpus.document_keys()).items())
+             if key.startswith("path") and value is not None]  # fmt: skip
+    return [(key, file.relative_to(path).as_posix()) for key, path in given if file.is_relative_to(path)]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

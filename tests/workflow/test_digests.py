@@ -195,6 +195,21 @@ def test_a_given_file_counts_by_its_content(value, tmp_path, file, first, run):
     assert first in outdated(jobs(value), before)
 
 
+def test_a_document_that_moves_to_another_split_counts(value, tmp_path):
+    for split in ("train", "dev", "test"):
+        (tmp_path / split).mkdir()
+        for suffix in (".txt", ".ann"):
+            (tmp_path / split / f"2{suffix}").write_text(split if suffix == ".txt" else "")
+    (tmp_path / "train/1.txt").write_text("Ada\n")
+    (tmp_path / "train/1.ann").write_text("")
+    paths = {split: str(tmp_path / split) for split in ("train", "dev", "test")}
+    into("corpora", "text", paths=paths)(value)
+    before = jobs(value)
+    for suffix in (".txt", ".ann"):  # the files are the same, in the same order
+        (tmp_path / f"train/2{suffix}").rename(tmp_path / f"dev/1{suffix}")
+    assert trained(outdated(before, jobs(value))) == {"text mine"}
+
+
 def test_it_counts_which_splits_share_a_file(value, tmp_path):
     train, test = str(tmp_path / "train.jsonl"), str(tmp_path / "test.jsonl")
     into("corpora", "own", paths={"train": train, "dev": test, "test": test})(value)
