@@ -1,1 +1,1 @@
-"""From text to entities and relations with a trained model; `from cman import Extractor` is the door."""
+"""From text to entities and relations with a trained model; in Python: `from cman import Extractor`."""

@@ -1,4 +1,4 @@
-"""Entities and relations of text with a trained model: the Python door.
+"""Entities and relations of text with a trained model, from Python.
 
 from cman import Extractor
 extractor = Extractor.load("results/runs/conll04/cman/main/seed1/model")

@@ -37,12 +37,12 @@ class Partial:
 
     Args:
         target: the file that the run is to make.
-        errors: the file of what could not be processed; it is written as it goes and has whole lines, too.
+        errors: the file of what could not be processed; it is written as it goes, too.
         run: what makes this run another than one with other arguments.
         resume: go on where a run with the same arguments stopped; from the start if there is none.
 
     Raises:
-        UsageError: an unfinished run stands here and `resume` is not asked for, or it is another run.
+        UsageError: an unfinished run stands here and `resume` is False, or it is another run.
     """
 
     def __init__(self, target: Path, errors: Path, run: dict[str, Any], resume: bool) -> None:
@@ -99,10 +99,10 @@ class Partial:
             state, run = State(**value["state"]), value["run"]
         except (KeyError, TypeError) as error:
             raise CmanError(f"{self.mark}: is no state of a stopped run ({error!r})") from None
-        for key, wanted in self.run.items():
-            if run.get(key) != wanted:
+        for key, expected in self.run.items():
+            if run.get(key) != expected:
                 raise UsageError(
-                    f"--resume: found a stopped run with {key} {run.get(key)!r}, wanted {wanted!r}: not the same run"
+                    f"--resume: found a stopped run with {key} {run.get(key)!r}, wanted {expected!r}: not the same run"
                 )
         for path, size in ((self.lines, state.output_bytes), (self.errors, state.error_bytes)):
             if (path.stat().st_size if path.exists() else 0) < size:

@@ -17,7 +17,7 @@ class Progress:
     def __init__(self, total: int | None, done: int = 0) -> None:
         self.total, self.first, self.done = total, done, done
         self.documents = self.sentences = 0
-        self.started = self.told = time.monotonic()
+        self.started = self.reported = time.monotonic()
         self._bar: Any = None
         if sys.stderr.isatty():
             from rich.console import Console
@@ -33,7 +33,7 @@ class Progress:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
@@ -43,8 +43,8 @@ class Progress:
         self.documents, self.sentences, self.done = self.documents + documents, self.sentences + sentences, done
         if self._bar is not None:
             self._bar.update(self._task, completed=done, description=self.rate)
-        elif time.monotonic() - self.told >= SECONDS_A_LINE:
-            self.told = time.monotonic()
+        elif time.monotonic() - self.reported >= SECONDS_A_LINE:
+            self.reported = time.monotonic()
             log.info("%d documents, %s%s", self.documents, self.rate, self._left())
 
     @property

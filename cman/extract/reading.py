@@ -94,10 +94,10 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _identifier(value: dict[str, Any], line: int) -> str:
-    found = value.get("id", str(line))
-    if isinstance(found, bool) or not isinstance(found, str | int):
-        raise UnreadableError(f"field id: found {_shown(found)}, wanted a string or a whole number")
-    return _checked(str(found), "id")
+    identifier = value.get("id", str(line))
+    if isinstance(identifier, bool) or not isinstance(identifier, str | int):
+        raise UnreadableError(f"field id: found {_shown(identifier)}, wanted a string or a whole number")
+    return _checked(str(identifier), "id")
 
 
 def _given(value: dict[str, Any], identifier: str) -> Given:
@@ -107,8 +107,8 @@ def _given(value: dict[str, Any], identifier: str) -> Given:
         return Given(identifier, _checked(value["text"], "text"))
     tokens = value.get("tokens")
     if not isinstance(tokens, list) or not tokens or not all(isinstance(token, str) and token for token in tokens):
-        found = f"found {_shown(tokens)}" if "tokens" in value else f"found the keys {', '.join(value) or 'none'}"
-        raise UnreadableError(f"{found}, wanted text, or tokens as a list of strings that are not empty")
+        content = f"found {_shown(tokens)}" if "tokens" in value else f"found the keys {', '.join(value) or 'none'}"
+        raise UnreadableError(f"{content}, wanted text, or tokens as a list of strings that are not empty")
     return Given(identifier, _checked(" ".join(tokens), "tokens"), tuple(tokens))
 
 

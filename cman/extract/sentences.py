@@ -54,9 +54,9 @@ def extraction_of(given: Given, annotated: Sequence[Document], threshold: float 
         assert document.offsets is not None  # `documents_of` gave them
         sentences.append((document.offsets[0][0], document.offsets[-1][1]))
         in_relation = {end for link in document.relations for end in (link.head, link.tail)}
-        places: dict[int, int] = {}
-        for place, entity in enumerate(document.entities):
-            if entity.is_root and place not in in_relation:
+        kept: dict[int, int] = {}  # index in the document -> index in the extraction
+        for index, entity in enumerate(document.entities):
+            if entity.is_root and index not in in_relation:
                 continue
             if entity.is_root:
                 start = end = document.offsets[0][0]
@@ -65,12 +65,12 @@ def extraction_of(given: Given, annotated: Sequence[Document], threshold: float 
                 start, end = document.offsets[entity.start][0], document.offsets[entity.end - 1][1]
                 score = entity.score
             if threshold is None or score is None or score >= threshold:
-                places[place] = len(entities)
+                kept[index] = len(entities)
                 entities.append(FoundEntity(entity.type, start, end, given.text[start:end], score))
         for link in document.relations:
             sure = threshold is None or link.score is None or link.score >= threshold
-            if sure and link.head in places and link.tail in places:
-                relations.append(FoundRelation(link.type, places[link.head], places[link.tail], link.score))
+            if sure and link.head in kept and link.tail in kept:
+                relations.append(FoundRelation(link.type, kept[link.head], kept[link.tail], link.score))
     return Extraction(given.id, given.text, tuple(entities), tuple(relations), tuple(sentences))
 
 

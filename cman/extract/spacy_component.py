@@ -54,28 +54,28 @@ class CmanComponent:
         """Annotate docs, `batch_size` at a time."""
         docs_left = iter(stream)
         while docs := list(islice(docs_left, batch_size)):
-            givens = [Given(str(place), doc.text) for place, doc in enumerate(docs)]
+            givens = [Given(str(index), doc.text) for index, doc in enumerate(docs)]
             pairs = zip(givens, docs, strict=True)
             sentences = [self.extractor.sentences(given, _spans(doc)) for given, doc in pairs]
-            for doc, found in zip(docs, self.extractor.extractions(givens, sentences), strict=True):
-                _annotate(doc, found)
+            for doc, extraction in zip(docs, self.extractor.extractions(givens, sentences), strict=True):
+                _annotate(doc, extraction)
                 yield doc
 
 
 def relation_arcs(doc: Doc) -> dict[str, Any]:
     """Return what `displacy.render(..., style="dep", manual=True)` draws: entities and tokens as words, and arcs."""
-    places: dict[int, int] = {}
+    word_of: dict[int, int] = {}
     words: list[dict[str, str]] = []
     starts = {entity.start: entity for entity in doc.ents}
     position = 0
     while position < len(doc):
         entity = starts.get(position)
-        places[position] = len(words)
+        word_of[position] = len(words)
         words.append({"text": entity.text if entity else doc[position].text, "tag": entity.label_ if entity else ""})
         position = entity.end if entity else position + 1
     arcs = []
     for link in doc._.relations:
-        ends = [places[link.head.start], places[link.tail.start]]
+        ends = [word_of[link.head.start], word_of[link.tail.start]]
         direction = "left" if ends[0] > ends[1] else "right"
         arcs.append({"start": min(ends), "end": max(ends), "label": link.type, "dir": direction})
     return {"words": words, "arcs": arcs}
@@ -88,17 +88,17 @@ def _spans(doc: Doc) -> list[list[tuple[int, int]]] | None:
     return [sentence for sentence in sentences if sentence]
 
 
-def _annotate(doc: Doc, found: Extraction) -> None:
+def _annotate(doc: Doc, extraction: Extraction) -> None:
     # The pipeline's tokens may be wider than the model's: an entity takes in the whole of a token that it touches.
-    spans = [doc.char_span(one.start, one.end, label=one.type, alignment_mode="expand") for one in found.entities]
+    spans = [doc.char_span(one.start, one.end, label=one.type, alignment_mode="expand") for one in extraction.entities]
     kept: list[Span] = []
     for span in spans:
         if span is not None and len(span) and all(span.start >= other.end or span.end <= other.start for other in kept):
             kept.append(span)
     doc.set_ents(kept)
-    doc._.entity_scores = [one.score for one, span in zip(found.entities, spans, strict=True) if span in kept]
+    doc._.entity_scores = [one.score for one, span in zip(extraction.entities, spans, strict=True) if span in kept]
     doc._.relations = []
-    for link in found.relations:
+    for link in extraction.relations:
         head, tail = spans[link.head], spans[link.tail]
         if head is not None and tail is not None and head in kept and tail in kept:
             doc._.relations.append(Relation(link.type, head, tail, link.score))

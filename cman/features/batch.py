@@ -121,8 +121,8 @@ class EncodedDocuments:
                 )
             tags = np.array([vocabulary.tag_ids[tag] for tag in spelled])
         if annotated:
-            places = [entity.end - 1 if anchor == "last" else entity.start for entity in document.entities]
-            links = {(places[link.head], places[link.tail], vocabulary.relation_ids[link.type])
+            anchors = [entity.end - 1 if anchor == "last" else entity.start for entity in document.entities]
+            links = {(anchors[link.head], anchors[link.tail], vocabulary.relation_ids[link.type])
                      for link in document.relations}  # fmt: skip
             relations = np.array(sorted(links), dtype=np.int64).reshape(-1, 3)
         return _Encoded(word_of_form[rows], rows, tags, relations)
@@ -162,8 +162,8 @@ class EncodedDocuments:
         lengths = self._form_lengths[forms]
         padded = np.zeros((len(forms), int(lengths.max())), dtype=np.int64)
         ends = np.cumsum(lengths)
-        places = np.repeat(self._form_starts[forms] - (ends - lengths), lengths) + np.arange(ends[-1])
-        padded[np.arange(padded.shape[1]) < lengths[:, None]] = self._chars[places]
+        positions = np.repeat(self._form_starts[forms] - (ends - lengths), lengths) + np.arange(ends[-1])
+        padded[np.arange(padded.shape[1]) < lengths[:, None]] = self._chars[positions]
         return padded
 
     def _contextual(self, indices: Sequence[int], lengths: np.ndarray, longest: int) -> Tensor | None:

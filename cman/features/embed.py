@@ -54,19 +54,22 @@ def _word_vectors(documents: list[Document], file: InputFile, target: Path) -> N
     if are_current(documents, source_hash, target):
         log.info("%s: unchanged corpus and vectors; nothing to read", target)
         return
-    found = write_corpus_vectors(documents, source, target, source_hash)
+    covered = write_corpus_vectors(documents, source, target, source_hash)
     log.info(
         "%d of %d word forms have a vector (%d as they are, %d as the number 0, %d in their other case); "
         "%d of %d tokens share the unknown vector",
-        found["forms"] - found["unknown"],
-        found["forms"],
-        found["exact"],
-        found["number"],
-        found["case"],
-        found["unknown_tokens"],
-        found["tokens"],
+        covered["forms"] - covered["unknown"],
+        covered["forms"],
+        covered["exact"],
+        covered["number"],
+        covered["case"],
+        covered["unknown_tokens"],
+        covered["tokens"],
     )
-    if found["file_not_utf8"]:
+    if covered["file_not_utf8"]:
         log.warning(
-            "%s: passed over %d of %d words: they are not UTF-8", source, found["file_not_utf8"], found["file_words"]
+            "%s: passed over %d of %d words: they are not UTF-8",
+            source,
+            covered["file_not_utf8"],
+            covered["file_words"],
         )

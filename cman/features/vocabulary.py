@@ -69,22 +69,22 @@ class Vocabulary:
     @cached_property
     def word_ids(self) -> dict[str, int]:
         """Word -> id."""
-        return {word: place for place, word in enumerate(self.words)}
+        return {word: index for index, word in enumerate(self.words)}
 
     @cached_property
     def char_ids(self) -> dict[str, int]:
         """Character -> id."""
-        return {char: place for place, char in enumerate(self.chars)}
+        return {char: index for index, char in enumerate(self.chars)}
 
     @cached_property
     def tag_ids(self) -> dict[str, int]:
         """Tag -> id."""
-        return {tag: place for place, tag in enumerate(self.tags)}
+        return {tag: index for index, tag in enumerate(self.tags)}
 
     @cached_property
     def relation_ids(self) -> dict[str, int]:
         """Relation label -> id."""
-        return {label: place for place, label in enumerate(self.relations)}
+        return {label: index for index, label in enumerate(self.relations)}
 
     def word_id(self, word: str) -> int:
         """Return the id of the first known form of a word, 0 if none is known."""

@@ -19,9 +19,9 @@ class Candidates:
 
     def __init__(self, tags: tuple[str, ...], settings: Rel) -> None:
         self.settings = settings
-        places = {tag: place for place, tag in enumerate(tags)}
+        ids = {tag: index for index, tag in enumerate(tags)}
         # The tag that continues the entity of a token with this tag: I of the same type; -2, which no token has, for O.
-        self.onward = torch.tensor([places.get(f"I-{tag.partition('-')[2]}", -2) for tag in tags])
+        self.onward = torch.tensor([ids.get(f"I-{tag.partition('-')[2]}", -2) for tag in tags])
 
     def __call__(self, tags: Tensor) -> Tensor:
         """Return the candidates' (sentence, token), (M, 2), sorted; `tags` is (B, L) with -1 in the padding."""

@@ -94,7 +94,7 @@ def _allowed(tags: tuple[str, ...]) -> Tensor:
     """Return (K + 1, K): may the column's tag follow the row's? The last row is the start of a sentence."""
 
     def follows(before: str, after: str) -> bool:
-        prefix, _, kind = after.partition("-")
-        return prefix != "I" or before in (f"B-{kind}", f"I-{kind}")
+        prefix, _, entity_type = after.partition("-")
+        return prefix != "I" or before in (f"B-{entity_type}", f"I-{entity_type}")
 
     return torch.tensor([[follows(before, after) for after in tags] for before in (*tags, OUTSIDE)])

@@ -49,7 +49,7 @@ def decode_batch(
         for row, length in zip(prediction.tags.tolist(), lengths.tolist(), strict=True)
     ]
     entities = [entities_of(row) for row in names]
-    confidences: list[list[float | None]] = [[None] * len(found) for found in entities]
+    confidences: list[list[float | None]] = [[None] * len(each) for each in entities]
     if with_scores:
         confidences = _confidences(entities, prediction, lengths, vocabulary, crf)
     links = _by_sentence(prediction.links, len(documents))
@@ -67,7 +67,7 @@ def decode_batch(
 def _confidences(
     entities: list[list[Entity]], prediction: Prediction, lengths: Tensor, vocabulary: Vocabulary, crf: Crf
 ) -> list[list[float | None]]:
-    flat = [(row, entity) for row, found in enumerate(entities) for entity in found]
+    flat = [(row, entity) for row, each in enumerate(entities) for entity in each]
     if not flat:
         return [[] for _ in entities]
     spans = torch.tensor([[row, entity.start, entity.end] for row, entity in flat])
@@ -95,10 +95,10 @@ def _relations(
     dropped: Dropped,
 ) -> tuple[Relation, ...]:
     owner: dict[int, int] = {}
-    for place, entity in enumerate(entities):
+    for index, entity in enumerate(entities):
         anchor = entity.end - 1 if settings.anchor == "last" else entity.start
         tokens = range(entity.start, entity.end) if settings.decode == "any_token" else (anchor,)
-        owner |= dict.fromkeys(tokens, place)
+        owner |= dict.fromkeys(tokens, index)
     best: dict[tuple[int, int, int], float] = {}
     for head_token, tail_token, label, value in links:
         head, tail = owner.get(head_token), owner.get(tail_token)

@@ -76,8 +76,8 @@ class ModelFolder:
         path = folder / "config.json"
         config = read_json(path)
         if not isinstance(config, dict) or config.get("format") != FORMAT:
-            found = config.get("format") if isinstance(config, dict) else config
-            raise CmanError(f"{path}: field format: found {found!r}, wanted {FORMAT}: another version's model?")
+            version = config.get("format") if isinstance(config, dict) else config
+            raise CmanError(f"{path}: field format: found {version!r}, wanted {FORMAT}: another version's model?")
         try:
             settings = Settings.model_validate(config["settings"])
             encoder = None if config["encoder"] is None else EncoderSource.from_json(config["encoder"])

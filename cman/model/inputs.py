@@ -64,12 +64,12 @@ class Inputs(nn.Module):
         if self.training and self.unknown_rate:
             unknown = self.rare[words] & (torch.rand(words.shape, device=words.device) < self.unknown_rate)  # type: ignore[index]
             words = words.masked_fill(unknown, 0)
-        parts = [self.word(words)]
+        embeddings = [self.word(words)]
         if self.chars is not None:
-            parts.append(self.chars(batch.chars)[batch.forms])
+            embeddings.append(self.chars(batch.chars)[batch.forms])
         if self.mix is not None:
-            parts.append(self.mix(self._layers(batch)))
-        return torch.cat(parts, 2)
+            embeddings.append(self.mix(self._layers(batch)))
+        return torch.cat(embeddings, 2)
 
     def _layers(self, batch: Batch) -> Tensor:
         if self.encoder is not None:
@@ -113,16 +113,16 @@ class CharBiLSTM(nn.Module):
 class LayerMix(nn.Module):
     """One vector of an encoder's layers: a learned softmax mix times a learned gamma, the mean, or the top layer."""
 
-    def __init__(self, layers: int, kind: str) -> None:
+    def __init__(self, layers: int, mix: str) -> None:
         super().__init__()
-        self.kind = kind
-        if kind == "scalar":
+        self.mix = mix
+        if mix == "scalar":
             self.weights = nn.Parameter(torch.zeros(layers))
             self.gamma = nn.Parameter(torch.ones(()))
 
     def forward(self, layers: Tensor) -> Tensor:  # (B, L, layers, size) -> (B, L, size) float32
-        if self.kind == "top":
+        if self.mix == "top":
             return layers[:, :, -1].float()
-        if self.kind == "mean":
+        if self.mix == "mean":
             return layers.float().mean(2)
         return self.gamma * torch.einsum("blks,k->bls", layers.float(), self.weights.softmax(0))

@@ -88,9 +88,9 @@ class Predictor:
         if folder.encoder is None:
             features = None
         if features is not None and features.features.shape[1:] != folder.contextual:
-            found = tuple(features.features.shape[1:])
+            shape = tuple(features.features.shape[1:])
             raise CmanError(
-                f"contextual features: found {found} (layers, size), the model was trained on {folder.contextual}"
+                f"contextual features: found {shape} (layers, size), the model was trained on {folder.contextual}"
             )
         anchor, given = folder.settings.rel.anchor, folder.settings.ner.given
         return EncodedDocuments(

@@ -42,18 +42,19 @@ class MultiHeadRelations(nn.Module):
 
     def scores(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Return s of equation 16 for all pairs, (B, L, L, classes); the class N comes last."""
-        return torch.cat([pair_scores(*part, lengths) for part in self._parts(x)], 3)
+        return torch.cat([pair_scores(*each, lengths) for each in self._operands(x)], 3)
 
     def loss(self, x: Tensor, batch: Batch) -> Tensor:
         """Return the binary cross-entropy of each sentence's cells, summed or averaged, (B,)."""
         gold, weight = self._gold(batch), self.settings.pos_weight
-        parts = self._parts(x)
-        if len(parts) == 1:
-            total = pair_bce(*parts[0], gold, batch.lengths, pos_weight=weight)
+        operands = self._operands(x)
+        if len(operands) == 1:
+            total = pair_bce(*operands[0], gold, batch.lengths, pos_weight=weight)
         else:
-            cells = [gold[gold[:, 3] == label] * gold.new_tensor([1, 1, 1, 0]) for label in range(len(parts))]
+            gold_of = [gold[gold[:, 3] == label] * gold.new_tensor([1, 1, 1, 0]) for label in range(len(operands))]
             losses = [
-                pair_bce(*part, each, batch.lengths, pos_weight=weight) for part, each in zip(parts, cells, strict=True)
+                pair_bce(*each, cells, batch.lengths, pos_weight=weight)
+                for each, cells in zip(operands, gold_of, strict=True)
             ]
             total = torch.stack(losses).sum(0)
         if self.settings.loss_reduction == "sum":
@@ -68,19 +69,19 @@ class MultiHeadRelations(nn.Module):
         """
         threshold = self.settings.threshold
         bound = math.log(threshold / (1 - threshold))  # of the score: the sigmoid is monotonic
-        found = []
-        for label, (a, c, V, bias) in enumerate(self._parts(x)):
+        selected = []
+        for label, (a, c, V, bias) in enumerate(self._operands(x)):
             if self.copies == 1:  # the class N, the last one, is left out
                 V, bias = V[: self.labels], None if bias is None else bias[: self.labels]
             elif label == self.labels:
                 break
             cells, scores = pair_select(a, c, V, bias, candidates, lengths, bound)
-            found.append((cells + cells.new_tensor([0, 0, 0, label]), scores))
-        cells, scores = torch.cat([each for each, _ in found]), torch.cat([each for _, each in found])
+            selected.append((cells + cells.new_tensor([0, 0, 0, label]), scores))
+        cells, scores = torch.cat([each for each, _ in selected]), torch.cat([each for _, each in selected])
         return Links(cells, scores.sigmoid())
 
-    def _parts(self, x: Tensor) -> list[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
-        """Return a, c, V and the bias of the pair operations; one part a class where each has parameters of its own."""
+    def _operands(self, x: Tensor) -> list[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
+        """Return a, c, V and the bias of the pair operations; one tuple a class if each has its own."""
         a, c = self.head(x), self.tail(x)
         if self.copies == 1:
             return [(a, c, self.V, self.bias)]

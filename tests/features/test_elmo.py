@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cman.features import elmo as network
+from cman.features.elmo import network
 from cman.features.elmo.network import BiLm, characters, spell
 from cman.features.elmo.weights import ElmoOptions, read_options, read_weights
 from tests.features.tiny_elmo import CHARS, OPTIONS, PlainElmo, changed, random_weights, write_elmo

@@ -75,8 +75,8 @@ class ElmoEncoder:
             return [(index, values[row, 1 : 1 + len(documents[index].tokens)]) for row, index in rows]
 
         batches = self._batches([len(document.tokens) for document in documents])
-        for found in (map if workers is None or self.stateful else workers.map)(computed, batches):
-            yield from found
+        for features in (map if workers is None or self.stateful else workers.map)(computed, batches):
+            yield from features
 
     def _batches(self, lengths: list[int]) -> list[list[int]]:
         if self.stateful:

@@ -127,19 +127,19 @@ class BiLm(nn.Module):
         tensors = {name: torch.from_numpy(values) for name, values in weights.items()}
         encoder, size = self.tokens, self.options.lstm.projection_dim
         encoder.lookup.weight[1:] = tensors["char_embed"]
-        for place, filters in enumerate(encoder.filters):
-            filters.weight.copy_(tensors[f"CNN/W_cnn_{place}"][0].permute(2, 1, 0))  # type: ignore[operator]
-            filters.bias.copy_(tensors[f"CNN/b_cnn_{place}"])  # type: ignore[operator]
+        for index, filters in enumerate(encoder.filters):
+            filters.weight.copy_(tensors[f"CNN/W_cnn_{index}"][0].permute(2, 1, 0))  # type: ignore[operator]
+            filters.bias.copy_(tensors[f"CNN/b_cnn_{index}"])  # type: ignore[operator]
         for gate, layers in (("carry", encoder.carry), ("transform", encoder.transform)):
-            for place, layer in enumerate(layers):
-                layer.weight.copy_(tensors[f"CNN_high_{place}/W_{gate}"].T)  # type: ignore[operator]
-                layer.bias.copy_(tensors[f"CNN_high_{place}/b_{gate}"])  # type: ignore[operator]
+            for index, layer in enumerate(layers):
+                layer.weight.copy_(tensors[f"CNN_high_{index}/W_{gate}"].T)  # type: ignore[operator]
+                layer.bias.copy_(tensors[f"CNN_high_{index}/b_{gate}"])  # type: ignore[operator]
         encoder.projection.weight.copy_(tensors["CNN_proj/W_proj"].T)
         encoder.projection.bias.copy_(tensors["CNN_proj/b_proj"])
         for direction, stack in enumerate(self.stacks):
             lstm: ProjectedLstm
-            for place, lstm in enumerate(stack):  # type: ignore[arg-type]
-                cell = cell_name(direction, place)
+            for index, lstm in enumerate(stack):  # type: ignore[arg-type]
+                cell = cell_name(direction, index)
                 lstm.input.copy_(tensors[f"{cell}/W_0"][:size].T)
                 lstm.recurrent.copy_(tensors[f"{cell}/W_0"][size:].T)
                 lstm.bias.copy_(tensors[f"{cell}/B"])
@@ -172,25 +172,25 @@ class BiLm(nn.Module):
             values = tokens if direction == 0 else _gathered(tokens, reverse)
             halves.append([])
             layer: ProjectedLstm
-            for place, layer in enumerate(stack):  # type: ignore[arg-type]
+            for index, layer in enumerate(stack):  # type: ignore[arg-type]
                 if state is None:
                     cell, output = tokens.new_zeros(len(ids), lstm.dim), tokens.new_zeros(len(ids), lstm.projection_dim)
                 else:
-                    cell, output = (each[order] for each in state[direction * lstm.n_layers + place])
+                    cell, output = (each[order] for each in state[direction * lstm.n_layers + index])
                 read: Tensor = layer(values, active, cell, output)
-                values = read + values if place and lstm.use_skip_connections else read
+                values = read + values if index and lstm.use_skip_connections else read
                 halves[-1].append(values if direction == 0 else _gathered(values, reverse))
                 after.append((cell[back], output[back]))
         layers += [torch.cat(pair, 2) for pair in zip(*halves, strict=True)]
         return torch.stack(layers, 2).transpose(0, 1)[back], after
 
     def _encoded(self, ids: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, P); a form that stands in several places is convolved once."""
-        forms, places = torch.unique(ids.flatten(0, 1), dim=0, return_inverse=True)
+        """(B, T, C) -> (B, T, P); a form that occurs several times is convolved once."""
+        forms, inverse = torch.unique(ids.flatten(0, 1), dim=0, return_inverse=True)
         vectors: Tensor = torch.cat([self.tokens(part) for part in forms.split(FORMS_A_STEP)])
-        return vectors[places.view(ids.shape[:2])]
+        return vectors[inverse.view(ids.shape[:2])]
 
 
-def _gathered(values: Tensor, places: Tensor) -> Tensor:
+def _gathered(values: Tensor, positions: Tensor) -> Tensor:
     """(T, B, P) and (T, B) positions -> (T, B, P)."""
-    return values.gather(0, places[:, :, None].expand_as(values))
+    return values.gather(0, positions[:, :, None].expand_as(values))

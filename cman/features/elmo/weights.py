@@ -70,15 +70,15 @@ class ElmoOptions(Options):
             "CNN_proj/W_proj": ((filters, lstm.projection_dim), "char_cnn.filters and lstm.projection_dim"),
             "CNN_proj/b_proj": ((lstm.projection_dim,), "lstm.projection_dim"),
         }
-        for place, (width, number) in enumerate(cnn.filters):
-            why = f"char_cnn.filters[{place}] and char_cnn.embedding.dim"
-            shapes[f"CNN/W_cnn_{place}"] = ((1, width, cnn.embedding.dim, number), why)
-            shapes[f"CNN/b_cnn_{place}"] = ((number,), f"char_cnn.filters[{place}]")
-        for place in range(cnn.n_highway):
+        for index, (width, number) in enumerate(cnn.filters):
+            why = f"char_cnn.filters[{index}] and char_cnn.embedding.dim"
+            shapes[f"CNN/W_cnn_{index}"] = ((1, width, cnn.embedding.dim, number), why)
+            shapes[f"CNN/b_cnn_{index}"] = ((number,), f"char_cnn.filters[{index}]")
+        for index in range(cnn.n_highway):
             for gate in ("carry", "transform"):
                 why = "char_cnn.filters and char_cnn.n_highway"
-                shapes[f"CNN_high_{place}/W_{gate}"] = ((filters, filters), why)
-                shapes[f"CNN_high_{place}/b_{gate}"] = ((filters,), why)
+                shapes[f"CNN_high_{index}/W_{gate}"] = ((filters, filters), why)
+                shapes[f"CNN_high_{index}/b_{gate}"] = ((filters,), why)
         for direction in range(2):
             for layer in range(lstm.n_layers):
                 cell = cell_name(direction, layer)
@@ -105,9 +105,9 @@ def read_options(path: Path) -> ElmoOptions:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "(all)"
-        found = "nothing" if first["type"] == "missing" else repr(first["input"])[:80]
+        value = "nothing" if first["type"] == "missing" else repr(first["input"])[:80]
         raise CmanError(
-            f"{path}: field {field}: found {found}, wanted the options of a character biLM "
+            f"{path}: field {field}: found {value}, wanted the options of a character biLM "
             f"({first['msg'][0].lower()}{first['msg'][1:]})"
         ) from None
 
@@ -119,15 +119,15 @@ def read_weights(path: Path, options: ElmoOptions, options_path: Path) -> dict[s
         CmanError: the file is no HDF5 file, or a weight is missing, too many, not finite or of another shape than the
             options say; the message names file, weight, what was found and what was wanted.
     """
-    wanted = options.shapes()
+    expected = options.shapes()
     try:
         with h5py.File(path, "r") as file:
-            found: dict[str, tuple[int, ...]] = {}
+            stored: dict[str, tuple[int, ...]] = {}
             file.visititems(
-                lambda name, item: found.update({name: item.shape} if isinstance(item, h5py.Dataset) else {})
+                lambda name, item: stored.update({name: item.shape} if isinstance(item, h5py.Dataset) else {})
             )
-            _compare(path, options_path, found, wanted)
-            weights = {name: np.asarray(file[name], dtype=np.float32) for name in wanted}
+            _compare(path, options_path, stored, expected)
+            weights = {name: np.asarray(file[name], dtype=np.float32) for name in expected}
     except OSError as error:
         raise CmanError(f"{path}: cannot be read ({error}); wanted a complete HDF5 file of ELMo's weights") from None
     for name, values in weights.items():
@@ -139,17 +139,17 @@ def read_weights(path: Path, options: ElmoOptions, options_path: Path) -> dict[s
 def _compare(
     path: Path,
     options_path: Path,
-    found: dict[str, tuple[int, ...]],
-    wanted: dict[str, tuple[tuple[int, ...], str]],
+    stored: dict[str, tuple[int, ...]],
+    expected: dict[str, tuple[tuple[int, ...], str]],
 ) -> None:
-    for name, (shape, why) in wanted.items():
-        if found.get(name) != shape:
-            has = f"the shape {found[name]}" if name in found else "nothing"
+    for name, (shape, why) in expected.items():
+        if stored.get(name) != shape:
+            has = f"the shape {stored[name]}" if name in stored else "nothing"
             raise CmanError(f"{path}: field {name}: found {has}, wanted {shape}: {why} of {options_path}")
     # Layers and filters that the options do not know would be left out of the network without a word.
-    more = [name for name in found if name.startswith(("CNN", "RNN_")) and name not in wanted]
+    more = [name for name in stored if name.startswith(("CNN", "RNN_")) and name not in expected]
     if more:
         raise CmanError(
-            f"{path}: field {more[0]}: found the shape {found[more[0]]}, wanted nothing under this name: "
+            f"{path}: field {more[0]}: found the shape {stored[more[0]]}, wanted nothing under this name: "
             f"lstm.n_layers, char_cnn.n_highway or char_cnn.filters of {options_path} are too few"
         )

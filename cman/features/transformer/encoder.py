@@ -139,8 +139,8 @@ class TransformerEncoder(nn.Module):
                 values = self(windows, (len(indices), max(lengths))).half().cpu().numpy()
             return [(index, values[row, : lengths[row]]) for row, index in enumerate(indices)]
 
-        for found in (map if workers is None else workers.map)(computed, self.batches(documents)):
-            yield from found
+        for features in (map if workers is None else workers.map)(computed, self.batches(documents)):
+            yield from features
 
     def save_files(self, folder: Path) -> None:
         """Write configuration and tokenizer, each file complete or not at all; the weights are the whole model's."""

@@ -20,11 +20,11 @@ from cman.fetch.archives import opened
 from cman.files import atomic_path, read_json, write_json
 
 
-def read_vectors(path: Path, wanted: set[str], passed: Passed | None = None) -> tuple[list[str], np.ndarray]:
-    """Return the wanted words that a file has, in its order, and their vectors (words, dim) float32.
+def read_vectors(path: Path, needed: set[str], passed: Passed | None = None) -> tuple[list[str], np.ndarray]:
+    """Return the needed words that a file has, in its order, and their vectors (words, dim) float32.
 
     Args:
-        passed: counts the entries of the file, wanted or not.
+        passed: counts the entries of the file, needed or not.
 
     Raises:
         CmanError: the file is missing, truncated or malformed; the message names the line or word.
@@ -32,10 +32,10 @@ def read_vectors(path: Path, wanted: set[str], passed: Passed | None = None) -> 
     vectors: dict[str, np.ndarray] = {}
     with opened(path) as (stream, name):
         read = binary_vectors if name.endswith(".bin") else text_vectors
-        for word, vector in read(stream, path, lambda word: word in wanted and word not in vectors, passed or Passed()):
+        for word, vector in read(stream, path, lambda word: word in needed and word not in vectors, passed or Passed()):
             vectors[word] = vector
     if not vectors:
-        raise CmanError(f"{path}: found none of the {len(wanted)} words of the corpus, wanted vectors of its language")
+        raise CmanError(f"{path}: found none of the {len(needed)} words of the corpus, wanted vectors of its language")
     return list(vectors), np.stack(list(vectors.values()))
 
 
@@ -50,7 +50,7 @@ def write_corpus_vectors(
     forms = {token for document in documents for token in document.tokens}
     passed = Passed()
     words, vectors = read_vectors(source, {form for token in forms for form in vector_forms(token)}, passed)
-    found = coverage(documents, words) | {"file_words": passed.entries, "file_not_utf8": passed.undecodable}
+    covered = coverage(documents, words) | {"file_words": passed.entries, "file_not_utf8": passed.undecodable}
     with atomic_path(folder / "vectors.npy") as temporary:
         with temporary.open("wb") as stream:
             np.save(stream, vectors)
@@ -59,9 +59,9 @@ def write_corpus_vectors(
     identity = {"file": source.name, "sha256": source_hash}
     write_json(
         folder / "words.json",
-        {"corpus": corpus_hash(documents), "source": identity, "coverage": found, "words": words},
+        {"corpus": corpus_hash(documents), "source": identity, "coverage": covered, "words": words},
     )
-    return found
+    return covered
 
 
 def coverage(documents: Iterable[Document], words: Iterable[str]) -> dict[str, int]:
