@@ -1,15 +1,14 @@
 """Saving for a hub and loading from it; the hub itself is not asked."""
 
+import shutil
 from pathlib import Path
-
-from untrained import untrained
 
 from cman import Extractor
 from cman.extract.hub import HubExtractor
 
 
-def test_a_saved_model_is_the_folder_with_its_card_and_loads_again(tmp_path: Path) -> None:
-    source = untrained(tmp_path / "model")
+def test_a_saved_model_is_the_folder_with_its_card_and_loads_again(model: Path, tmp_path: Path) -> None:
+    source = Path(shutil.copytree(model, tmp_path / "model"))
     (source / "README.md").write_text("# A card\n")
     HubExtractor.load(source).save_pretrained(tmp_path / "saved")
     assert (tmp_path / "saved" / "README.md").read_text() == "# A card\n"

@@ -13,7 +13,6 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
-from untrained import untrained
 
 from cman.cli.app import app
 
@@ -25,11 +24,6 @@ def run(*arguments: object, code: int = 0, given: bytes | None = None) -> str:
     result = RUNNER.invoke(app, ["extract", *map(str, arguments)], input=given)
     assert result.exit_code == code, result.output
     return result.output
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return untrained(tmp_path_factory.mktemp("model"))
 
 
 def test_each_line_of_text_is_a_document_with_its_number(model: Path, tmp_path: Path) -> None:
@@ -50,8 +44,8 @@ def test_what_cannot_be_read_is_reported_with_its_id_and_the_rest_goes_on(model:
     message = run("--model", model, "--input", tmp_path / "in.jsonl", "--output", out, "--max-characters", 200, code=1)
     assert [json.loads(line)["id"] for line in out.read_text().splitlines()] == ["a", "7", "e"]
     failed = [json.loads(line) for line in errors.read_text().splitlines()]
-    places = [(each["line"], each["id"]) for each in failed]
-    assert places == [(2, "b"), (3, "3"), (4, "4"), (5, "5"), (7, "c"), (9, "d")]
+    where = [(each["line"], each["id"]) for each in failed]
+    assert where == [(2, "b"), (3, "3"), (4, "4"), (5, "5"), (7, "c"), (9, "d")]
     assert "found a text of 300 characters, wanted 200 at most" in failed[-1]["error"]
     assert "6 documents could not be processed" in message and str(errors) in message
 
@@ -133,18 +127,15 @@ def test_a_file_that_cannot_take_all_is_an_error_and_resumed_with_room_nothing_i
     assert (tmp_path / "tight.jsonl").read_bytes() == (tmp_path / "roomy.jsonl").read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
+def test_what_makes_no_sense_is_wrong_use(model: Path) -> None:
+    for options, message in (
         (("--format", "xml"), "--format: found 'xml', wanted jsonl, csv, parquet"),
         (("--format", "parquet"), "found standard output, wanted a file"),
         (("--resume",), "--resume: found standard output, wanted a file"),
         (("--language", "zz"), "language: found 'zz'"),
         (("--input-format", "pdf"), "--input-format: found 'pdf'"),
-    ],
-)
-def test_what_makes_no_sense_is_wrong_use(model: Path, options: tuple[str, ...], message: str) -> None:
-    assert message in run("--model", model, *options, code=2, given=b"Ada\n")
+    ):
+        assert message in run("--model", model, *options, code=2, given=b"Ada\n")
 
 
 def test_an_input_that_is_missing_leaves_nothing_behind(model: Path, tmp_path: Path) -> None:

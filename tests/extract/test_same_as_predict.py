@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small import small
 from typer.testing import CliRunner
-from untrained import SMALL
 
 from cman.cli.app import app
-from cman.config.settings import Settings
 from cman.corpora.document import Document, read_documents
 from cman.corpora.tokenize import Span
 from cman.extract.sentences import joined
@@ -50,34 +49,34 @@ def encoder() -> TransformerEncoder:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The prepared documents of CoNLL04."""
-    place = tmp_path_factory.mktemp("conll04")
-    (place / "config.yaml").write_text(CONFIG)
+    path = tmp_path_factory.mktemp("conll04")
+    (path / "config.yaml").write_text(CONFIG)
     for verb in ("fetch", "prepare"):
-        run(verb, "--config", place / "config.yaml", "--corpus", "conll04", "--results", place)
-    return place / "corpora" / "conll04" / "main"
+        run(verb, "--config", path / "config.yaml", "--corpus", "conll04", "--results", path)
+    return path / "corpora" / "conll04" / "main"
 
 
 @pytest.fixture(scope="module")
 def cache(folder: Path, encoder: TransformerEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Features of the test sentences in the company of those of dev."""
-    place = tmp_path_factory.mktemp("features")
+    path = tmp_path_factory.mktemp("features")
     documents = [*read_documents(folder / "dev.jsonl"), *read_documents(folder / "test.jsonl")]
-    write_cache(documents, encoder, place, one_core_each(CPU, 1))
-    return place
+    write_cache(documents, encoder, path, one_core_each(CPU, 1))
+    return path
 
 
 @pytest.fixture(scope="module")
 def model(folder: Path, encoder: TransformerEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that reads the encoder; random weights find plenty."""
-    place = tmp_path_factory.mktemp("model")
-    settings = Settings.model_validate(SMALL | {"contextual": {"enabled": True}})
+    path = tmp_path_factory.mktemp("model")
+    settings = small({"rel.prior": 0.95})
     vocabulary = Vocabulary.of(read_documents(folder / "dev.jsonl"))
     torch.manual_seed(1)
     contextual = (encoder.layers, encoder.size)
     built = build_model(settings, vocabulary, None, contextual).eval()
     torch.nn.init.normal_(built.relations.V, std=3.0)
-    ModelFolder(built, vocabulary, settings, MINILM, contextual, {}).save(place)
-    return place
+    ModelFolder(built, vocabulary, settings, MINILM, contextual, {}).save(path)
+    return path
 
 
 def in_characters(document: Document) -> dict[str, Any]:
@@ -96,15 +95,15 @@ def test_extraction_finds_what_prediction_finds_with_the_same_scores(
     assert (tmp_path / "cached.jsonl").read_bytes() == (tmp_path / "computed.jsonl").read_bytes()
     expected = [in_characters(document) for document in read_documents(tmp_path / "computed.jsonl")]
     lines = [json.loads(line) for line in (tmp_path / "extracted.jsonl").read_text().splitlines()]
-    found = [
+    extracted = [
         {
             "entities": [(one["type"], one["start"], one["end"], one["score"]) for one in line["entities"]],
             "relations": line["relations"],
         }
         for line in lines
     ]
-    assert len(expected) == 288 and found == expected
-    assert sum(len(each["entities"]) for each in found) > 288 < sum(len(each["relations"]) for each in found)
+    assert len(expected) == 288 and extracted == expected
+    assert sum(len(each["entities"]) for each in extracted) > 288 < sum(len(each["relations"]) for each in extracted)
 
 
 def test_features_do_not_depend_on_the_company_of_a_sentence(

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import pytest
 import spacy
 from spacy import displacy
-from untrained import untrained
 
 from cman import Extractor
 from cman.extract.spacy_component import relation_arcs
@@ -13,18 +11,13 @@ from cman.extract.spacy_component import relation_arcs
 TEXT = "Ada Lovelace lives in London. Charles Babbage lives in Cambridge, England!  \n\nBoth met."
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return untrained(tmp_path_factory.mktemp("model"))
-
-
 def test_by_name_in_a_pipeline_it_sets_entities_and_relations_as_the_extractor_finds_them(model: Path) -> None:
     nlp = spacy.blank("en")
     nlp.add_pipe("cman", config={"model": str(model)})
-    doc, found = nlp(TEXT), Extractor.load(model)(TEXT)
-    assert [(one.text, one.label_) for one in doc.ents] == [(one.text, one.type) for one in found.entities]
-    assert [(one.head.text, one.type, one.tail.text) for one in doc._.relations] == found.triples != []
-    assert doc._.entity_scores == [one.score for one in found.entities]
+    doc, expected = nlp(TEXT), Extractor.load(model)(TEXT)
+    assert [(one.text, one.label_) for one in doc.ents] == [(one.text, one.type) for one in expected.entities]
+    assert [(one.head.text, one.type, one.tail.text) for one in doc._.relations] == expected.triples != []
+    assert doc._.entity_scores == [one.score for one in expected.entities]
 
 
 def test_sentences_of_a_component_before_it_are_the_ones_that_are_read(model: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cman.errors import CmanError
 from cman.features.elmo import network
 from cman.features.elmo.network import BiLm, characters, spell
 from cman.features.elmo.weights import ElmoOptions, read_options, read_weights
@@ -52,43 +53,33 @@ def test_the_vectors_of_allennlps_fixture_come_out_when_state_is_carried():
     stream = [line.split() for line in json.loads((folder / "sentences.json").read_text())[0]]
     size = options.lstm.projection_dim
     with h5py.File(folder / "lm_embeddings_0.hdf5", "r") as file:
-        expected = [file[str(place)][...] for place in range(len(stream))]
+        expected = [file[str(index)][...] for index in range(len(stream))]
     assert len(stream) == 10
     state = None
-    for place, (tokens, wanted) in enumerate(zip(stream, expected, strict=True)):
+    for index, (tokens, published) in enumerate(zip(stream, expected, strict=True)):
         (found,), state = layers(model, [tokens], state)
         top = found[:, -1].reshape(len(tokens), 2, size).transpose(1, 0, 2)
-        np.testing.assert_allclose(top, wanted, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(top, published, rtol=0, atol=1e-5)
         (alone,), _ = layers(model, [tokens])
-        apart = np.abs(alone[:, -1].reshape(len(tokens), 2, size).transpose(1, 0, 2) - wanted).max()
-        assert apart < 1e-5 if place == 0 else apart > 0.1, "only the first sentence begins with an empty state"
+        apart = np.abs(alone[:, -1].reshape(len(tokens), 2, size).transpose(1, 0, 2) - published).max()
+        assert apart < 1e-5 if index == 0 else apart > 0.1, "only the first sentence begins with an empty state"
 
 
 # ---- an independent computation
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"activation": "tanh"},
-        {"use_skip_connections": False},
-        {"n_highway": 0},
-        {"n_layers": 1},
-        {"n_layers": 3},
-        {"cell_clip": None, "proj_clip": None},
-        {"cell_clip": 3, "proj_clip": 3},
-    ],
-    ids=str,
-)
-def test_all_layers_are_those_of_plain_loops(changes):
-    options = changed(**changes)
-    weights = random_weights(options, seed=len(str(changes)))
-    found, _ = layers(tiny(options, weights), SENTENCES)
-    for tokens, values in zip(SENTENCES, found, strict=True):
-        expected = PlainElmo(options, weights).read(tokens)
-        assert values.shape == expected.shape == (len(tokens), options["lstm"]["n_layers"] + 1, 8)
-        np.testing.assert_allclose(values, expected, rtol=0, atol=1e-5)
+def test_all_layers_are_those_of_plain_loops():
+    for changes in (
+        {}, {"activation": "tanh"}, {"use_skip_connections": False}, {"n_highway": 0}, {"n_layers": 1},
+        {"n_layers": 3}, {"cell_clip": None, "proj_clip": None}, {"cell_clip": 3, "proj_clip": 3},
+    ):  # fmt: skip
+        options = changed(**changes)
+        weights = random_weights(options, seed=len(str(changes)))
+        found, _ = layers(tiny(options, weights), SENTENCES)
+        for tokens, values in zip(SENTENCES, found, strict=True):
+            expected = PlainElmo(options, weights).read(tokens)
+            assert values.shape == expected.shape == (len(tokens), options["lstm"]["n_layers"] + 1, 8)
+            np.testing.assert_allclose(values, expected, rtol=0, atol=1e-5, err_msg=str(changes))
 
 
 def test_clips_and_residuals_decide_something_in_these_sentences():
@@ -137,12 +128,12 @@ TINY = tiny()
 def test_long_sentences_and_many_forms_go_in_steps_with_the_same_result(monkeypatch):
     sentence = [f"w{number}" for number in range(70)]
     model = tiny()
-    (whole,), _ = layers(model, [sentence])
+    (unsplit,), _ = layers(model, [sentence])
     monkeypatch.setattr(network, "STEPS", 7)
     monkeypatch.setattr(network, "FORMS_A_STEP", 9)
     (stepped,), _ = layers(model, [sentence])
-    np.testing.assert_allclose(stepped, whole, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(whole, PlainElmo(OPTIONS, random_weights()).read(sentence), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(stepped, unsplit, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(unsplit, PlainElmo(OPTIONS, random_weights()).read(sentence), rtol=0, atol=1e-5)
 
 
 # ---- characters
@@ -170,78 +161,59 @@ def test_sentences_stand_between_marks_and_zeros_fill_the_shorter():
 
 
 def refused(folder: Path, options=OPTIONS, weights=None) -> str:
-    from cman.errors import CmanError
-
     options_path, weights_path = write_elmo(folder, options, weights)
     with pytest.raises(CmanError) as caught:
         read_weights(weights_path, read_options(options_path), options_path)
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("changes", "field", "found", "wanted"),
-    [
-        ({"dim": 6}, "RNN_0/RNN/MultiRNNCell/Cell0/LSTMCell/W_0", "(8, 20)", "(8, 24)"),
+CELL = "RNN_0/RNN/MultiRNNCell/Cell{}/LSTMCell/"
+
+
+def test_options_that_disagree_with_their_weights_are_named_by_file_and_field(tmp_path):
+    for changes, field, stored, expected in (
+        ({"dim": 6}, CELL.format(0) + "W_0", "(8, 20)", "(8, 24)"),
         ({"projection_dim": 8}, "CNN_proj/W_proj", "(9, 4)", "(9, 8)"),
-        ({"n_layers": 3}, "RNN_0/RNN/MultiRNNCell/Cell2/LSTMCell/W_0", "nothing", "(8, 20)"),
-        ({"n_layers": 1}, "RNN_0/RNN/MultiRNNCell/Cell1/LSTMCell/B", "(20,)", "nothing"),
+        ({"n_layers": 3}, CELL.format(2) + "W_0", "nothing", "(8, 20)"),
+        ({"n_layers": 1}, CELL.format(1) + "B", "(20,)", "nothing"),
         ({"n_highway": 1}, "CNN_high_1/W_carry", "(9, 9)", "nothing"),
         ({"n_highway": 3}, "CNN_high_2/W_carry", "nothing", "(9, 9)"),
         ({"embedding": {"dim": 16}}, "char_embed", "(261, 3)", "(261, 16)"),
         ({"filters": [[1, 4], [2, 3]]}, "CNN_proj/W_proj", "(9, 4)", "(7, 4)"),
         ({"filters": [[1, 4], [3, 3], [2, 2]]}, "CNN/W_cnn_1", "(1, 2, 3, 3)", "(1, 3, 3, 3)"),
-    ],
-    ids=str,
-)
-def test_options_that_disagree_with_their_weights_are_named_by_file_and_field(changes, field, found, wanted, tmp_path):
-    message = refused(tmp_path, changed(**changes), random_weights())
-    assert message.startswith(f"{tmp_path / 'weights.hdf5'}: field {field}: found ")
-    assert found in message.partition("wanted")[0] and wanted in message.partition("wanted")[2]
-    assert str(tmp_path / "options.json") in message
+    ):
+        message = refused(tmp_path, changed(**changes), random_weights())
+        assert message.startswith(f"{tmp_path / 'weights.hdf5'}: field {field}: found "), changes
+        assert stored in message.partition("wanted")[0] and expected in message.partition("wanted")[2], changes
+        assert str(tmp_path / "options.json") in message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["options.json", "weights.hdf5"], "nothing is written"
 
 
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"projection_dim": None}, "lstm.projection_dim"),
-        ({"dim": 0}, "lstm.dim"),
-        ({"cell_clip": -1}, "lstm.cell_clip"),
-        ({"n_characters": 261}, "char_cnn.n_characters"),
-        ({"activation": "gelu"}, "char_cnn.activation"),
-        ({"filters": []}, "char_cnn.filters"),
-        ({"filters": [[1]]}, "char_cnn.filters.0"),
-        ({"max_characters_per_token": 2}, "char_cnn.max_characters_per_token"),
-    ],
-    ids=str,
-)
-def test_options_that_are_incomplete_or_out_of_range_are_named_by_field(changes, field, tmp_path):
-    message = refused(tmp_path, changed(**changes))
-    assert message.startswith(f"{tmp_path / 'options.json'}: field {field}")
-    assert "found" in message and "wanted" in message
-
-
-@pytest.mark.parametrize("options", [{}, [], {"lstm": OPTIONS["lstm"]}], ids=["empty", "list", "words not characters"])
-def test_options_of_something_else_are_refused(options, tmp_path):
-    assert refused(tmp_path, options).startswith(f"{tmp_path / 'options.json'}: field ")
-
-
-def test_one_direction_alone_is_no_elmo(tmp_path):
-    assert "field bidirectional: found False" in refused(tmp_path, {**OPTIONS, "bidirectional": False})
+def test_options_that_are_incomplete_out_of_range_or_something_else_are_named_by_field(tmp_path):
+    for options, field in (
+        (changed(projection_dim=None), "lstm.projection_dim"),
+        (changed(dim=0), "lstm.dim"),
+        (changed(cell_clip=-1), "lstm.cell_clip"),
+        (changed(n_characters=261), "char_cnn.n_characters"),
+        (changed(activation="gelu"), "char_cnn.activation"),
+        (changed(filters=[]), "char_cnn.filters"),
+        (changed(filters=[[1]]), "char_cnn.filters.0"),
+        (changed(max_characters_per_token=2), "char_cnn.max_characters_per_token"),
+        ({}, ""), ([], ""), ({"lstm": OPTIONS["lstm"]}, ""),
+        ({**OPTIONS, "bidirectional": False}, "bidirectional: found False"),
+    ):  # fmt: skip
+        message = refused(tmp_path, options)
+        assert message.startswith(f"{tmp_path / 'options.json'}: field {field}"), options
+        assert "found" in message and "wanted" in message
 
 
 def test_weights_that_are_missing_not_finite_or_cut_short_are_refused(tmp_path):
-    from cman.errors import CmanError
-
     weights = random_weights()
     weights["CNN_proj/b_proj"][1] = np.nan
     assert "field CNN_proj/b_proj: found a value that is not finite" in refused(tmp_path / "nan", weights=weights)
     options_path, weights_path = write_elmo(tmp_path / "cut")
     content = weights_path.read_bytes()
-    for damaged in (content[: len(content) // 2], b"", b"no HDF5"):
-        weights_path.write_bytes(damaged)
+    for damaged in (content[: len(content) // 2], b"", b"no HDF5", None):
+        weights_path.unlink() if damaged is None else weights_path.write_bytes(damaged)
         with pytest.raises(CmanError, match=r"weights\.hdf5: cannot be read"):
             read_weights(weights_path, read_options(options_path), options_path)
-    weights_path.unlink()
-    with pytest.raises(CmanError, match=r"weights\.hdf5: cannot be read"):
-        read_weights(weights_path, read_options(options_path), options_path)

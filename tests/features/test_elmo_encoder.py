@@ -30,16 +30,16 @@ DOCUMENTS = [
 
 def encoder(folder: Path, **keys) -> ElmoEncoder:
     options, weights = write_elmo(folder)
-    configured = EncoderSource(options=str(options), weights=str(weights), **keys)
-    opened = open_encoder(configured, "elmo", CPU, Layout(folder / "results"))
+    source = EncoderSource(options=str(options), weights=str(weights), **keys)
+    opened = open_encoder(source, "elmo", CPU, Layout(folder / "results"))
     assert isinstance(opened, ElmoEncoder)
     return opened
 
 
 def features(elmo: ElmoEncoder, documents=DOCUMENTS) -> list[np.ndarray]:
-    found = dict(elmo.features(documents))
-    assert sorted(found) == list(range(len(documents))), "each document once"
-    return [found[place] for place in range(len(documents))]
+    values = dict(elmo.features(documents))
+    assert sorted(values) == list(range(len(documents))), "each document once"
+    return [values[index] for index in range(len(documents))]
 
 
 def test_all_three_layers_of_every_token_are_those_of_plain_loops(tmp_path):
@@ -62,13 +62,13 @@ def test_stateful_reads_the_documents_in_their_order_each_from_the_state_of_the_
 
 
 def test_batches_are_bounded_and_hold_every_document_once(tmp_path, monkeypatch):
-    whole = features(encoder(tmp_path))
+    at_once = features(encoder(tmp_path))
     monkeypatch.setattr(elmo_encoder, "TOKENS_A_BATCH", 10)
     elmo = encoder(tmp_path)
     lengths = [len(document.tokens) for document in DOCUMENTS]
     batches = list(elmo._batches(lengths))
     assert batches == [[1, 3], [2], [0]], "9 tokens with their marks and 4 more would be too many"
-    for found, expected in zip(features(elmo), whole, strict=True):
+    for found, expected in zip(features(elmo), at_once, strict=True):
         np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3)
 
 
@@ -91,10 +91,10 @@ def test_a_cache_of_elmo_has_three_layers_and_says_what_made_it(tmp_path):
 
 def test_other_weights_other_options_and_statefulness_have_another_identity(tmp_path):
     identities = [encoder(tmp_path / "a").identity(), encoder(tmp_path / "a", stateful=True).identity()]
-    for place, (options, seed) in enumerate(((OPTIONS, 1), (changed(cell_clip=2), 0))):
-        paths = write_elmo(tmp_path / str(place), options, random_weights(seed=seed))
-        configured = EncoderSource(options=str(paths[0]), weights=str(paths[1]))
-        identities.append(ElmoEncoder(configured, "elmo", CPU, Layout(tmp_path)).identity())
+    for index, (options, seed) in enumerate(((OPTIONS, 1), (changed(cell_clip=2), 0))):
+        paths = write_elmo(tmp_path / str(index), options, random_weights(seed=seed))
+        source = EncoderSource(options=str(paths[0]), weights=str(paths[1]))
+        identities.append(ElmoEncoder(source, "elmo", CPU, Layout(tmp_path)).identity())
     assert len({json.dumps(identity) for identity in identities}) == 4
     assert encoder(tmp_path / "b").identity() == identities[0], "the place of the files is none of it"
 
@@ -115,42 +115,37 @@ def test_the_scalar_mix_of_a_model_learns_how_much_of_each_layer_it_takes(tmp_pa
 def test_files_that_are_not_there_are_named_with_their_key(tmp_path):
     options, weights = write_elmo(tmp_path)
     for given, key in (((options, tmp_path / "none"), "weights"), ((tmp_path / "none", weights), "options")):
-        configured = EncoderSource(options=str(given[0]), weights=str(given[1]))
+        source = EncoderSource(options=str(given[0]), weights=str(given[1]))
         with pytest.raises(CmanError, match=rf"^encoders\.elmo\.{key}: .*none: cannot be read"):
-            ElmoEncoder(configured, "elmo", CPU, Layout(tmp_path))
+            ElmoEncoder(source, "elmo", CPU, Layout(tmp_path))
 
 
 def test_a_given_hash_is_verified_of_given_paths_too(tmp_path):
     options, weights = write_elmo(tmp_path)
-    configured = EncoderSource(options=str(options), weights=str(weights), sha256={"weights": "0" * 64})
+    source = EncoderSource(options=str(options), weights=str(weights), sha256={"weights": "0" * 64})
     with pytest.raises(CmanError, match=r"found SHA-256 [0-9a-f]{64}, wanted 0{64}, which the configuration says"):
-        ElmoEncoder(configured, "elmo", CPU, Layout(tmp_path))
+        ElmoEncoder(source, "elmo", CPU, Layout(tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
+def test_keys_that_do_not_belong_together_are_refused():
+    for keys, message in (
         ({"options": "o"}, "both of the keys 'options' and 'weights'"),
         ({"weights": "w"}, "both of the keys 'options' and 'weights'"),
         ({"path": "p", "stateful": True}, "only beside 'options' and 'weights'"),
         ({"path": "p", "sha256": {"weights": "0" * 64}}, "only beside 'options' and 'weights'"),
         ({"options": "o", "weights": "w", "sha256": {"weights": "abc"}}, "sha256.weights"),
         ({"path": "p", "revision": "main"}, "'revision' only beside 'name'"),
-    ],
-    ids=str,
-)
-def test_keys_that_do_not_belong_together_are_refused(keys, message):
-    with pytest.raises(ValidationError, match=message):
-        Encoder(**keys)
+    ):
+        with pytest.raises(ValidationError, match=message):
+            Encoder(**keys)
 
 
 def test_features_that_float16_cannot_hold_are_refused_and_leave_nothing(tmp_path):
     weights = random_weights()
     weights["CNN_proj/b_proj"][:] = 1e6
-    options_path, weights_path = write_elmo(tmp_path, OPTIONS, weights)
-    elmo = ElmoEncoder(
-        EncoderSource(options=str(options_path), weights=str(weights_path)), "elmo", CPU, Layout(tmp_path)
-    )
+    paths = write_elmo(tmp_path, OPTIONS, weights)
+    source = EncoderSource(options=str(paths[0]), weights=str(paths[1]))
+    elmo = ElmoEncoder(source, "elmo", CPU, Layout(tmp_path))
     with pytest.raises(CmanError, match="document 'one': found a feature that is no number of float16"):
         write_cache(DOCUMENTS, elmo, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []

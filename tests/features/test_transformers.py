@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from shutil import copy, copytree
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ def byte_pieces(folder: Path, unknown: str | None = "<unk>", framed: bool = True
     from transformers import PreTrainedTokenizerFast
 
     symbols = ["<s>", "<pad>", "</s>", "<unk>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
-    tokenizer = Tokenizer(models.BPE({symbol: place for place, symbol in enumerate(symbols)}, []))
+    tokenizer = Tokenizer(models.BPE({symbol: index for index, symbol in enumerate(symbols)}, []))
     tokenizer.normalizer = normalizers.Strip()
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     if framed:
@@ -85,8 +86,8 @@ def encoder(folder: Path) -> TransformerEncoder:
 
 
 def features(opened: TransformerEncoder, *documents: Document) -> list[np.ndarray]:
-    found = dict(opened.features(documents))
-    return [found[place] for place in range(len(documents))]
+    values = dict(opened.features(documents))
+    return [values[index] for index in range(len(documents))]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -99,9 +100,9 @@ def test_every_family_gives_each_token_a_vector_in_each_layer(family, folders):
         assert np.isfinite(values).all() and np.abs(values).max(axis=(1, 2)).min() > 0
 
 
-@pytest.mark.parametrize(("family", "window"), [("bert", 10), ("roberta", 10), ("gpt2", 12)])
-def test_a_window_leaves_room_for_special_pieces_and_positions_that_are_none(family, window, folders):
-    assert encoder(folders / family).pieces.window == window
+def test_a_window_leaves_room_for_special_pieces_and_positions_that_are_none(folders):
+    windows = {family: encoder(folders / family).pieces.window for family in ("bert", "roberta", "gpt2")}
+    assert windows == {"bert": 10, "roberta": 10, "gpt2": 12}
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "gpt2"])
@@ -156,49 +157,38 @@ def test_a_token_without_a_piece_is_named_if_the_encoder_has_no_unknown_piece(tm
 # ---- what makes another encoder
 
 
-@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
-def test_each_file_of_a_model_is_part_of_its_identity(name, folders, tmp_path):
-    from shutil import copytree
-
+def test_each_file_of_a_model_is_part_of_its_identity(folders, tmp_path):
     copytree(folders / "bert", tmp_path / "bert")
-    before = encoder(tmp_path / "bert").identity()
-    assert before == encoder(folders / "bert").identity()
-    assert name in before["files"]
-    opened = encoder(tmp_path / "bert")
-    with (tmp_path / "bert" / name).open("ab") as stream:
-        stream.write(b"\n")
-    assert opened.identity() != before
+    seen = [encoder(tmp_path / "bert").identity()]
+    assert seen == [encoder(folders / "bert").identity()]
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        assert name in seen[0]["files"]
+        opened = encoder(tmp_path / "bert")
+        with (tmp_path / "bert" / name).open("ab") as stream:
+            stream.write(b"\n")
+        assert opened.identity() not in seen
+        copy(folders / "bert" / name, tmp_path / "bert" / name)
 
 
 # ---- what is refused
 
 
-def damaged(folders: Path, folder: Path, name: str, content: str | None) -> Path:
-    from shutil import copytree
-
-    copytree(folders / "bert", folder)
-    (folder / name).unlink()
-    if content is not None:
-        (folder / name).write_text(content)
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
+def test_a_model_that_cannot_be_loaded_is_named_with_its_folder_in_one_sentence(folders, tmp_path):
+    copytree(folders / "bert", tmp_path / "m")
+    for name, content in (
         ("model.safetensors", None),
         ("model.safetensors", "cut"),
         ("config.json", '{"model_type": "no-such-model"}'),
         ("config.json", "{"),
         ("tokenizer.json", "{}"),
-    ],
-    ids=str,
-)
-def test_a_model_that_cannot_be_loaded_is_named_with_its_folder_in_one_sentence(name, content, folders, tmp_path):
-    with pytest.raises(CmanError) as caught:
-        encoder(damaged(folders, tmp_path / "m", name, content))
-    assert str(caught.value).startswith(f"encoders.e: {tmp_path / 'm'}: ")
-    assert "\n" not in str(caught.value)
+    ):
+        path = tmp_path / "m" / name
+        path.unlink() if content is None else path.write_text(content)
+        with pytest.raises(CmanError) as caught:
+            encoder(tmp_path / "m")
+        assert str(caught.value).startswith(f"encoders.e: {tmp_path / 'm'}: "), (name, content)
+        assert "\n" not in str(caught.value)
+        copy(folders / "bert" / name, path)
 
 
 def test_a_window_too_small_for_any_piece_is_refused(tmp_path):
@@ -226,32 +216,29 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_a_name_without_a_connection_fails_in_one_sentence_that_says_what_to_do(offline):
     for revision in (None, "main"):
         with pytest.raises(CmanError) as caught:
-            TransformerEncoder.open(
-                EncoderSource(name="google-bert/bert-base-cased", revision=revision), "bert"
-            ).frozen(CPU)
+            source = EncoderSource(name="google-bert/bert-base-cased", revision=revision)
+            TransformerEncoder.open(source, "bert").frozen(CPU)
         message = str(caught.value)
         assert message.startswith("encoders.bert.name: 'google-bert/bert-base-cased' is not in the hub's cache")
         assert "cannot be downloaded (" in message and "under the key 'path'" in message and "\n" not in message
     assert not offline.exists() or not any(path.is_file() for path in offline.rglob("*")), "nothing is left behind"
 
 
-@pytest.mark.parametrize("name", ["a/b/c", "../up", "no such", ""])
-def test_a_name_that_cannot_be_one_is_refused_in_one_sentence(name, offline):
-    with pytest.raises(CmanError, match=r"^encoders\.e\.name: .*; wanted a connection and a model's name"):
-        model_directory(EncoderSource(name=name), "e")
+def test_a_name_that_cannot_be_one_is_refused_in_one_sentence(offline):
+    for name in ("a/b/c", "../up", "no such", ""):
+        with pytest.raises(CmanError, match=r"^encoders\.e\.name: .*; wanted a connection and a model's name"):
+            model_directory(EncoderSource(name=name), "e")
 
 
 def test_a_name_in_the_hubs_cache_needs_no_connection(offline, folders):
     """The cache is laid out as the hub's client keeps it: a reference to a revision, and a folder for it."""
-    from shutil import copytree
-
     revision = "0123456789abcdef0123456789abcdef01234567"
     kept = offline / "models--someone--bert"
     copytree(folders / "bert", kept / "snapshots" / revision)
     (kept / "refs").mkdir()
     (kept / "refs/main").write_text(revision)
-    for asked in (None, "main", revision):
-        opened = TransformerEncoder.open(EncoderSource(name="someone/bert", revision=asked), "e").frozen(CPU)
+    for requested in (None, "main", revision):
+        opened = TransformerEncoder.open(EncoderSource(name="someone/bert", revision=requested), "e").frozen(CPU)
         assert opened.identity() == encoder(folders / "bert").identity()
     (kept / "snapshots" / revision / "config.json").unlink()
     with pytest.raises(CmanError, match=r"'someone/bert' has no config\.json"):

@@ -50,13 +50,13 @@ def random_weights(options: dict[str, Any] = OPTIONS, seed: int = 0) -> dict[str
     rng = np.random.default_rng(seed)
     size, cells = options["lstm"]["projection_dim"], options["lstm"]["dim"]
     weights = {"char_embed": rng.normal(size=(261, DIM))}
-    for place, (width, number) in enumerate(FILTERS):
-        weights[f"CNN/W_cnn_{place}"] = rng.normal(size=(1, width, DIM, number))
-        weights[f"CNN/b_cnn_{place}"] = rng.normal(size=number)
-    for place in range(options["char_cnn"]["n_highway"]):
+    for index, (width, number) in enumerate(FILTERS):
+        weights[f"CNN/W_cnn_{index}"] = rng.normal(size=(1, width, DIM, number))
+        weights[f"CNN/b_cnn_{index}"] = rng.normal(size=number)
+    for index in range(options["char_cnn"]["n_highway"]):
         for gate in ("carry", "transform"):
-            weights[f"CNN_high_{place}/W_{gate}"] = rng.normal(size=(WIDTH, WIDTH))
-            weights[f"CNN_high_{place}/b_{gate}"] = rng.normal(size=WIDTH)
+            weights[f"CNN_high_{index}/W_{gate}"] = rng.normal(size=(WIDTH, WIDTH))
+            weights[f"CNN_high_{index}/b_{gate}"] = rng.normal(size=WIDTH)
     weights["CNN_proj/W_proj"] = rng.normal(size=(WIDTH, size))
     weights["CNN_proj/b_proj"] = rng.normal(size=size)
     for direction in range(2):
@@ -118,18 +118,18 @@ class PlainElmo:
         activation = {"relu": lambda value: max(value, 0.0), "tanh": np.tanh}[self.options["char_cnn"]["activation"]]
         embedded = [self.weights["char_embed"][code] for code in codes]
         vector = []
-        for place, (width, number) in enumerate(FILTERS):
+        for index, (width, number) in enumerate(FILTERS):
             for output in range(number):
                 scores = []
                 for start in range(len(codes) - width + 1):
-                    score = self.weights[f"CNN/b_cnn_{place}"][output]
+                    score = self.weights[f"CNN/b_cnn_{index}"][output]
                     for offset in range(width):
-                        score += self.weights[f"CNN/W_cnn_{place}"][0, offset, :, output] @ embedded[start + offset]
+                        score += self.weights[f"CNN/W_cnn_{index}"][0, offset, :, output] @ embedded[start + offset]
                     scores.append(score)
                 vector.append(activation(max(scores)))
         values = np.array(vector)
-        for place in range(self.options["char_cnn"]["n_highway"]):
-            part = {name: self.weights[f"CNN_high_{place}/{name}"]
+        for index in range(self.options["char_cnn"]["n_highway"]):
+            part = {name: self.weights[f"CNN_high_{index}/{name}"]
                     for name in ("W_carry", "b_carry", "W_transform", "b_transform")}  # fmt: skip
             carried = [sigmoid(value) for value in values @ part["W_carry"] + part["b_carry"]]
             new = np.maximum(values @ part["W_transform"] + part["b_transform"], 0)

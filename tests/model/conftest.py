@@ -1,29 +1,16 @@
-"""A tiny corpus, features for it and models small enough to be built and trained in every test."""
+"""A tiny corpus, features for it and small models of it."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from small import CONTEXTUAL, small_model
 
-from cman.config.configuration import changed
-from cman.config.settings import Settings
 from cman.corpora.document import Document, Entity, Relation
 from cman.features.batch import Batch, EncodedDocuments
 from cman.features.vocabulary import Vocabulary
-from cman.model.build import build_model
-
-SMALL: dict[str, Any] = {
-    "word.dim": 8,
-    "char.emb": 4,
-    "char.hidden": 3,
-    "label.emb": 5,
-    "lstm.hidden": 8,
-    "lstm.layers": 2,
-    "attn.heads": 4,
-    "rel.hidden": 7,
-}
 
 SENTENCES = (
     ("Ada Lovelace lives in London .", [("Peop", 0, 2), ("Loc", 4, 5)], [("Live_In", 0, 1)]),
@@ -42,10 +29,10 @@ SENTENCES = (
 class RandomFeatures:
     """Contextual features with the reading side of a cache, (tokens, layers, size) float16."""
 
-    def __init__(self, documents: Sequence[Document], layers: int = 3, size: int = 6) -> None:
+    def __init__(self, documents: Sequence[Document]) -> None:
         starts = np.cumsum([0, *(len(document.tokens) for document in documents)])
         self._rows = {document.id: int(start) for document, start in zip(documents, starts[:-1], strict=True)}
-        self.features = np.random.default_rng(0).normal(size=(int(starts[-1]), layers, size)).astype(np.float16)
+        self.features = np.random.default_rng(0).normal(size=(int(starts[-1]), *CONTEXTUAL)).astype(np.float16)
 
     def rows(self, document: Document) -> int:
         return self._rows[document.id]
@@ -87,23 +74,6 @@ def batch(encode: Callable[..., EncodedDocuments]) -> Batch:
 
 
 @pytest.fixture(scope="session")
-def small() -> Callable[..., Settings]:
-    """(changes) -> small settings with these changes."""
-
-    def made(**changes: Any) -> Settings:
-        return changed(Settings(), [(SMALL | changes, "test")])
-
-    return made
-
-
-@pytest.fixture(scope="session")
-def build(vocabulary: Vocabulary, small: Callable[..., Settings]) -> Callable[..., Any]:
-    """(changes) -> (model in eval mode, its settings), from the same random state every time."""
-
-    def built(changes: dict[str, Any] | None = None, vectors: torch.Tensor | None = None) -> tuple[Any, Settings]:
-        settings = small(**(changes or {}))
-        torch.manual_seed(0)
-        contextual = (3, 6) if settings.contextual.enabled else None
-        return build_model(settings, vocabulary, vectors, contextual).eval(), settings
-
-    return built
+def build(vocabulary: Vocabulary) -> Callable[..., Any]:
+    """(changes, vectors) -> a small model of the corpus in evaluation mode, and its settings."""
+    return partial(small_model, vocabulary)

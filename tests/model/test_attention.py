@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from small import small
 from torch import Tensor, nn
 
 from cman.config.settings import Attention
@@ -128,15 +129,15 @@ def test_a_closed_gate_lets_nothing_of_the_labels_through():
     assert not gate(normal(1, 2, 4), normal(1, 2, 4)).any()
 
 
-def test_bsa_gives_the_models_width_and_is_a_bare_bilstm_without_self_attention(small):
+def test_bsa_gives_the_models_width_and_is_a_bare_bilstm_without_self_attention():
     x, lengths = normal(3, 5, 6), LENGTHS
-    with_attention, without = BSA(6, small()), BSA(6, small(**{"bsa.self_attention": False})).eval()
+    with_attention, without = BSA(6, small()), BSA(6, small({"bsa.self_attention": False})).eval()
     assert with_attention(x, lengths, MASK).shape == without(x, lengths, MASK).shape == (3, 5, 16)
     assert without.attention is None
     assert torch.equal(without(x, lengths, MASK), without.recurrent(x, lengths))
 
 
-def test_bla_gives_the_models_width_and_attends_to_gated_encoded_labels(small):
+def test_bla_gives_the_models_width_and_attends_to_gated_encoded_labels():
     settings = small()
     encoder, gate = LabelEncoder(settings), LabelGate(16, "vector")
     unit = BLA(16, encoder, gate, settings).eval()
@@ -147,9 +148,9 @@ def test_bla_gives_the_models_width_and_attends_to_gated_encoded_labels(small):
     torch.testing.assert_close(found, unit.attention(query, gated, MASK))
 
 
-def test_the_gate_may_be_opened_by_the_query_or_be_left_out(small):
+def test_the_gate_may_be_opened_by_the_query_or_be_left_out():
     query, self_aware, labels = normal(3, 5, 16), normal(3, 5, 16, seed=1), normal(3, 5, 5, seed=2)
-    settings = small(**{"gate.source": "query"})
+    settings = small({"gate.source": "query"})
     encoder, gate = LabelEncoder(settings), LabelGate(16, "scalar")
     by_query = BLA(16, encoder, gate, settings).eval()
     expected = by_query.attention(query, gate(query, encoder(labels, LENGTHS)), MASK)
@@ -159,8 +160,8 @@ def test_the_gate_may_be_opened_by_the_query_or_be_left_out(small):
     torch.testing.assert_close(bare(query, self_aware, labels, LENGTHS, MASK), expected)
 
 
-def test_label_encoders_drop_out_in_training_only(small):
-    settings = small(**{"dropout.recurrent": 0.5})
+def test_label_encoders_drop_out_in_training_only():
+    settings = small({"dropout.recurrent": 0.5})
     encoder, labels = LabelEncoder(settings), normal(3, 5, 5)
     assert (encoder(labels, LENGTHS) == 0).float().mean() > 0.3
     assert torch.equal(encoder.eval()(labels, LENGTHS), encoder(labels, LENGTHS))

@@ -5,9 +5,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from small import small
 
-from cman.config.configuration import changed
-from cman.config.settings import Settings
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments
@@ -18,7 +17,6 @@ from cman.model.build import build_model
 from cman.model.folder import ModelFolder
 from cman.model.predict import predict
 from tests.features.tiny_bert import bert
-from tests.model.conftest import SMALL
 
 CPU = torch.device("cpu")
 SHORT, ODD = Document("s", ("ada", "came", "paris")), Document("o", ("a", "\u200b", "parisis", "."))
@@ -43,7 +41,7 @@ def layers_of(encoder, documents, vocabulary):
 
 
 def built(folder, vocabulary, **changes):
-    settings = changed(Settings(), [(SMALL | {"encoder.trainable": True} | changes, "test")])
+    settings = small({"encoder.trainable": True} | changes)
     torch.manual_seed(1)
     encoder = opened(folder, checkpointing=settings.encoder.checkpointing)
     return build_model(settings, vocabulary, None, None, encoder), settings
@@ -120,11 +118,11 @@ def test_a_saved_model_predicts_the_same_when_its_original_encoder_is_gone(folde
         value.data += 0.1 * torch.randn_like(value)
     encoder = EncoderSource(path=folder)
     saved = ModelFolder(model.eval(), vocabulary, settings, encoder, model.inputs.contextual, {})
-    expected = predict(saved, [*corpus, LONG], None, torch.device("cpu"))
+    expected = predict(saved, [*corpus, LONG], None, CPU)
     saved.save(tmp_path / "model")
     shutil.rmtree(folder)
     loaded = ModelFolder.load(tmp_path / "model")
-    assert predict(loaded, [*corpus, LONG], None, torch.device("cpu")) == expected
+    assert predict(loaded, [*corpus, LONG], None, CPU) == expected
     loaded.save(tmp_path / "again")
     for path in (path for path in (tmp_path / "model").rglob("*") if path.is_file()):
         assert path.read_bytes() == (tmp_path / "again" / path.relative_to(tmp_path / "model")).read_bytes()
@@ -135,7 +133,7 @@ def test_cached_features_are_refused_by_a_model_with_an_encoder_of_its_own(folde
     tuned = ModelFolder(model.eval(), vocabulary, settings, EncoderSource(path=folder), model.inputs.contextual, {})
     features = DocumentFeatures(TransformerEncoder.open(EncoderSource(path=folder), "e").frozen(CPU), corpus)
     with pytest.raises(CmanError, match="found cached ones, wanted none"):
-        predict(tuned, corpus, features, torch.device("cpu"))
+        predict(tuned, corpus, features, CPU)
 
 
 def test_a_folder_without_its_encoder_is_refused(folder, vocabulary, tmp_path):

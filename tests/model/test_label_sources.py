@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from small import ARCHITECTURES, inside, losses
 from torch import Tensor
 
 from cman.config.settings import Label
@@ -11,13 +12,6 @@ from cman.features.batch import Batch
 from cman.model.adversarial import perturbation
 from cman.model.labels import LabelSource
 from cman.model.losses import JointLoss
-
-ARCHITECTURES = pytest.mark.parametrize("architecture", ["cman", "multihead"])
-
-
-def losses(model: Any, batch: Batch) -> dict[str, Tensor]:
-    with torch.no_grad():
-        return model.losses(model.inputs(batch), batch)
 
 
 def labels_read(model: Any, batch: Batch) -> tuple[Tensor, Tensor | None]:
@@ -27,10 +21,6 @@ def labels_read(model: Any, batch: Batch) -> tuple[Tensor, Tensor | None]:
     losses(model, batch)
     hook.remove()
     return seen[0]
-
-
-def inside(batch: Batch) -> Tensor:
-    return torch.arange(batch.words.shape[1]) < batch.lengths.unsqueeze(1)
 
 
 @ARCHITECTURES

@@ -2,27 +2,15 @@
 
 import dataclasses
 import math
-from typing import Any
 
 import pytest
 import torch
+from small import ARCHITECTURES, inside, losses, small
 from stepping import step
-from torch import Tensor
 
-from cman.features.batch import Batch, EncodedDocuments
+from cman.features.batch import EncodedDocuments
 from cman.features.vocabulary import Vocabulary
 from cman.model.build import build_model
-
-ARCHITECTURES = pytest.mark.parametrize("architecture", ["cman", "multihead"])
-
-
-def losses(model: Any, batch: Batch) -> dict[str, Tensor]:
-    with torch.no_grad():
-        return model.losses(model.inputs(batch), batch)
-
-
-def inside(batch: Batch) -> Tensor:
-    return torch.arange(batch.words.shape[1]) < batch.lengths.unsqueeze(1)
 
 
 @ARCHITECTURES
@@ -118,10 +106,10 @@ def test_a_batch_without_relations_has_a_relation_loss(architecture, build, enco
      for changes in ({}, {"rel.params": "per_relation"}, {"rel.loss_reduction": "mean"})],
     ids=str,
 )  # fmt: skip
-def test_a_corpus_without_any_relation_can_be_trained_on(architecture, changes, small, corpus):
+def test_a_corpus_without_any_relation_can_be_trained_on(architecture, changes, corpus):
     documents = [dataclasses.replace(document, relations=()) for document in corpus]
     vocabulary = Vocabulary.of(documents)
-    settings = small(**changes, **{"architecture": architecture, "contextual.enabled": False})
+    settings = small(changes | {"architecture": architecture, "contextual.enabled": False})
     model = build_model(settings, vocabulary)
     assert math.isfinite(step(model, settings, EncodedDocuments(documents, vocabulary, None).batch(range(8))))
     with torch.no_grad():

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from small import ARCHITECTURES, difference, inside, losses, shapes
 from stepping import step
 from torch import Tensor
 
@@ -13,105 +14,78 @@ from cman.config.settings import Settings
 from cman.corpora.bio import entities_of, tags_of
 from cman.features.batch import Batch
 
-ARCHITECTURES = pytest.mark.parametrize("architecture", ["cman", "multihead"])
-Shapes = dict[str, tuple[int, ...]]
+GATES = r"interaction\.bla[12]\.gate\.(tokens\.weight|labels\.(weight|bias))"
+UNITS = r"(bsa\.[01]|interaction(\.bla[12]\.encoder)?)\.recurrent\..*"
+MIX = r"inputs\.mix\.(weights|gamma)"
+FIRST_LAYER = r"bsa\.0\.recurrent\..*\.weight_ih_l0"
+# The parameters that each form adds, removes or reshapes.
+PARAMETER_SWITCHES = [
+    ("crf.potential", "pairwise", r"(first|second)_crf\.(pairwise\.(weight|bias)|transitions)"),
+    ("crf.emission_hidden", 6, r"(first|second)_crf\.(hidden\.0\.(weight|bias)|emission\.weight)"),
+    ("crf.boundary", True, r"(first|second)_crf\.(start|end)"),
+    ("rel.hidden", 9, r"relations\.(head\.weight|head\.bias|tail\.weight|V)"),
+    ("rel.params", "per_relation", r"relations\.(head\.weight|head\.bias|tail\.weight)"),
+    ("rel.null_class", not Settings().rel.null_class, r"relations\.(V|bias)"),
+    ("rel.prior", None, r"relations\.bias"),
+    ("gate.kind", "scalar", GATES),
+    ("gate.kind", "none", GATES),
+    ("gate.shared", True, r"interaction\.bla2\.gate\.(tokens\.weight|labels\.(weight|bias))"),
+    ("attn.residual_proj", "always", r"(bsa\.[01]|interaction\.bla[12])\.attention\.residual\.weight"),
+    ("bsa.share", False, r"second_bsa\.[01]\..*"),
+    ("bsa.units", 3, r"bsa\.2\..*"),
+    ("bsa.self_attention", False, r"bsa\.[01]\.attention\..*"),
+    ("bla.enabled", False, r"interaction\..*"),
+    ("bla.share_label_lstm", True, r"interaction\.bla2\.encoder\..*"),
+    ("label.emb", 6, r"interaction\.(embedding\.weight|bla[12]\.encoder\.recurrent\..*weight_ih_l0)"),
+    *(("lstm.kind", kind, UNITS) for kind in ("lstm", "gru", "bigru", "mlp")),
+    ("contextual.mix", "mean", MIX),
+    ("contextual.mix", "top", MIX),
+    ("contextual.enabled", False, f"{MIX}|{FIRST_LAYER}"),
+    ("char.enabled", False, rf"inputs\.chars\..*|{FIRST_LAYER}"),
+    ("char.hidden", 4, rf"inputs\.chars\.recurrent\..*|{FIRST_LAYER}"),
+    ("word.dim", 9, rf"inputs\.word\.weight|{FIRST_LAYER}"),
+]
+# Each form of these leaves the parameters as they are and changes these losses with the same weights.
+OUTPUT_SWITCHES = [
+    ("gate.source", "query", {"second", "rel"}),
+    ("attn.scale", "full", {"first", "second", "rel"}),
+    ("attn.heads", 2, {"first", "second", "rel"}),
+    ("rel.pos_weight", 3.0, {"rel"}),
+    ("rel.loss_reduction", "mean", {"rel"}),
+]
 
 
-def shapes(model: torch.nn.Module) -> Shapes:
-    return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+def one_step_moves_every_trained_parameter(model: Any, settings: Settings, batch: Batch) -> None:
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    assert math.isfinite(step(model, settings, batch))
+    # All of a pairwise CRF's tag scores but the first token's are unused, yet its weights still move.
+    unmoved = [name for name, value in model.named_parameters() if torch.equal(value, before[name])]
+    assert [name for name in unmoved if model.get_parameter(name).requires_grad] == []
+    assert all(torch.isfinite(value).all() for value in model.parameters())
 
 
-def difference(before: Shapes, after: Shapes) -> set[str]:
-    return {name for name in before | after if before.get(name) != after.get(name)}
+@pytest.mark.parametrize(("key", "value", "pattern"), PARAMETER_SWITCHES, ids=str)
+def test_a_switch_changes_exactly_the_parameters_it_is_about_and_the_model_still_learns(
+    key, value, pattern, build, batch
+):
+    model, settings = build({key: value})
+    names = difference(shapes(build()[0]), shapes(model))
+    assert names and [name for name in names if not re.fullmatch(pattern, name)] == []
+    one_step_moves_every_trained_parameter(model, settings, batch)
 
 
-def losses(model: Any, batch: Batch) -> dict[str, Tensor]:
-    with torch.no_grad():
-        return model.losses(model.inputs(batch), batch)
-
-
-def inside(batch: Batch) -> Tensor:
-    return torch.arange(batch.words.shape[1]) < batch.lengths.unsqueeze(1)
-
-
-PARAMETER_SWITCHES = {
-    "crf.potential pairwise": (
-        {"crf.potential": "pairwise"}, r"(first|second)_crf\.(pairwise\.(weight|bias)|transitions)"),
-    "crf.emission_hidden": (
-        {"crf.emission_hidden": 6}, r"(first|second)_crf\.(hidden\.0\.(weight|bias)|emission\.weight)"),
-    "crf.boundary": ({"crf.boundary": True}, r"(first|second)_crf\.(start|end)"),
-    "rel.hidden": ({"rel.hidden": 9}, r"relations\.(head\.weight|head\.bias|tail\.weight|V)"),
-    "rel.params": ({"rel.params": "per_relation"}, r"relations\.(head\.weight|head\.bias|tail\.weight)"),
-    "rel.null_class": ({"rel.null_class": not Settings().rel.null_class}, r"relations\.(V|bias)"),
-    "rel.prior": ({"rel.prior": None}, r"relations\.bias"),
-    "gate.kind scalar": (
-        {"gate.kind": "scalar"}, r"interaction\.bla[12]\.gate\.(tokens\.weight|labels\.(weight|bias))"),
-    "gate.kind none": ({"gate.kind": "none"}, r"interaction\.bla[12]\.gate\.(tokens\.weight|labels\.(weight|bias))"),
-    "gate.shared": ({"gate.shared": True}, r"interaction\.bla2\.gate\.(tokens\.weight|labels\.(weight|bias))"),
-    "attn.residual_proj": (
-        {"attn.residual_proj": "always"}, r"(bsa\.[01]|interaction\.bla[12])\.attention\.residual\.weight"),
-    "bsa.share": ({"bsa.share": False}, r"second_bsa\.[01]\..*"),
-    "bsa.units": ({"bsa.units": 3}, r"bsa\.2\..*"),
-    "bsa.self_attention": ({"bsa.self_attention": False}, r"bsa\.[01]\.attention\..*"),
-    "bla.enabled": ({"bla.enabled": False}, r"interaction\..*"),
-    "bla.share_label_lstm": ({"bla.share_label_lstm": True}, r"interaction\.bla2\.encoder\..*"),
-    "label.emb": ({"label.emb": 6}, r"interaction\.(embedding\.weight|bla[12]\.encoder\.recurrent\..*weight_ih_l0)"),
-    "lstm.kind lstm": ({"lstm.kind": "lstm"}, r"(bsa\.[01]|interaction(\.bla[12]\.encoder)?)\.recurrent\..*"),
-    "lstm.kind gru": ({"lstm.kind": "gru"}, r"(bsa\.[01]|interaction(\.bla[12]\.encoder)?)\.recurrent\..*"),
-    "lstm.kind bigru": ({"lstm.kind": "bigru"}, r"(bsa\.[01]|interaction(\.bla[12]\.encoder)?)\.recurrent\..*"),
-    "lstm.kind mlp": ({"lstm.kind": "mlp"}, r"(bsa\.[01]|interaction(\.bla[12]\.encoder)?)\.recurrent\..*"),
-    "contextual.mix mean": ({"contextual.mix": "mean"}, r"inputs\.mix\.(weights|gamma)"),
-    "contextual.mix top": ({"contextual.mix": "top"}, r"inputs\.mix\.(weights|gamma)"),
-    "contextual.enabled": (
-        {"contextual.enabled": False}, r"inputs\.mix\.(weights|gamma)|bsa\.0\.recurrent\..*\.weight_ih_l0"),
-    "char.enabled": ({"char.enabled": False}, r"inputs\.chars\..*|bsa\.0\.recurrent\..*\.weight_ih_l0"),
-    "char.hidden": ({"char.hidden": 4}, r"inputs\.chars\.recurrent\..*|bsa\.0\.recurrent\..*\.weight_ih_l0"),
-    "word.dim": ({"word.dim": 9}, r"inputs\.word\.weight|bsa\.0\.recurrent\..*\.weight_ih_l0"),
-}  # fmt: skip
-# Each form of these leaves the parameters as they are and changes one of the two outputs with the same weights.
-OUTPUT_SWITCHES = {
-    "gate.source": ({"gate.source": "query"}, {"second", "rel"}),
-    "attn.scale": ({"attn.scale": "full"}, {"first", "second", "rel"}),
-    "attn.heads": ({"attn.heads": 2}, {"first", "second", "rel"}),
-    "rel.pos_weight": ({"rel.pos_weight": 3.0}, {"rel"}),
-    "rel.loss_reduction": ({"rel.loss_reduction": "mean"}, {"rel"}),
-}
-
-
-@pytest.mark.parametrize("name", PARAMETER_SWITCHES)
-def test_a_switch_adds_removes_or_reshapes_exactly_the_parameters_it_is_about(name, build, encode):
-    changes, pattern = PARAMETER_SWITCHES[name]
-    changed_names = difference(shapes(build()[0]), shapes(build(changes)[0]))
-    assert changed_names
-    assert {each for each in changed_names if not re.fullmatch(pattern, each)} == set()
-
-
-@pytest.mark.parametrize("name", OUTPUT_SWITCHES)
-def test_a_switch_without_parameters_changes_exactly_the_losses_it_is_about(name, build, batch):
-    changes, expected = OUTPUT_SWITCHES[name]
-    (base, _), (other, _) = build(), build(changes)
+@pytest.mark.parametrize(("key", "value", "expected"), OUTPUT_SWITCHES, ids=str)
+def test_a_switch_without_parameters_changes_exactly_the_losses_it_is_about(key, value, expected, build, batch):
+    (base, _), (other, settings) = build(), build({key: value})
     assert shapes(base) == shapes(other)
     # A freshly drawn gate hardly depends on what opens it; large weights make the sources distinguishable.
-    for model in (base, other):
-        for parameter in model.parameters():
-            if parameter.dim() == 2:
-                parameter.data *= 2
+    for parameter in base.parameters():
+        if parameter.dim() == 2:
+            parameter.data *= 2
     other.load_state_dict(base.state_dict())
     before, after = losses(base, batch), losses(other, batch)
-    assert {each for each in before if abs(float(before[each] - after[each])) > 1e-6} == expected
-
-
-@pytest.mark.parametrize("name", [*PARAMETER_SWITCHES, *OUTPUT_SWITCHES])
-def test_one_optimiser_step_works_with_every_switch(name, build, batch, encode):
-    changes = (PARAMETER_SWITCHES | OUTPUT_SWITCHES)[name][0]
-    model, settings = build(changes)
-    before = {key: value.clone() for key, value in model.named_parameters()}
-    assert math.isfinite(step(model, settings, batch))
-    moved = {key for key, value in model.named_parameters() if not torch.equal(value, before[key])}
-    unmoved = {key for key, value in model.named_parameters() if value.requires_grad} - moved
-    # All of a pairwise CRF's tag scores but the first token's are unused, yet its weights still move.
-    assert unmoved == set()
-    assert all(torch.isfinite(value).all() for value in model.parameters())
+    assert {name for name in before if abs(float(before[name] - after[name])) > 1e-6} == expected
+    one_step_moves_every_trained_parameter(other, settings, batch)
 
 
 def test_shared_modules_are_one_module(build):
@@ -158,7 +132,7 @@ def test_the_relation_loss_is_the_weighted_binary_cross_entropy_over_all_cells(n
     model, _ = build({"rel.null_class": null_class, "rel.pos_weight": weight})
     x = torch.randn(*batch.words.shape, 16, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        scores, found = model.relations.scores(x, batch.lengths), model.relations.loss(x, batch)
+        scores, loss = model.relations.scores(x, batch.lengths), model.relations.loss(x, batch)
     gold = {tuple(row) for row in batch.relations.tolist()}
     for sentence, n in enumerate(batch.lengths.tolist()):
         heads = {head for row, head, _, _ in gold if row == sentence}
@@ -170,19 +144,16 @@ def test_the_relation_loss_is_the_weighted_binary_cross_entropy_over_all_cells(n
                     right = (i == j and i not in heads) if is_null else (sentence, i, j, label) in gold
                     probability = 1 / (1 + math.exp(-float(scores[sentence, i, j, label])))
                     expected -= weight * math.log(probability) if right else math.log(1 - probability)
-        assert float(found[sentence]) == pytest.approx(expected, rel=1e-4)
+        assert float(loss[sentence]) == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_null_class_is_never_decoded(build, batch, vocabulary):
     model, _ = build({"rel.null_class": True})
-    assert (
-        model.relations.scores(torch.zeros(*batch.words.shape, 16), batch.lengths).shape[3]
-        == len(vocabulary.relations) + 1
-    )
+    zeros = torch.zeros(*batch.words.shape, 16)
+    assert model.relations.scores(zeros, batch.lengths).shape[3] == len(vocabulary.relations) + 1
     with torch.no_grad():
         model.relations.bias.fill_(5.0)  # every class of every pair is above the threshold
-        everywhere = inside(batch).nonzero()
-        links = model.relations.links(torch.zeros(*batch.words.shape, 16), batch.lengths, everywhere)
+        links = model.relations.links(zeros, batch.lengths, inside(batch).nonzero())
     assert links.cells[:, 3].unique().tolist() == list(range(len(vocabulary.relations)))
     assert len(links.cells) == int((batch.lengths**2).sum()) * len(vocabulary.relations)
 
@@ -230,9 +201,8 @@ def test_constrained_decoding_gives_only_valid_bio(architecture, potential, buil
 def test_the_report_setting_chooses_the_phase_whose_entities_are_given(training, build, batch):
     results = {}
     for phase in ("first", "second"):
-        model, _ = build(
-            {"ner.report": phase, "dropout.inputs": 0.0, "dropout.recurrent": 0.0, "word.unknown_rate": 0.0}
-        )
+        plain = {"dropout.inputs": 0.0, "dropout.recurrent": 0.0, "word.unknown_rate": 0.0}
+        model, _ = build(plain | {"ner.report": phase})
         with torch.no_grad():
             results[phase] = model.train(training).predict(batch)
         assert model.reported_crf is (model.first_crf if phase == "first" else model.second_crf)
@@ -250,13 +220,12 @@ def test_a_pairwise_potential_scores_pairs_alone_but_for_the_first_token(build, 
 
 
 def test_scalar_mix_starts_as_the_mean_and_the_top_is_the_last_layer(build, batch):
-    parts = {
-        kind: build({"contextual.mix": kind})[0].inputs.mix(batch.contextual) for kind in ("scalar", "mean", "top")
-    }
-    torch.testing.assert_close(parts["scalar"], parts["mean"])
-    torch.testing.assert_close(parts["mean"], batch.contextual.float().mean(2))
-    assert torch.equal(parts["top"], batch.contextual[:, :, -1].float())
-    assert all(part.dtype == torch.float32 for part in parts.values())
+    mixes = ("scalar", "mean", "top")
+    mixed = {mix: build({"contextual.mix": mix})[0].inputs.mix(batch.contextual) for mix in mixes}
+    torch.testing.assert_close(mixed["scalar"], mixed["mean"])
+    torch.testing.assert_close(mixed["mean"], batch.contextual.float().mean(2))
+    assert torch.equal(mixed["top"], batch.contextual[:, :, -1].float())
+    assert all(value.dtype == torch.float32 for value in mixed.values())
 
 
 def test_the_representation_joins_words_characters_and_features_in_that_order(build, batch):
@@ -270,9 +239,9 @@ def test_the_representation_joins_words_characters_and_features_in_that_order(bu
 
 def test_a_words_characters_are_read_alike_whatever_the_batch(build, batch, encode):
     model, _ = build()
-    for place, n in enumerate(batch.lengths.tolist()):
-        alone = encode().batch([place])
-        torch.testing.assert_close(model.inputs(alone)[0, :n], model.inputs(batch)[place, :n])
+    for row, n in enumerate(batch.lengths.tolist()):
+        alone = encode().batch([row])
+        torch.testing.assert_close(model.inputs(alone)[0, :n], model.inputs(batch)[row, :n])
 
 
 @pytest.mark.parametrize(

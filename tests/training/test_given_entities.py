@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from trained import trained
-from untrained import DOCUMENT, SMALL
+from untrained import DOCUMENT
 
 from cman import Extractor
 from cman.config.configuration import parse_configuration
@@ -34,10 +34,11 @@ def test_relations_are_learned_and_the_given_entities_are_kept(
     paths = {split: str(tmp_path / f"{split}.jsonl") for split in ("train", "dev", "test")}
     for split, numbers in (("train", range(40)), ("dev", range(40, 46)), ("test", range(46, 60))):
         write_documents(layout.documents("mine", "main") / f"{split}.jsonl", [document(n) for n in numbers])
-    changes = {f"{group}.{key}": value for group, keys in SMALL.items() for key, value in keys.items()}
-    changes |= {"architecture": architecture, "ner.given": True, "at.enabled": False, "rel.prior": 0.1,
-                "training.protocol": protocol, "training.epochs": 25, "training.lr": 0.02, "training.batch_size": 8,
-                "word.unknown_rate": 0.0}  # fmt: skip
+    changes = {
+        "word.dim": 8, "char.emb": 8, "char.hidden": 4, "label.emb": 4, "lstm.hidden": 8, "attn.heads": 2,
+        "rel.hidden": 8, "contextual.enabled": False, "architecture": architecture, "ner.given": True,
+        "at.enabled": False, "rel.prior": 0.1, "training.protocol": protocol, "training.epochs": 25,
+        "training.lr": 0.02, "training.batch_size": 8, "word.unknown_rate": 0.0}  # fmt: skip
     corpora = {"mine": {"format": "jsonl", "paths": paths}}
     configuration = parse_configuration({"corpora": corpora, "experiments": ["cman"], "settings": changes}, "test")
     run = trained(configuration, layout, "mine", "cman")
