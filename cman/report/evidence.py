@@ -85,11 +85,11 @@ class Comparison:
         strong = self.clear(task) and self.seeds > 1
         return Cell(signed(self.difference[task].mean), interval=text, strong=strong, runs=self.runs)
 
-    def conclusion(self, asked: str = "") -> str:
+    def conclusion(self, intended: str = "") -> str:
         """Return what the figures say in words, and what else than the model differs between the two.
 
         Args:
-            asked: what differs on purpose and needs no mention, a key of `unequal`.
+            intended: what differs on purpose and needs no mention, a key of `unequal`.
         """
         said = {
             task: f"{SINGULAR[task]} {signed(self.difference[task].mean).replace('-', '−')} (Holm {_equals(p)})"
@@ -110,7 +110,7 @@ class Comparison:
             )
         names = f"{self.experiment.first.title} minus {self.reference.first.title}"
         alone = " A single pair of runs shows no spread over seeds." if self.pairs == 1 else ""
-        others = [f" {text}" for kind, text in self.unequal.items() if kind != asked]
+        others = [f" {text}" for kind, text in self.unequal.items() if kind != intended]
         return f"({names}): {verdict}.{alone}{''.join(others)}"
 
 

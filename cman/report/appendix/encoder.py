@@ -44,8 +44,8 @@ def build(evidence: Evidence) -> Section:
         if comparison := evidence.comparisons.get(names):
             family = comparison.family
             section.compare(what, comparison)
-            asked = "inputs" if what.startswith("Contextual") else ""
-            section.sentences.append(f"{what} {comparison.conclusion(asked)}")
+            intended = "inputs" if what.startswith("Contextual") else ""
+            section.sentences.append(f"{what} {comparison.conclusion(intended)}")
         else:
             section.sentences.append(f"{what}: nothing ran with a seed in common ({names[0]} and {names[1]}).")
     if not section.figures:
