@@ -89,12 +89,15 @@ def _acquire(path: Path, folder: Path) -> Lock:
 
 
 def _created(lock: Lock) -> bool:
-    """Create the file; tell whether there was none."""
+    """Create the file with its content in one step, so that none is ever empty; tell whether there was none."""
+    complete = lock.path.with_name(f".{lock.path.name}.{lock.holder['token']}")
     try:
-        with lock.path.open("x", encoding="utf-8") as stream:
-            json.dump(lock.holder, stream)
+        complete.write_text(json.dumps(lock.holder), encoding="utf-8")
+        os.link(complete, lock.path)
     except FileExistsError:
         return False
+    finally:
+        complete.unlink(missing_ok=True)
     return True
 
 

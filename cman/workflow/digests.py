@@ -3,11 +3,13 @@
 A job's digest covers its part of the configuration (resolved, and of it only keys that change numbers), the code of its
 verb, its raw inputs and the digests of the jobs that it reads from. Titles, licences, the language of ready tokens,
 device, mirror and how many trainings share a GPU change no number and are no part of it; `threads` of a training is,
-because sums over several cores round differently, and so is whether the operations run compiled.
+because sums over several cores round differently, and so are whether the operations run compiled, and the versions of
+the libraries that compute.
 """
 
 from collections.abc import Mapping
 from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ VERBS = {
     "kernels_speed": "cman.cli.speed:speed_kernels",
     "decoding_speed": "cman.cli.speed:speed_decoding",
 }
+COMPUTING = ("numpy", "torch", "transformers")  # another version may round otherwise
 # Of what a run is called: what tables, figures, appendix and browser show. The card shows all of it.
 SHOWN = ("corpus_title", "division", "inputs_title", "protocol", "sample", "title")
 
@@ -47,6 +50,7 @@ class Digests:
         """Take a plan, the code that carries it out, and what runs the operations (`cman.binary.kernels_digest`)."""
         self.plan, self.code, self.backend = plan, code, kernels
         self.configuration = plan.configuration
+        self.libraries = {name: _version(name) for name in COMPUTING}
         self.titles = cache(partial(titles, plan.configuration))
         self.code_of = cache(self._code_of)
         self.raw, self.prepare, self.embed = cache(self._raw), cache(self._prepare), cache(self._embed)
@@ -81,7 +85,12 @@ class Digests:
         return joined(self.code_of("prepare", module_name(chosen.format)), _keys(chosen), self.raw(corpus))
 
     def _embed(self, corpus: str, features: str) -> str:
-        return self._joined("embed", features_identity(self.configuration, features), self.prepare(corpus))
+        return self._joined(
+            "embed",
+            features_identity(self.configuration, features),
+            sorted(self.libraries.items()),
+            self.prepare(corpus),
+        )
 
     def _experiment(self, corpus: str, experiment: str) -> str:
         """Return the digest of what all trainings of an experiment on a corpus share."""
@@ -94,7 +103,8 @@ class Digests:
         elif settings.contextual.enabled:
             upstream.append(self.embed(corpus, settings.contextual.encoder))
         values = sorted(_flat(settings.model_dump(mode="json")).items())
-        return self._joined("train", values, self.configuration.threads, self.backend, upstream)
+        libraries = sorted(self.libraries.items())
+        return self._joined("train", values, self.configuration.threads, self.backend, libraries, upstream)
 
     def _train(self, corpus: str, experiment: str, split: str, seed: int | str) -> str:
         """Return the digest of a run, which its provenance and its scores carry."""
@@ -155,6 +165,13 @@ class Digests:
         """Return the digest of the decoding times, of the models of Table V."""
         trained = [self.train(*run.key) for run in self.plan.timed]
         return self._joined("decoding_speed", self.backend, trained)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _keys(corpus: Corpus) -> list[tuple[str, Any]]:

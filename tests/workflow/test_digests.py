@@ -261,3 +261,11 @@ class Edited(Code):
 
     def _digest(self, *roots: str) -> str:
         return CODE.digest(*roots) + ("edited" if self.verb in roots else "")
+
+
+def test_another_version_of_a_library_that_computes_makes_features_and_trainings_anew(value, monkeypatch):
+    before = jobs(value)
+    monkeypatch.setattr("cman.workflow.digests.version", lambda package: f"other {package}")
+    changed = {name for name, digest in jobs(value).items() if digest != before[name]}
+    assert {name.split()[0] for name in changed} >= {"embed", "train"}
+    assert not any(name.startswith("prepare") for name in changed)
