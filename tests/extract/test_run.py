@@ -81,7 +81,7 @@ def test_killed_half_way_and_resumed_it_ends_as_if_undisturbed(model: Path, tmp_
     given = tmp_path / "in.jsonl"
     given.write_text("".join(
         f'{{"id": "{number}", "text": "{SENTENCE * (1 + number % 3)} {number}"}}\n' if number % 700 else "broken\n"
-        for number in range(20_000)
+        for number in range(4_000)
     ))  # fmt: skip
     command = [sys.executable, "-m", "cman", "extract", "--model", model, "--input", given]
     command += ["--threads", "1", "--output"]
@@ -105,7 +105,7 @@ def test_killed_half_way_and_resumed_it_ends_as_if_undisturbed(model: Path, tmp_
     assert subprocess.run([*command, half, "--resume"], capture_output=True).returncode == 1
     assert half.read_bytes() == undisturbed.read_bytes()
     errors = [path.with_name(f"{path.name}.errors.jsonl").read_bytes() for path in (half, undisturbed)]
-    assert errors[0] == errors[1] and errors[0].count(b"\n") == 29
+    assert errors[0] == errors[1] and errors[0].count(b"\n") == 6
     assert not partial.exists()
 
 
