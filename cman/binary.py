@@ -103,7 +103,7 @@ def unusable() -> str | None:
 def kernels_digest(choice: str = "auto") -> str:
     """Return what a result depends on beside the Python code: `compiled` and the digest of the sources, or `reference`.
 
-    Two processes with equal digests run their operations by the same code. Costs some 30 ms and does not load torch.
+    Two processes with equal digests run their operations by the same code. It does not load torch.
 
     Args:
         choice: as of `cman.kernels.use_kernels`, `auto` or `reference`.
