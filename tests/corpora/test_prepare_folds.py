@@ -164,9 +164,9 @@ def too_few(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (corrupted, "damaged zip archive"),
-        (bomb, "refused the whole archive"),
-        (outside, "found the member '../outside.txt'"),
+        (corrupted, "the archive cannot be read"),
+        (bomb, "wanted at most 100 times its own"),
+        (outside, "found the file '../outside.txt', wanted files that stay inside of their folder"),
         (wrong_offset, "line 2: field effect end: found 6 to 9, wanted 6 to 10, because 'rash' has 4 characters"),
         (too_few, "wanted at least 10"),
     ],

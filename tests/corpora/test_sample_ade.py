@@ -68,17 +68,18 @@ def test_most_drugs_occur_once(corpus):
 
 
 def test_the_same_request_gives_the_same_bytes_and_another_seed_another_corpus(tmp_path):
-    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+    for name, seed in (("one.zip", 1), ("again.zip", 1), ("other.zip", 2)):
         write_ade_sample(tmp_path / name, 50, seed)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "again").read_bytes() != (tmp_path / "other").read_bytes()
+    assert len({(tmp_path / name).read_bytes() for name in ("one.zip", "again.zip")}) == 1
+    assert (tmp_path / "one.zip").read_bytes() != (tmp_path / "other.zip").read_bytes()
     # Of the content, because the packed bytes may differ between versions of zlib.
-    said = "\n".join(str(item.document.to_json()) for item in read_ade(tmp_path / "one"))
+    said = "\n".join(str(item.document.to_json()) for item in read_ade(tmp_path / "one.zip"))
     assert hashlib.sha256(said.encode()).hexdigest() == FIRST_FIFTY
 
 
 def test_more_sentences_keep_the_first_ones(tmp_path, corpus):
-    write_ade_sample(tmp_path / "few", 40, seed=1)
-    assert read_ade(tmp_path / "few") == corpus[:40]
+    write_ade_sample(tmp_path / "few.zip", 40, seed=1)
+    assert read_ade(tmp_path / "few.zip") == corpus[:40]
 
 
 def test_writing_many_sentences_takes_no_more_memory_than_writing_few(tmp_path):
