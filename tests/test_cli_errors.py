@@ -31,7 +31,6 @@ WRONG_USE = [  # what is typed, what the sentence says of it
       for verb in ("config", "fetch", "prepare", "embed")),
     *(([verb, *CONFIGURATION, "--corpus", "s", "--experiment", "camn"], ["'camn'", "the nearest cman"])
       for verb in ("config", "train")),
-    (["train", *CONFIGURATION, "--corpus", "s"], ["--experiment: found none"]),
     (["train", *CMAN, "--device", "tpu"], ["'tpu'", "auto, cpu or cuda"]),
     (["fetch", *CONFIGURATION], ["--corpus, --features: wanted exactly one"]),
     (["fetch", *CONFIGURATION, "--corpus", "s", "--features", "minilm"], ["--corpus, --features: wanted exactly one"]),
@@ -53,6 +52,7 @@ WRONG_OPTIONS = [
     (["config", "--corpus", "s"], "--config"),
     (["prepare", *CONFIGURATION], "--corpus"),
     (["train", *CONFIGURATION], "--corpus"),
+    (["train", *CONFIGURATION, "--corpus", "s"], "--experiment"),
     (["predict", "--model", "m", "--input", "i"], "--output"),
     (["score", "--gold", "g"], "--predictions"),
     (["tables"], "runs"),

@@ -151,7 +151,7 @@ EQUATIONS: tuple[Equation, ...] = (
         "16, 17, 20",
         "multi-head relations and their loss",
         (
-            "cman.model.relations.MultiHeadRelations._parts",
+            "cman.model.relations.MultiHeadRelations._operands",
             "cman.model.relations.MultiHeadRelations.loss",
             "cman.kernels.pairs.pair_scores",
         ),
