@@ -102,6 +102,11 @@ def published(wildcards, output):
     return str(PUBLISHED)
 
 
+def backend(wildcards, resources):
+    """Return which operations a job may use. Which it does use is in its digest, so this makes nothing out of date."""
+    return configuration.kernels
+
+
 def features_option(wildcards, input):
     """Return the option that gives `cman predict` the cached features, if the run has any."""
     features = input.get("features")

@@ -22,12 +22,13 @@ rule predict:
         digest=digest("predict"),
         features=features_option,
         device=device,
+        kernels=backend,
     message:
         "predict the test documents with {wildcards.experiment}, seed {wildcards.seed}"
     shell:
         'cman predict --model "$(dirname {input.model[0]:q})" --input {input.documents:q} --output {output.documents:q}'
         " --copies {output.copies:q} {params.features:q} --threads {threads:q} --device {params.device:q}"
-        " --kernels {configuration.kernels:q} --log {log:q}"
+        " --kernels {params.kernels:q} --log {log:q}"
 
 
 rule score:
