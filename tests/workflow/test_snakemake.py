@@ -139,7 +139,6 @@ def test_another_workflow_uses_this_one_as_a_module(untouched, tmp_path):
         ("--summary", "results/corpora/conll04-sample/statistics.json"),
         ("--rulegraph",),
         ("--list-changes", "code"),
-        ("--cleanup-metadata", "results/tables.tex"),
     ],
     ids=lambda options: options[0],
 )
