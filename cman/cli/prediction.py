@@ -52,6 +52,9 @@ def predict(
     copies: Annotated[Path | None, typer.Option(help="Also count how often the second phase repeats the first.")] = (
         None
     ),
+    ranking: Annotated[
+        Path | None, typer.Option(help="Also write the score of every relation from 0.02 up between the entities.")
+    ] = None,
     threads: ThreadsOption = None,
     device: DeviceOption = None,
     kernels: KernelsOption = None,
@@ -62,4 +65,5 @@ def predict(
     """
     from cman.model.predict import predict_file
 
-    predict_file(model, input, output, features, device or "auto", threads, backend(kernels) or "auto", copies)
+    where, operations = device or "auto", backend(kernels)
+    predict_file(model, input, output, features, where, threads, operations or "auto", copies, ranking)

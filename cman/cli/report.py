@@ -47,7 +47,10 @@ def score(
     gold: Annotated[Path, typer.Option(help="Gold documents (JSONL).")],
     predictions: Annotated[Path, typer.Option(help="Predicted documents (JSONL), the same ones.")],
     output: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
-    provenance: Annotated[Path | None, typer.Option(help="Of the run: the scores carry its digest.")] = None,
+    provenance: Annotated[
+        Path | None, typer.Option(help="Of the run: its digest, and the threshold that it chose on dev.")
+    ] = None,
+    ranking: Annotated[Path | None, typer.Option(help="What `cman predict --ranking` wrote beside them.")] = None,
 ) -> None:
     """Count what is right under strict, boundaries and relaxed matching.
 
@@ -56,7 +59,7 @@ def score(
     from cman.evaluation.scores import score_files, summary
     from cman.files import write_json
 
-    scores = score_files(gold, predictions, provenance)
+    scores = score_files(gold, predictions, provenance, ranking)
     if output is None:
         typer.echo(json_text.dumps(scores, indent=2))
     else:

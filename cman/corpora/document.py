@@ -139,6 +139,16 @@ def _relation(field: _Field, entities: int) -> Relation:
     return Relation(field["type"].string(), head, tail, score)
 
 
+def parse_relations(value: Any, entities: int, where: str) -> tuple[Relation, ...]:
+    """Return the scored relations between so many entities that a line of a ranking holds; errors as for a document."""
+    field = _Field(value, where).closed(("id", "relations"), ())
+    relations = tuple(_relation(each, entities) for each in field["relations"].items())
+    for place, relation in enumerate(relations):
+        if relation.score is None:
+            field["relations"][place].fail("a relation with a score")
+    return relations
+
+
 def parse_document(value: Any, where: str) -> Document:
     """Return the document that a parsed JSON value describes.
 

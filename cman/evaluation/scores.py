@@ -5,16 +5,21 @@
 * `relaxed`: types must be right; a predicted entity matches a gold one of its type when they share a token, each at
   most once. This is a score of predicted spans; the "relaxed" figures of work that is given the gold boundaries (Adel
   and Schuetze 2017, for one) are another thing and higher.
+
+Where relations were ranked, `ranking` has what `cman.evaluation.ranking` says of them: average precision, and the
+counts at the threshold that was chosen on dev.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cman.corpora.document import Document, Entity, Relation, read_documents
+from cman.corpora.ranking import read_ranking
 from cman.errors import CmanError
 from cman.evaluation.counts import Counts
+from cman.evaluation.ranking import ranking_scores
 from cman.files import read_json
 
 MATCHINGS = ("strict", "boundaries", "relaxed")
@@ -31,11 +36,17 @@ def score_documents(gold: Sequence[Document], predicted: Sequence[Document]) -> 
     return result
 
 
-def score_files(gold_path: Path, predicted_path: Path, provenance_path: Path | None = None) -> dict[str, Any]:
+def score_files(
+    gold_path: Path, predicted_path: Path, provenance_path: Path | None = None, ranking_path: Path | None = None
+) -> dict[str, Any]:
     """Return the scores of a file of predictions, with the digest that the provenance of its run has.
 
+    Args:
+        provenance_path: it also names the threshold that was chosen on dev.
+        ranking_path: of the same predictions.
+
     Raises:
-        CmanError: a file is malformed, or the two do not hold the same documents with the same tokens.
+        CmanError: a file is malformed, or they do not hold the same documents with the same tokens.
     """
     gold, predicted = read_documents(gold_path), read_documents(predicted_path)
     by_id = {document.id: document for document in predicted}
@@ -47,14 +58,30 @@ def score_files(gold_path: Path, predicted_path: Path, provenance_path: Path | N
     if len(predicted) != len(gold):
         extra = next(document.id for document in predicted if document.id not in {item.id for item in gold})
         raise CmanError(f"{predicted_path}: found document {extra!r}, which {gold_path} does not have")
-    scores = score_documents(gold, [by_id[document.id] for document in gold])
-    if provenance_path is None:
-        return scores
-    provenance = read_json(provenance_path)
+    provenance = {} if provenance_path is None else read_json(provenance_path)
     if not isinstance(provenance, dict):
         raise CmanError(f"{provenance_path}: found {provenance!r}, wanted what `cman train` writes")
+    paired = [by_id[document.id] for document in gold]
+    scores = score_documents(gold, paired)
+    if ranking_path is not None:
+        threshold = dev_threshold(provenance, str(provenance_path))
+        scores["ranking"] = ranking_scores(gold, paired, read_ranking(ranking_path, paired), threshold)
     digest = provenance.get("digest")  # a training by hand has none
     return scores if digest is None else {"digest": digest, **scores}
+
+
+def dev_threshold(provenance: Mapping[str, Any], where: str) -> float | None:
+    """Return the threshold of relations that a run chose on dev; None for a run that chose none.
+
+    Raises:
+        CmanError: it is no probability.
+    """
+    threshold = provenance.get("dev_threshold")
+    if threshold is None:
+        return None
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+        raise CmanError(f"{where}: field dev_threshold: found {threshold!r}, wanted a number from 0 to 1")
+    return float(threshold)
 
 
 def _entities(document: Document) -> list[Item]:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 
 from cman.corpora.document import Document
+from cman.corpora.ranking import LEAST, Ranking
 from cman.features.batch import EncodedDocuments
 from cman.features.lengths import batches_by_length
 from cman.model.cman import Cman
@@ -27,6 +28,7 @@ def annotate(
     confidences: bool = True,
     copies: LabelCopies | None = None,
     dropped: Dropped | None = None,
+    ranking: Ranking | None = None,
     workers: ThreadPoolExecutor | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> list[Document]:
@@ -41,16 +43,17 @@ def annotate(
         confidences: False leaves out the entities' scores, which cost more than the decoding.
         copies: counts the label copies, if they are wanted.
         dropped: counts relations that no two entities carry, if they are wanted.
+        ranking: gets each document's relations from `LEAST` up, if they are wanted; what is returned stays the same.
         workers: see `cman.features.workers`; None computes one batch after another with all of PyTorch's threads.
     """
     model.eval()
     device = next(model.parameters()).device
 
-    def annotated(indices: list[int]) -> tuple[list[Document], LabelCopies, Dropped]:
-        counted, lost = LabelCopies(), Dropped()
+    def annotated(indices: list[int]) -> tuple[list[Document], LabelCopies, Dropped, Ranking]:
+        counted, lost, ranked = LabelCopies(), Dropped(), Ranking()
         with torch.inference_mode():
             batch = documents.batch(indices).to(device)
-            prediction = model.predict(batch)
+            prediction = model.predict(batch, None if ranking is None else LEAST)
             if copies is not None:
                 counted.add(prediction, batch.lengths)
             decoded = decode_batch(
@@ -62,12 +65,13 @@ def annotate(
                 model.relations.settings,
                 lost,
                 confidences,
+                ranked,
             )
-        return decoded, counted, lost
+        return decoded, counted, lost, ranked
 
     batches = batches_by_length(documents.lengths.tolist(), rows=batch_size, padded=PADDED_TOKENS)
     result: dict[int, Document] = {}
-    for indices, (decoded, counted, lost) in zip(
+    for indices, (decoded, counted, lost, ranked) in zip(
         batches, (map if workers is None else workers.map)(annotated, batches), strict=True
     ):
         result.update(zip(indices, decoded, strict=True))
@@ -75,4 +79,6 @@ def annotate(
             copies.merge(counted)
         if dropped is not None:
             dropped.inside_one += lost.inside_one
+        if ranking is not None:
+            ranking.update(ranked)
     return [result[index] for index in range(len(documents))]

@@ -67,12 +67,16 @@ class Cman(nn.Module):
         losses["rel"] = self.relations.loss(fused, batch).mean()
         return losses
 
-    def predict(self, batch: Batch) -> Prediction:
-        """Decode both phases and the relations between the reported entities' tokens."""
+    def predict(self, batch: Batch, least: float | None = None) -> Prediction:
+        """Decode both phases and the relations between the reported entities' tokens.
+
+        Args:
+            least: see `MultiHeadRelations.links`.
+        """
         first, labels, fused, first_tags = self._two_phases(self.inputs(batch), batch)
         if self.settings.ner.given:
             assert first_tags is not None
-            links = self.relations.links(fused, batch.lengths, self.candidates(first_tags))
+            links = self.relations.links(fused, batch.lengths, self.candidates(first_tags), least)
             return Prediction(first_tags, labels, None, first, links)
         tags = second_tags = potentials = None
         if self.second_crf is not None:
@@ -82,7 +86,7 @@ class Cman(nn.Module):
             tags = self.first_crf.decode(first, batch.lengths) if first_tags is None else first_tags
             potentials = first
         assert tags is not None and potentials is not None
-        links = self.relations.links(fused, batch.lengths, self.candidates(tags))
+        links = self.relations.links(fused, batch.lengths, self.candidates(tags), least)
         return Prediction(tags, labels, second_tags, potentials, links)
 
     def _two_phases(self, x: Tensor, batch: Batch) -> tuple[Potentials, Tensor, Tensor, Tensor | None]:

@@ -4,6 +4,8 @@ A relation is scored between tokens. It belongs to the predicted entities that c
 any_token`) or that have them as anchors (`last_token`); of several token pairs of the same two entities the most
 probable one counts. A relation with both ends in the same entity is dropped and counted; one with an end in no
 predicted entity is never scored (see `cman.model.candidates`).
+
+Where a ranking is wanted (`cman.corpora.ranking`), relations below the threshold are put into it, and nowhere else.
 """
 
 from collections.abc import Sequence
@@ -15,11 +17,14 @@ from torch import Tensor
 from cman.config.settings import Rel
 from cman.corpora.bio import entities_of
 from cman.corpora.document import Document, Entity, Relation
+from cman.corpora.ranking import Ranking
 from cman.features.vocabulary import Vocabulary
 from cman.model.crf import Crf
 from cman.model.output import Links, Prediction
 
 SCORE_DIGITS = 6  # of a written confidence: more would only be noise of the summation order
+
+Link = tuple[int, int, int, float, bool]  # head's token, tail's token, label, probability, whether above the threshold
 
 
 @dataclass
@@ -38,11 +43,13 @@ def decode_batch(
     settings: Rel,
     dropped: Dropped,
     with_scores: bool = True,
+    ranking: Ranking | None = None,
 ) -> list[Document]:
     """Return the documents (tokens and ids of the given ones) with predicted annotations.
 
     Args:
         with_scores: False leaves out the entities' confidences, which cost more than the decoding.
+        ranking: all relations between the entities are added to it, those below the threshold too.
     """
     names = [
         [vocabulary.tags[tag] for tag in row[:length]]
@@ -59,7 +66,9 @@ def decode_batch(
             Entity(entity.type, entity.start, entity.end, confidence)
             for entity, confidence in zip(entities[row], confidences[row], strict=True)
         ]
-        relations = _relations(scored, links[row], vocabulary, settings, dropped)
+        every, relations = _relations(scored, links[row], vocabulary, settings, dropped)
+        if ranking is not None:
+            ranking[document.id] = every
         result.append(Document(document.id, document.tokens, tuple(scored), relations, document.text, document.offsets))
     return result
 
@@ -79,36 +88,40 @@ def _confidences(
     return result
 
 
-def _by_sentence(links: Links, sentences: int) -> list[list[tuple[int, int, int, float]]]:
-    """Return (head token, tail token, label, probability) by sentence."""
-    result: list[list[tuple[int, int, int, float]]] = [[] for _ in range(sentences)]
-    for (row, head, tail, label), value in zip(links.cells.tolist(), links.probabilities.tolist(), strict=True):
-        result[row].append((head, tail, label, value))
+def _by_sentence(links: Links, sentences: int) -> list[list[Link]]:
+    result: list[list[Link]] = [[] for _ in range(sentences)]
+    above = [True] * len(links.cells) if links.above is None else links.above.tolist()
+    for (row, *cell), *rest in zip(links.cells.tolist(), links.probabilities.tolist(), above, strict=True):
+        result[row].append((*cell, *rest))
     return result
 
 
 def _relations(
     entities: list[Entity],
-    links: list[tuple[int, int, int, float]],
+    links: list[Link],
     vocabulary: Vocabulary,
     settings: Rel,
     dropped: Dropped,
-) -> tuple[Relation, ...]:
+) -> tuple[tuple[Relation, ...], tuple[Relation, ...]]:
+    """Return all relations between entities, and of them those above the threshold."""
     owner: dict[int, int] = {}
     for index, entity in enumerate(entities):
         anchor = entity.end - 1 if settings.anchor == "last" else entity.start
         tokens = range(entity.start, entity.end) if settings.decode == "any_token" else (anchor,)
         owner |= dict.fromkeys(tokens, index)
     best: dict[tuple[int, int, int], float] = {}
-    for head_token, tail_token, label, value in links:
+    chosen: set[tuple[int, int, int]] = set()
+    for head_token, tail_token, label, value, above in links:
         head, tail = owner.get(head_token), owner.get(tail_token)
         if head is None or tail is None:
             continue  # a token that is no entity's anchor
         if head == tail:
-            dropped.inside_one += 1
+            dropped.inside_one += above
         else:
             best[head, tail, label] = max(value, best.get((head, tail, label), 0.0))
-    return tuple(
-        Relation(vocabulary.relations[label], head, tail, round(value, SCORE_DIGITS))
+            chosen |= {(head, tail, label)} if above else set()
+    every = {
+        (head, tail, label): Relation(vocabulary.relations[label], head, tail, round(value, SCORE_DIGITS))
         for (head, tail, label), value in sorted(best.items())
-    )
+    }
+    return tuple(every.values()), tuple(relation for key, relation in every.items() if key in chosen)

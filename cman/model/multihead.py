@@ -55,12 +55,12 @@ class MultiHead(nn.Module):
         losses = {} if self.given else {"second": self.crf.nll(potentials, batch.tags, batch.lengths).mean()}
         return losses | {"rel": self.relations.loss(features, batch).mean()}
 
-    def predict(self, batch: Batch) -> Prediction:
-        """Decode the entities and the relations between their tokens."""
+    def predict(self, batch: Batch, least: float | None = None) -> Prediction:
+        """Decode the entities and the relations between their tokens; `least` as in `MultiHeadRelations.links`."""
         potentials, labels, features, tags = self._features(self.inputs(batch), batch)
         if tags is None:
             tags = self.crf.decode(potentials, batch.lengths)
-        links = self.relations.links(features, batch.lengths, self.candidates(tags))
+        links = self.relations.links(features, batch.lengths, self.candidates(tags), least)
         return Prediction(tags, labels, None, potentials, links)
 
     def _features(self, x: Tensor, batch: Batch) -> tuple[Potentials, Tensor, Tensor, Tensor | None]:

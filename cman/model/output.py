@@ -11,10 +11,11 @@ Losses = dict[str, Tensor]  # `first`, `second`, `rel` -> mean over the sentence
 
 
 class Links(NamedTuple):
-    """Relations between tokens with a probability above the threshold."""
+    """Relations between tokens with a probability above the threshold or, where a ranking was wanted, above its end."""
 
     cells: Tensor  # (S, 4): sentence, head's token, tail's token, label; sorted
     probabilities: Tensor  # (S,)
+    above: Tensor | None = None  # (S,) whether above the threshold; None: all are
 
 
 @dataclass(frozen=True)

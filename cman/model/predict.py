@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from cman.corpora.document import Document, read_documents, write_documents
+from cman.corpora.ranking import Ranking, write_ranking
 from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments
 from cman.features.cache import FeatureCache, Features
@@ -56,13 +57,14 @@ class Predictor:
         features: Features | None = None,
         copies: LabelCopies | None = None,
         dropped: Dropped | None = None,
+        ranking: Ranking | None = None,
         batch_size: int = BATCH_SIZE,
     ) -> list[Document]:
         """Return the documents with predicted entities and relations in the place of their own; ids must be unique.
 
         Args:
             features: cached ones of the documents; None computes them now, if the model reads any.
-            copies, dropped, batch_size: see `annotate`.
+            copies, dropped, ranking, batch_size: see `annotate`.
 
         Raises:
             CmanError: the features are not those that the model was trained on.
@@ -77,6 +79,7 @@ class Predictor:
             confidences=not self.folder.settings.ner.given,
             copies=copies,
             dropped=dropped,
+            ranking=ranking,
             workers=self.workers,
             batch_size=batch_size,
         )
@@ -118,6 +121,7 @@ def predict_file(
     threads: int | None,
     kernels: KernelChoice = "auto",
     copies: Path | None = None,
+    ranking: Path | None = None,
 ) -> None:
     """Predict a file of documents into another; arguments as for `cman predict`.
 
@@ -133,8 +137,11 @@ def predict_file(
     dropped = Dropped()
     where = torch.device(available_device(device))
     predictor = Predictor(folder, where, one_core_each(where, threads))
-    predicted = predictor.predict(documents, cache, counts, dropped)
+    ranked = None if ranking is None else Ranking()
+    predicted = predictor.predict(documents, cache, counts, dropped, ranked)
     log.info("%d documents; dropped %d relations within one entity", len(documents), dropped.inside_one)
     if copies is not None:
         write_json(copies, vars(counts))
+    if ranking is not None and ranked is not None:
+        write_ranking(ranking, ranked)
     write_documents(target, predicted)

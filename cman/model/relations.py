@@ -61,24 +61,25 @@ class MultiHeadRelations(nn.Module):
             return total
         return total / (batch.lengths**2 * max(len(self.V), 1))
 
-    def links(self, x: Tensor, lengths: Tensor, candidates: Tensor) -> Links:
+    def links(self, x: Tensor, lengths: Tensor, candidates: Tensor, least: float | None = None) -> Links:
         """Return the relations between candidate tokens that are more probable than the threshold (equation 17).
 
         Args:
             candidates: (M, 2) sentence and token, sorted.
+            least: also return those of the ranking, which are more probable than this.
         """
-        threshold = self.settings.threshold
-        bound = math.log(threshold / (1 - threshold))  # of the score: the sigmoid is monotonic
+        bound = _logit(self.settings.threshold)
+        lowest = bound if least is None else min(bound, _logit(least))
         selected = []
         for label, (a, c, V, bias) in enumerate(self._operands(x)):
             if self.copies == 1:  # the class N, the last one, is left out
                 V, bias = V[: self.labels], None if bias is None else bias[: self.labels]
             elif label == self.labels:
                 break
-            cells, scores = pair_select(a, c, V, bias, candidates, lengths, bound)
+            cells, scores = pair_select(a, c, V, bias, candidates, lengths, lowest)
             selected.append((cells + cells.new_tensor([0, 0, 0, label]), scores))
         cells, scores = torch.cat([each for each, _ in selected]), torch.cat([each for _, each in selected])
-        return Links(cells, scores.sigmoid())
+        return Links(cells, scores.sigmoid(), None if least is None else scores > bound)
 
     def _operands(self, x: Tensor) -> list[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
         """Return a, c, V and the bias of the pair operations; one tuple a class if each has its own."""
@@ -97,3 +98,7 @@ class MultiHeadRelations(nn.Module):
         sentence, token = free.nonzero().unbind(1)
         null = torch.stack([sentence, token, token, torch.full_like(token, self.labels)], 1)
         return torch.cat([batch.relations, null])
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability / (1 - probability))  # bounds a score as the probability bounds its sigmoid

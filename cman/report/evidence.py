@@ -19,7 +19,7 @@ from cman.evaluation.sentences import TASKS, sentence_counts
 from cman.evaluation.significance import Pair, holm, randomisation
 from cman.report.frame import STRICT, Summary, fixed, probability, score_frame, signed, summaries, tidy
 from cman.report.predictions import Predicted, read_predicted
-from cman.report.results import Group, Run
+from cman.report.results import RANKED, Group, Run
 from cman.report.table import Cell
 from cman.report.unequal import unequal
 
@@ -146,6 +146,15 @@ class Evidence:
         """Return strict micro and macro F1 of an experiment by (task, type)."""
         rows = self.scores[(self.scores.experiment == experiment) & (self.scores.matching == STRICT)]
         return summaries(rows[rows.figure == "f1"], ["task", "type"])
+
+    def ranked(self, experiment: str) -> dict[str, Summary]:
+        """Return what the rankings of an experiment's relations give, by `RANKED`; nothing unless all runs have it."""
+        found = {}
+        for name in RANKED:
+            rows = self.scores[(self.scores.experiment == experiment) & (self.scores.figure == name)]
+            runs = tuple(rows.run)
+            found[name] = Summary(runs=runs) if rows.value.isna().any() else summaries(rows, ["figure"])[(name,)]
+        return found
 
     def frame(self, measure: Any) -> pd.DataFrame:
         """Return the tidy table of what a function measures of each run with its documents."""

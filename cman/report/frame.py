@@ -2,6 +2,7 @@
 
     corpus, experiment, split, seed, task, matching, type, figure, value, run
 
+Figures are precision, recall and f1 and, of relations under strict matching, what needs their ranking (`RANKED`).
 `type` is a type of the corpus, or `micro` (the counts of all types together) or `macro` (the mean over the types seen
 in gold or prediction). Figures are in percent; what is not defined is missing: scores of relations where the test
 documents have none, and overall F1 then, the mean of strict micro entity and relation F1.
@@ -24,7 +25,7 @@ import pandas as pd
 from cman.evaluation.counts import Counts
 from cman.evaluation.scores import MATCHINGS
 from cman.files import atomic_text
-from cman.report.results import ALL, COUNTED, Level, Run
+from cman.report.results import ALL, COUNTED, RANKED, Level, Run
 
 KEYS = ["corpus", "experiment", "split", "seed"]
 COLUMNS = [*KEYS, "task", "matching", "type", "figure", "value", "run"]
@@ -76,6 +77,8 @@ def _scores(run: Run) -> Iterator[Measured]:
                 if (matching, kind, figure) == (STRICT, MICRO, "f1"):
                     micro[task] = value
                 yield task, matching, kind, figure, value
+    for figure in RANKED:
+        yield "relations", STRICT, MICRO, figure, run.ranking.get(figure)
     single = [value for value in micro.values() if value is not None]
     yield "overall", STRICT, MICRO, "f1", sum(single) / len(COUNTED) if len(single) == len(COUNTED) else None
 

@@ -12,7 +12,7 @@ from cman.evaluation.sentences import TASKS
 from cman.report.evidence import Comparison, Evidence
 from cman.report.frame import MACRO, MICRO, exact, fixed
 from cman.report.published import NUMBERS, PublishedRow, PublishedTable
-from cman.report.results import Group
+from cman.report.results import RANKED, Group
 from cman.report.table import Cell, Column, Row, Table, measured, published
 
 REFERENCE = "cman"
@@ -20,7 +20,18 @@ HEADS = dict(zip(TASKS, ("Entity", "Relation", "Overall"), strict=True))
 CSV = (
     *("table", "corpus", "experiment", "title", "source"),
     *(f"{head.lower()}_{figure}" for head in HEADS.values() for figure in ("f1", "sd")),
-    *("entity_macro_f1", "relation_macro_f1", "runs", "seeds", "inputs", "epochs", "protocol", "reference", "pairs"),
+    *(
+        "entity_macro_f1",
+        "relation_macro_f1",
+        *(f"relation_{figure}" for figure in RANKED),
+        "runs",
+        "seeds",
+        "inputs",
+        "epochs",
+        "protocol",
+        "reference",
+        "pairs",
+    ),
     *(f"{head.lower()}_{figure}" for head in HEADS.values() for figure in ("difference", "low", "high", "p", "p_holm")),
     "note",
 )
@@ -227,6 +238,8 @@ class PaperTable:
             found |= {f"{head.lower()}_f1": fixed(summary.mean), f"{head.lower()}_sd": fixed(summary.sd)}
             if task != "overall":
                 found[f"{head.lower()}_macro_f1"] = fixed(summaries[task, MACRO].mean)
+        ranked = self.evidence.ranked(line.experiment)
+        found |= {f"relation_{figure}": fixed(summary.mean) for figure, summary in ranked.items()}
         if comparison := self.comparison(line):
             found |= {"reference": REFERENCE, "pairs": str(comparison.pairs)}
             for task, head in HEADS.items():

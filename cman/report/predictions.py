@@ -3,16 +3,18 @@
 Runs and records hold no gold annotation: it is read from the prepared corpus, which a record must have been made from.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cman.corpora.document import Document, read_documents
+from cman.corpora.ranking import read_ranking
 from cman.errors import CmanError
 from cman.evaluation.counts import Counts
-from cman.evaluation.scores import score_documents
+from cman.evaluation.ranking import ranking_scores
+from cman.evaluation.scores import dev_threshold, score_documents
 from cman.files import read_json, sha256
 from cman.report.results import ALL, COUNTED, Run
 
@@ -60,14 +62,15 @@ def read_predicted(runs: Iterable[Run], corpora: Path) -> list[Predicted]:
                 f"{source}: found {len(by_id)} documents, wanted the {len(gold)} of {folder / 'test.jsonl'}"
             )
         _check_scores(run, source, score_documents(gold, found))
+        _check_ranking(run, gold, found)
         result.append(Predicted(run, tuple(gold), tuple(found)))
     return result
 
 
-def predictions_file(run: Path) -> Path:
-    """Return where a run's or a record's predictions stand."""
-    packed = run / "predictions.jsonl.gz"
-    return packed if packed.is_file() else run / "predictions.jsonl"
+def predictions_file(run: Path, name: str = "predictions.jsonl") -> Path:
+    """Return where a run's or a record's predictions, or their ranking, stand."""
+    packed = run / f"{name}.gz"
+    return packed if packed.is_file() else run / name
 
 
 def _check_version(run: Run, folder: Path, digest: Any) -> None:
@@ -92,6 +95,15 @@ def _check_scores(run: Run, source: Path, scores: dict[str, Any]) -> None:
                     f"{source}: does not match scores.json beside it: {task} under {matching} matching count "
                     f"{level['all']}, wanted {recorded[task][matching]['all']}"
                 )
+
+
+def _check_ranking(run: Run, gold: Sequence[Document], found: Sequence[Document]) -> None:
+    if not run.ranking:
+        return
+    source, where = predictions_file(run.folder, "ranking.jsonl"), str(run.folder / "provenance.json")
+    scores = ranking_scores(gold, found, read_ranking(source, found), dev_threshold(run.provenance, where))
+    if scores != (recorded := read_json(run.folder / "scores.json")["ranking"]):
+        raise CmanError(f"{source}: does not match scores.json beside it: field ranking: {scores}, wanted {recorded}")
 
 
 def check_counts(run: Run) -> None:

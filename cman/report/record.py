@@ -1,8 +1,8 @@
 """Copies a finished run into the folder of record: small plain files that tables can be made from without training.
 
-A record holds `scores.json`, `provenance.json`, `history.csv`, `predictions.jsonl.gz` and, if the run has it,
-`label_copies.json`, under `{corpus}/{experiment}/{split}/seed{n}` as its provenance names them, wherever the run folder
-itself lies. It appears as a whole or not at all, and equal runs give equal bytes.
+A record holds `scores.json`, `provenance.json`, `history.csv`, `predictions.jsonl.gz` and, if the run has them,
+`ranking.jsonl.gz` and `label_copies.json`, under `{corpus}/{experiment}/{split}/seed{n}` as its provenance names them,
+wherever the run folder itself lies. It appears as a whole or not at all, and equal runs give equal bytes.
 """
 
 import gzip
@@ -18,6 +18,7 @@ from cman.report.results import read_run
 COPIED = ("scores.json", "provenance.json", "history.csv")
 OPTIONAL = ("label_copies.json",)  # runs made before it was counted have none
 PREDICTIONS = "predictions.jsonl"
+PACKED = (PREDICTIONS, "ranking.jsonl")  # older runs have no ranking
 
 
 def _compress(source: Path, target: Path) -> None:
@@ -75,7 +76,8 @@ def record(run_folder: Path, root: Path, corpora: Path | None = None) -> Path:
         beside.chmod(0o777 & ~umask)  # mkdtemp makes private folders; a record is as readable as any other
         for name in (*COPIED, *(name for name in OPTIONAL if (run_folder / name).is_file())):
             shutil.copyfile(run_folder / name, beside / name)
-        _compress(run_folder / PREDICTIONS, beside / f"{PREDICTIONS}.gz")
+        for name in (name for name in PACKED if (run_folder / name).is_file()):
+            _compress(run_folder / name, beside / f"{name}.gz")
         _replace_folder(beside, target)
     finally:
         shutil.rmtree(beside, ignore_errors=True)

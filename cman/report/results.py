@@ -22,6 +22,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]*")  # corpus, experiment and spl
 WANTED = {str: "a non-empty string", int: "a whole number from 0 on", float: "a number", bool: "true or false"}
 ALL = ""  # in the place of a type: the counts of all types together
 
+RANKED = ("average_precision", "f1_dev_threshold")  # of relations, strict
+
 Level = Mapping[str, Counts]  # by type, and `ALL`
 
 
@@ -42,6 +44,7 @@ class Run:
     division: str  # how a corpus with folds is divided; empty for a corpus without
     documents: int
     scores: Mapping[str, Mapping[str, Level]]
+    ranking: Mapping[str, float | None]  # by `RANKED`, in percent; none for a run made before relations were ranked
     provenance: Mapping[str, Any] = field(repr=False)
 
     @property
@@ -174,6 +177,17 @@ def _levels(scores: Any, task: str, where: str) -> dict[str, Level]:
     return levels
 
 
+def _ranking(scores: Any, where: str) -> dict[str, float | None]:
+    if "ranking" not in scores:
+        return {}
+    ranking, path = take(scores, "ranking", dict, where), f"{where}: field ranking"
+    precision, at = (ranking.get(name) for name in ("average_precision", "at_dev_threshold"))
+    if precision is not None:
+        precision = 100 * take(ranking, "average_precision", float, path)
+    counts = None if at is None else _counts(at, f"{path}.at_dev_threshold")
+    return {"average_precision": precision, "f1_dev_threshold": 100 * counts.f1 if counts and counts.gold else None}
+
+
 def read_run(folder: Path, facts: Mapping[str, Any] | None = None) -> Run:
     """Return the run that a folder holds.
 
@@ -200,6 +214,7 @@ def read_run(folder: Path, facts: Mapping[str, Any] | None = None) -> Run:
         division=take(provenance, "division", str, where) if provenance.get("division") else "",
         documents=take(scores, "documents", int, str(scores_file)),
         scores={task: _levels(scores, task, str(scores_file)) for task in COUNTED},
+        ranking=_ranking(scores, str(scores_file)),
         provenance=provenance,
     )
 

@@ -32,14 +32,15 @@ class Progress:
     epoch_seconds: list[float] = field(default_factory=list)
     best_epoch: int = 0
     best_score: float = -1.0
+    best_threshold: float | None = None  # of relations on dev, after that epoch
     best_weights: dict[str, Tensor] | None = None  # of protocol `train`, which keeps that epoch's model
     stopped: bool = False  # early, because dev no longer improved
 
-    def judge(self, score: float, model: nn.Module, settings: Training) -> None:
-        """Take note of the last epoch's dev score: whether it is the best, and whether to stop."""
+    def judge(self, score: float, model: nn.Module, settings: Training, threshold: float | None = None) -> None:
+        """Take note of the last epoch's dev score and threshold: whether it is the best, and whether to stop."""
         epoch = len(self.history)
         if score > self.best_score:
-            self.best_epoch, self.best_score = epoch, score
+            self.best_epoch, self.best_score, self.best_threshold = epoch, score, threshold
             if settings.protocol == "train":
                 self.best_weights = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
         self.stopped = settings.patience is not None and epoch - self.best_epoch >= settings.patience

@@ -18,8 +18,10 @@ import torch
 from torch import Tensor
 
 from cman.config.settings import Settings
+from cman.corpora.ranking import Ranking
 from cman.errors import CmanError
 from cman.evaluation.counts import strict_counts
+from cman.evaluation.ranking import best_threshold
 from cman.features.batch import EncodedDocuments
 from cman.model.annotate import annotate
 from cman.model.cman import Cman
@@ -73,7 +75,7 @@ def train_stage(stage: Stage, epochs: int, checkpoint: Checkpoint, device: str) 
                 break
             began = time.perf_counter()
             losses = _train_epoch(stage, optimiser, epoch, torch.device(device))
-            scores = {} if stage.dev is None else dev_scores(model, stage.dev)
+            scores, threshold = ({}, None) if stage.dev is None else dev_scores(model, stage.dev)
             progress.epoch_seconds.append(round(time.perf_counter() - began, 2))
             variances = {f"log_variance_{name}": value for name, value in joint.log_variances().items()}
             row = {"stage": STAGES[stage.number], "epoch": epoch + 1, **losses, **variances, **scores}
@@ -81,7 +83,7 @@ def train_stage(stage: Stage, epochs: int, checkpoint: Checkpoint, device: str) 
             shown = ", ".join(f"{name} {value:.4f}" for name, value in (losses | scores).items())
             log.info("%s epoch %d: %s (%.1f s)", row["stage"], epoch + 1, shown, progress.epoch_seconds[-1])
             if scores:
-                progress.judge(scores["dev_mean_f1"], model, settings.training)
+                progress.judge(scores["dev_mean_f1"], model, settings.training, threshold)
             checkpoint.save(model, joint, optimiser, progress)
     return progress
 
@@ -104,17 +106,20 @@ def _train_epoch(stage: Stage, optimiser: torch.optim.Optimizer, epoch: int, dev
     return {f"loss_{name}": total.item() / passes for name, total in totals.items()}
 
 
-def dev_scores(model: Cman | MultiHead, dev: EncodedDocuments) -> dict[str, float]:
-    """Return the strict F1 of dev in percent, and the label-copy rates of a model with two CRFs."""
-    copies = LabelCopies()
-    predicted = annotate(model, dev, confidences=False, copies=copies)
-    entities, relations = strict_counts(dev.documents, predicted)
-    scores = {
-        "dev_entity_f1": 100 * entities.f1,
-        "dev_relation_f1": 100 * relations.f1,
-        "dev_mean_f1": 50 * (entities.f1 + relations.f1),
-    }
-    return scores | copies.rates() if copies.tokens else scores  # a model with one CRF cannot copy itself
+def dev_scores(model: Cman | MultiHead, dev: EncodedDocuments) -> tuple[dict[str, float], float | None]:
+    """Return the strict F1 of dev in percent, label-copy rates of a model with two CRFs, and the best threshold.
+
+    The mean that chooses the epoch is over what dev has: entities alone where no relation is annotated. A task without
+    any gold item has no F1; where there is none at all, the mean is 0 and the first epoch is the best.
+    """
+    copies, ranking = LabelCopies(), Ranking()
+    predicted = annotate(model, dev, confidences=False, copies=copies, ranking=ranking)
+    counts = dict(zip(("entity", "relation"), strict_counts(dev.documents, predicted), strict=True))
+    known = {task: each.f1 for task, each in counts.items() if each.gold}
+    scores = {f"dev_{task}_f1": 100 * f1 for task, f1 in known.items()}
+    scores["dev_mean_f1"] = 100 * sum(known.values()) / max(len(known), 1)
+    threshold = best_threshold(dev.documents, predicted, ranking)
+    return (scores | copies.rates() if copies.tokens else scores), threshold  # one CRF alone cannot copy itself
 
 
 @contextmanager

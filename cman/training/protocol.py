@@ -43,6 +43,7 @@ class Trained:
     history: list[dict[str, Any]]
     epoch_seconds: dict[str, list[float]]  # by stage
     best_epoch: int | None
+    dev_threshold: float | None  # of relations, the best on dev after that epoch; see `cman.evaluation.ranking`
     trained_on: list[Document]
 
 
@@ -65,7 +66,7 @@ class Trainer:
         training = self.run.settings.training
         both = [*self.data.train, *subset(self.data.dev, training)]
         if training.protocol == "fixed":
-            return self._trained([self._stage(1, both, [], training.epochs)], None, both)
+            return self._trained([self._stage(1, both, [], training.epochs)], both)
         select = self._stage(0, self.data.train, self.data.dev, training.epochs)
         model, _, progress = select
         best, last = progress.best_epoch, len(progress.history)
@@ -73,9 +74,9 @@ class Trainer:
         if training.protocol == "train":
             assert progress.best_weights is not None
             model.load_state_dict(progress.best_weights)
-            return self._trained([select], best, self.data.train)
+            return self._trained([select], self.data.train, progress)
         epochs = {"best": best, "patience_end": last, "last": training.epochs}[training.epoch_rule]
-        return self._trained([select, self._stage(1, both, [], epochs)], best, both)
+        return self._trained([select, self._stage(1, both, [], epochs)], both, progress)
 
     def _stage(
         self, number: int, documents: list[Document], dev: list[Document], epochs: int
@@ -119,13 +120,14 @@ class Trainer:
     def _trained(
         self,
         stages: list[tuple[Cman | MultiHead, Vocabulary, Progress]],
-        best: int | None,
         documents: list[Document],
+        selected: Progress | None = None,
     ) -> Trained:
         model, vocabulary, _ = stages[-1]
         history = [row for _, _, progress in stages for row in progress.history]
         seconds = {progress.history[0]["stage"]: progress.epoch_seconds for _, _, progress in stages}
-        return Trained(model.cpu().eval(), vocabulary, history, seconds, best, documents)
+        best, threshold = (None, None) if selected is None else (selected.best_epoch, selected.best_threshold)
+        return Trained(model.cpu().eval(), vocabulary, history, seconds, best, threshold, documents)
 
 
 def seed_everything(seed: int) -> None:

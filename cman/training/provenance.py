@@ -40,6 +40,7 @@ def provenance(run: Run, data: TrainingData, trained: Trained, device: str) -> d
         **run.facts,
         "date": datetime.now(UTC).date().isoformat(),
         "best_epoch": trained.best_epoch,
+        "dev_threshold": trained.dev_threshold,
         "epochs": {stage: len(seconds) for stage, seconds in trained.epoch_seconds.items()},
         "documents": {"train": len(data.train), "dev": len(data.dev), "trained_on": len(trained.trained_on)},
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),

@@ -25,7 +25,7 @@ TRAINED = (
     "history.csv",
     "provenance.json",
 )
-PREDICTED = ("predictions.jsonl", "label_copies.json")
+PREDICTED = ("predictions.jsonl", "label_copies.json", "ranking.jsonl")
 MADE_OF_ALL = ("tables.tex", "figures/figure5.csv", "appendix.tex", "browser.html")
 SHOWN = ("scores.json", "provenance.json", "history.csv")  # what tables and figures read beside the predictions
 

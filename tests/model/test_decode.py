@@ -10,7 +10,9 @@ import torch
 from cman.config.settings import Crf as CrfSettings
 from cman.config.settings import Rel
 from cman.corpora.document import ROOT, Document, Entity, Relation
+from cman.corpora.ranking import Ranking
 from cman.features.vocabulary import Vocabulary
+from cman.model.annotate import annotate
 from cman.model.crf import Crf, Potentials
 from cman.model.decode import Dropped, decode_batch
 from cman.model.output import Links, Prediction
@@ -43,6 +45,20 @@ def decoded(
     dropped, lengths = Dropped(), torch.tensor([len(row) for row in rows])
     found = decode_batch(prediction, documents, lengths, VOCABULARY, crf, Rel(**settings), dropped, with_scores)
     return found, dropped
+
+
+def test_a_ranking_gets_relations_below_the_threshold_and_the_document_does_not():
+    cells = {(0, 0, 3, 0): 0.9, (0, 1, 4, 0): 0.3, (0, 0, 4, 1): 0.3, (0, 3, 4, 1): 0.2}
+    links = Links(torch.tensor(list(cells)), torch.tensor(list(cells.values())), torch.tensor([True] + [False] * 3))
+    tags = torch.tensor([[TAGS.index(tag) for tag in SENTENCE]])
+    potentials = Potentials(torch.randn(1, 6, 5), torch.randn(5, 5), torch.zeros(5), torch.zeros(5))
+    prediction, given = Prediction(tags, tags, tags, potentials, links), [Document("d", tuple("abcdef"))]
+    dropped, ranking = Dropped(), Ranking()
+    crf, lengths = Crf(3, TAGS, CrfSettings()), torch.tensor([6])
+    found = decode_batch(prediction, given, lengths, VOCABULARY, crf, Rel(), dropped, False, ranking)
+    assert found[0].relations == (Relation("In", 0, 1, 0.9),)
+    assert ranking == {"d": (Relation("In", 0, 1, 0.9), Relation("Kill", 0, 1, 0.3))}
+    assert dropped.inside_one == 0  # the one below the threshold was never predicted
 
 
 def relations_of(cells: dict[tuple[int, int, int], float], **settings: Any) -> tuple[tuple[Relation, ...], Dropped]:
@@ -167,3 +183,19 @@ def test_a_crf_that_knows_the_root_decodes_it_on_the_first_token_and_nowhere_els
     lengths = torch.tensor([4])
     assert Crf(3, tags, CrfSettings()).decode(potentials, lengths).tolist() == [[1, 0, 0, 3, -1]]
     assert Crf(3, TAGS, CrfSettings()).decode(potentials, lengths).tolist() == [[3, 2, 1, 3, -1]]
+
+
+@pytest.mark.parametrize("changes", [{}, {"architecture": "multihead"}, {"rel.params": "per_relation"}], ids=str)
+def test_a_ranking_has_all_that_is_predicted_and_more_and_changes_nothing(changes, build, encode):
+    model, _ = build({"rel.prior": 0.5, **changes})
+    torch.nn.init.normal_(model.relations.V, std=3.0)  # scores on both sides of the threshold, and many entities
+    torch.nn.init.normal_(model.reported_crf.emission.weight, std=3.0)
+    encoded, ranking = encode(), Ranking()
+    predicted = annotate(model, encoded)
+    assert annotate(model, encoded, ranking=ranking) == predicted
+    assert any(document.relations for document in predicted)
+    for document in predicted:
+        every = ranking[document.id]
+        assert document.relations == tuple(relation for relation in every if relation.score > 0.5)
+        assert all(relation.score >= 0.02 for relation in every)
+    assert sum(map(len, ranking.values())) > sum(len(document.relations) for document in predicted)

@@ -3,14 +3,18 @@
 import json
 import math
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from perturbed_runs import perturbed, write_run
 
 from cman.corpora.document import Document, Entity, Relation, write_documents
+from cman.corpora.ranking import write_ranking
 from cman.errors import CmanError
 from cman.evaluation.counts import strict_counts
+from cman.evaluation.ranking import ranking_scores
+from cman.evaluation.scores import score_documents
 from cman.report.appendix import copies, encoder, question, repeated, scores, significance, types, weights
 from cman.report.appendix.section import KEYS, Figure, Section
 from cman.report.appendix.write import _pairs
@@ -169,6 +173,26 @@ def test_scores_of_each_matching_with_precision_and_recall(root):
     assert value(section, name="micro_precision", **wanted) == 100
     assert value(section, name="macro_f1", **wanted) == pytest.approx((200 / 3 + 100) / 2)  # Org is never found
     assert value(section, name="micro_f1_sd", **wanted) == pytest.approx(20 / math.sqrt(2))
+
+
+def test_what_needs_a_ranking_is_shown_where_runs_have_one(root):
+    found = evidence(root, {"cman": {1: GOLD}, "multihead-at": {1: WORSE}})
+    assert [table.name for table in scores.build(found).tables] == ["scores-entities-tiny", "scores-relations-tiny"]
+    run = found.groups["cman"].runs[0].folder
+    ranking = {d.id: (*(replace(r, score=0.9) for r in d.relations), Relation("Kill", 1, 2, 0.95)) for d in GOLD}
+    predicted = [replace(d, relations=ranking[d.id][:2]) for d in GOLD]
+    write_documents(run / "predictions.jsonl", predicted)
+    write_ranking(run / "ranking.jsonl", ranking)
+    content = score_documents(GOLD, GOLD) | {"ranking": ranking_scores(GOLD, predicted, ranking, 0.5)}
+    (run / "scores.json").write_text(json.dumps(content))
+    facts = json.loads((run / "provenance.json").read_text()) | {"dev_threshold": 0.5}
+    (run / "provenance.json").write_text(json.dumps(facts))
+    section = scores.build(evidence_of([run, found.groups["multihead-at"].runs[0].folder], root))
+    wanted = {"experiment": "cman", "task": "relations", "item": "strict"}
+    assert value(section, name="average_precision", **wanted) == pytest.approx(100 * 2 / 3, abs=1e-4)
+    assert value(section, name="f1_dev_threshold", **wanted) == pytest.approx(80)
+    first, second = ([cell.text for cell in row.cells] for row in section.tables[-1].rows)
+    assert first == ["100.00", "66.67", "80.00"] and second == ["66.67", "", ""]
 
 
 def test_scores_of_each_type_stand_beside_its_gold_count(root):

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from cman.corpora.document import Document, Entity, Relation, write_documents
+from cman.corpora.ranking import write_ranking
 from cman.errors import CmanError
+from cman.evaluation.ranking import ranking_scores
 from cman.evaluation.scores import score_documents
 from cman.files import sha256, write_json
 from cman.report.predictions import predictions_file, read_predicted
@@ -67,6 +69,17 @@ def test_predictions_that_do_not_give_the_scores_are_refused(folder, corpora):
     with pytest.raises(
         CmanError, match=r"predictions.jsonl: does not match scores.json beside it: entities under strict"
     ):
+        read(folder, corpora)
+
+
+def test_a_ranking_that_does_not_give_the_scores_is_refused(folder, corpora):
+    ranking = {"1": (Relation("Live_In", 0, 1, 0.3),)}
+    write_ranking(folder / "ranking.jsonl", ranking)
+    scores = score_documents(GOLD, FOUND) | {"ranking": ranking_scores(GOLD, FOUND, ranking, None)}
+    write_json(folder / "scores.json", scores)
+    assert read(folder, corpora)[0].run.ranking == {"average_precision": 0.0, "f1_dev_threshold": None}
+    write_json(folder / "scores.json", scores | {"ranking": scores["ranking"] | {"average_precision": 0.5}})
+    with pytest.raises(CmanError, match=r"ranking\.jsonl: does not match scores\.json beside it: field ranking"):
         read(folder, corpora)
 
 

@@ -124,6 +124,14 @@ def test_label_copies_are_kept_where_a_run_counted_them(run_folder, tmp_path):
     assert sorted(contents(folder)) == sorted([*FILES, "label_copies.json"])
 
 
+def test_a_ranking_is_kept_packed_where_a_run_has_one(run_folder, tmp_path):
+    line = b'{"id": "1", "relations": []}\n'
+    (run_folder / "ranking.jsonl").write_bytes(line)
+    folder = record(run_folder, tmp_path / "record")
+    assert sorted(contents(folder)) == sorted([*FILES, "ranking.jsonl.gz"])
+    assert gzip.decompress((folder / "ranking.jsonl.gz").read_bytes()) == line
+
+
 def test_a_run_whose_predictions_do_not_give_its_scores_is_not_recorded(run_folder, tmp_path):
     gold = tmp_path / "corpora/conll04/main/test.jsonl"
     gold.parent.mkdir(parents=True)

@@ -186,6 +186,29 @@ def test_the_json_names_the_runs_behind_each_cell(runs, tmp_path):
     assert dash["cells"]["Relation measured"] is None
 
 
+def ranked(run: Path, value: float, true_positive: int) -> None:
+    """Have a run of `make_run` say what its ranking gave."""
+    scores = json.loads((run / "scores.json").read_text())
+    at = {"true_positive": true_positive, "predicted": 100, "gold": 200}
+    scores["ranking"] = {"least": 0.02, "average_precision": value, "dev_threshold": 0.4, "at_dev_threshold": at}
+    (run / "scores.json").write_text(json.dumps(scores))
+
+
+def test_what_needs_a_ranking_stands_beside_f1_where_all_runs_of_a_row_have_one(runs, tmp_path):
+    first, second, baseline = runs
+    ranked(first, 0.5, 90)
+    ranked(baseline, 0.25, 60)
+    names = ("relation_f1", "relation_average_precision", "relation_f1_dev_threshold")
+
+    def measured(folder: Path) -> dict[str, tuple[str, ...]]:
+        rows = [row for row in written(runs, folder)[1] if row["source"] == "measured" and row["runs"] != "0"]
+        return {row["experiment"]: tuple(row[name] for name in names) for row in rows}
+
+    assert measured(tmp_path / "a") == {"cman": ("70.50", "", ""), "multihead-at": ("75.00", "25.00", "40.00")}
+    ranked(second, 0.6, 60)
+    assert measured(tmp_path / "b")["cman"] == ("70.50", "55.00", "50.00")
+
+
 def test_a_corpus_that_the_paper_does_not_have_gets_a_table_of_its_own(tmp_path):
     run = make_run(tmp_path / "runs", "cman", 1, 100, 100, corpus="mine", corpus_title="mine")
     tex, rows = written([run], tmp_path)

@@ -16,7 +16,7 @@ from cman.training.data import TrainingData
 from cman.training.train import train
 
 MADE = {"model/model.safetensors", "model/config.json", "model/vocabulary.json", "history.csv", "provenance.json"}
-RESULTS = ["predictions.jsonl", "label_copies.json", "scores.json", "model/README.md"]
+RESULTS = ["predictions.jsonl", "label_copies.json", "ranking.jsonl", "scores.json", "model/README.md"]
 
 
 def files(folder):
@@ -84,6 +84,7 @@ def test_the_retraining_takes_as_many_epochs_as_the_best_on_dev(configure, layou
     folder = trained(configure(), layout, "tiny", "cman")
     scores = [float(row["dev_mean_f1"]) for row in history(folder) if row["stage"] == "select"]
     assert facts(folder)["best_epoch"] == scores.index(max(scores)) + 1
+    assert 0.02 <= facts(folder)["dev_threshold"] <= 0.98
     assert sum(row["stage"] == "retrain" for row in history(folder)) == facts(folder)["best_epoch"]
 
 
@@ -99,6 +100,7 @@ def test_the_fixed_protocol_never_looks_at_dev(configure, layout):
     rows = history(trained(configure(**{"training.protocol": "fixed"}), layout, "tiny", "cman"))
     assert [row["stage"] for row in rows] == ["retrain"] * 3
     assert "dev_mean_f1" not in rows[0]
+    assert facts(layout.run("tiny", "cman", "main", 1))["dev_threshold"] is None
 
 
 def test_the_train_protocol_keeps_the_weights_of_the_best_epoch(configure, layout, monkeypatch):
@@ -107,9 +109,10 @@ def test_the_train_protocol_keeps_the_weights_of_the_best_epoch(configure, layou
     kept = []
     for epochs in (2, 4):
         scores = iter([10.0, 30.0, 20.0, 30.0])
-        monkeypatch.setattr(loop, "dev_scores", lambda *_, scores=scores: {"dev_mean_f1": next(scores)})
+        monkeypatch.setattr(loop, "dev_scores", lambda *_, scores=scores: ({"dev_mean_f1": next(scores)}, 0.4))
         folder = trained(configure(**changes, **{"training.epochs": epochs}), layout, "tiny", "cman")
         assert (facts(folder)["best_epoch"], facts(folder)["documents"]["trained_on"]) == (2, 24)
+        assert facts(folder)["dev_threshold"] == 0.4
         assert [row["stage"] for row in history(folder)] == ["select"] * epochs
         kept.append(weights(folder))
     assert all(torch.equal(kept[0][name], kept[1][name]) for name in kept[0])

@@ -53,11 +53,13 @@ def test_a_run_folder_holds_what_it_promises_and_nothing_else(finished, experime
         "model/vocabulary.json",
         "predictions.jsonl",
         "provenance.json",
+        "ranking.jsonl",
         "scores.json",
     ]
     scores, provenance = read(folder / "scores.json"), read(folder / "provenance.json")
     statistics = read(finished / "results/corpora/tiny/statistics.json")["splits"]["test"]
     assert scores["documents"] == statistics["sentences"] == 12
+    assert 0 <= scores["ranking"]["average_precision"] <= 1
     for name in ("entities", "relations"):
         assert set(scores[name]) == {"strict", "boundaries", "relaxed"}
         for matching in scores[name].values():

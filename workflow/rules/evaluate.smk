@@ -14,6 +14,7 @@ rule predict:
     output:
         documents=f"{RUN}/{PREDICTED[0]}",
         copies=f"{RUN}/{PREDICTED[1]}",
+        ranking=f"{RUN}/{PREDICTED[2]}",
     log:
         "results/logs/predict/{corpus}/{experiment}/{split}/seed{seed}.log",
     resources:
@@ -27,14 +28,15 @@ rule predict:
         "predict the test documents with {wildcards.experiment}, seed {wildcards.seed}"
     shell:
         'cman predict --model "$(dirname {input.model[0]:q})" --input {input.documents:q} --output {output.documents:q}'
-        " --copies {output.copies:q} {params.features:q} --threads {threads:q} --device {params.device:q}"
-        " --kernels {params.kernels:q} --log {log:q}"
+        " --copies {output.copies:q} --ranking {output.ranking:q} {params.features:q} --threads {threads:q}"
+        " --device {params.device:q} --kernels {params.kernels:q} --log {log:q}"
 
 
 rule score:
     input:
         gold="results/corpora/{corpus}/{split}/test.jsonl",
         predictions=f"{RUN}/{PREDICTED[0]}",
+        ranking=f"{RUN}/{PREDICTED[2]}",
         provenance=f"{RUN}/provenance.json",
     output:
         f"{RUN}/scores.json",
@@ -45,8 +47,8 @@ rule score:
     message:
         "score {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "cman score --gold {input.gold:q} --predictions {input.predictions:q} --provenance {input.provenance:q}"
-        " --output {output:q} --log {log:q}"
+        "cman score --gold {input.gold:q} --predictions {input.predictions:q} --ranking {input.ranking:q}"
+        " --provenance {input.provenance:q} --output {output:q} --log {log:q}"
 
 
 rule card:
