@@ -1,39 +1,114 @@
-"""Atomic writing and hashing: a file is either complete under its name or not there at all."""
+"""Reading and writing of text and JSON, and atomic writing: a file is complete under its name or not there at all."""
 
+import errno
+import fcntl
 import gzip
-import hashlib
 import json
+import logging
 import os
-import tempfile
+import uuid
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from cman.errors import CmanError
+from cman.hashes import check_content
 
-HASH_BLOCK = 1 << 20  # bytes read at a time
+log = logging.getLogger(__name__)
+
+STREAMS = ("/dev/", "/proc/")  # what stands there is a device or a file that another process has open
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; on success it becomes `path`, on failure it is removed.
 
-    The temporary file is created in the target's folder, because a rename is atomic only within one file system.
+    It is the same name for every writer of `path`, `.{name}.new`: what a killed one left is replaced by the next, and
+    two at once take turns. Both the file and its folder are on the disk when the block has ended. A link is followed;
+    a device or a pipe is written through, and `path` itself is yielded.
+
+    Raises:
+        OSError: of the system, with the name of `path` even where the system names none, as for a full disk.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if is_stream(path):
+        with naming(path):
+            yield path
+        return
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with naming(path, f".{target.name}.new"), _taken(target.with_name(f".{target.name}.new")) as temporary:
+        try:
+            yield temporary
+            sync(temporary)
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)  # not after the rename: then another writer may have begun
+            raise
+        sync(target.parent)
+
+
+def is_stream(path: Path) -> bool:
+    """Say whether a path is a device, a pipe or a socket, which is read and written through and never replaced."""
+    return str(path.absolute()).startswith(STREAMS) or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+@contextmanager
+def naming(path: Path | str, temporary: str | None = None) -> Iterator[None]:
+    """Give an error of the system inside the block the name of the file that is written, if it has none.
+
+    Args:
+        temporary: a name that stands for the same file.
+    """
     try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; a result is as readable as any other
-        os.replace(temporary, path)
+        yield
+    except OSError as error:
+        if error.filename is None or (temporary is not None and Path(str(error.filename)).name == temporary):
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
+def _taken(temporary: Path) -> Iterator[Path]:
+    """Hold a temporary file, empty, against other writers inside the block."""
+    while True:
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.info("%s: is being written by another process; waiting", temporary)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError:  # some network file systems have no locks: a name of one's own does not mix either
+                temporary.unlink(missing_ok=True)
+                yield temporary.with_name(f"{temporary.name}.{uuid.uuid4().hex}")
+                return
+            if _is(temporary, descriptor):  # else the one that was waited for has renamed it
+                os.ftruncate(descriptor, 0)
+                yield temporary
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's names, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        with suppress(OSError) if path.is_dir() else naming(path):  # not every file system syncs folders
+            os.fsync(descriptor)
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 @contextmanager
@@ -58,11 +133,12 @@ def read_text(path: Path) -> str:
     """Return the text of a UTF-8 file, unpacked if its name ends in `.gz`.
 
     Raises:
-        CmanError: the file is missing, no gzip file where its name says so, or holds bytes that are not UTF-8 (the
-            message names the line).
+        CmanError: the file is missing, is not what the manifest beside it lists, is no gzip file where its name says
+            so, or holds bytes that are not UTF-8 (the message names the line).
     """
     try:
         content = path.read_bytes()
+        check_content(path, content)
         if path.suffix == ".gz":
             content = gzip.decompress(content)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -89,12 +165,3 @@ def read_json(path: Path) -> Any:
         raise CmanError(f"{path}: line {error.lineno}: found invalid JSON ({error.msg}), wanted a JSON value") from None
     except (ValueError, RecursionError) as error:
         raise CmanError(f"{path}: found JSON that cannot be read ({error}), wanted a JSON value") from None
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file as 64 hexadecimal digits, reading it in blocks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(HASH_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

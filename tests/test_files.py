@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import resource
+import signal
 import stat
 import threading
 from pathlib import Path
@@ -10,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from cman.errors import CmanError
-from cman.files import HASH_BLOCK, atomic_path, atomic_text, read_json, read_text, sha256, write_json, write_text
+from cman.files import atomic_path, atomic_text, read_json, read_text, write_json, write_text
+from cman.hashes import HASH_BLOCK, sha256
 
 
 class HalfwayError(Exception):
@@ -93,6 +96,65 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path):
         thread.join()
     assert target.read_text() in texts
     assert names(tmp_path) == ["out.txt"]
+
+
+def test_what_a_killed_writer_left_is_replaced_by_the_next(tmp_path):
+    child = os.fork()
+    if child == 0:
+        with atomic_text(tmp_path / "out.txt") as stream:
+            stream.write("half" * 100_000)
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert len(names(tmp_path)) == 1 and names(tmp_path) != ["out.txt"]
+    write_text(tmp_path / "out.txt", "whole")
+    assert names(tmp_path) == ["out.txt"] and (tmp_path / "out.txt").read_text() == "whole"
+
+
+def test_file_and_folder_are_on_the_disk_before_and_after_the_rename(tmp_path, monkeypatch):
+    order, fsync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: order.append(stat.S_ISDIR(os.fstat(file).st_mode)) or fsync(file))
+    monkeypatch.setattr(os, "replace", lambda *names: order.append("rename") or replace(*names))
+    write_text(tmp_path / "out.txt", "new")
+    assert order == [False, "rename", True]
+
+
+def test_a_link_is_followed_and_stays(tmp_path):
+    (tmp_path / "there").mkdir()
+    for name in ("old.txt", "missing.txt"):
+        link = tmp_path / name
+        link.symlink_to(Path("there") / name)
+        write_text(link, "new")
+        assert link.is_symlink() and (tmp_path / "there" / name).read_text() == "new"
+    assert names(tmp_path / "there") == ["missing.txt", "old.txt"]
+
+
+def test_a_pipe_and_a_device_are_written_through_and_stay(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    received = []
+    reader = threading.Thread(target=lambda: received.append((tmp_path / "pipe").read_text()))
+    reader.start()
+    write_text(tmp_path / "pipe", "through")
+    reader.join()
+    assert received == ["through"] and stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    write_text(Path("/dev/null"), "gone")
+    (tmp_path / "null").symlink_to("/dev/null")
+    write_text(tmp_path / "null", "gone")
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode) and (tmp_path / "null").is_symlink()
+    assert names(tmp_path) == ["null", "pipe"]
+
+
+def test_a_full_disk_and_a_full_device_are_told_with_the_name_of_the_file(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(OSError, match="too large") as error:
+            write_text(tmp_path / "out.txt", "x" * 20_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert error.value.filename == str(tmp_path / "out.txt") and names(tmp_path) == []
+    with pytest.raises(OSError, match="No space left") as error:
+        write_text(Path("/dev/full"), "x")
+    assert error.value.filename == "/dev/full"
 
 
 def test_text_is_utf8_with_plain_line_ends_on_every_system(tmp_path):

@@ -1,23 +1,30 @@
 """The output of a run that is not finished: its lines so far, and how far in the input they reach.
 
     OUT.partial        extractions (JSONL) of the documents done so far
-    OUT.partial.json   lines and bytes of the input that they cover, bytes of both outputs, and what run it is
+    OUT.partial.json   lines and bytes of the input that they cover, what both outputs hold, and what run it is
 
 After each chunk of documents the lines are written, then the state, atomically. A run that ends in between, or in the
 middle of a write, leaves lines that the state does not know yet, the last one perhaps torn; they are cut off when it is
-resumed, and the documents are read again.
+resumed, and the documents are read again. At the end the lines are compared with the state, get their name, and the
+state goes last: one without its lines says that all was done.
 """
 
+import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cman.errors import CmanError, UsageError
 from cman.extract.extraction import Extraction
+from cman.extract.growing import Extent, Growing, extent_of
 from cman.extract.reading import Record
 from cman.files import read_json, write_json
+from cman.lock import Lock
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,9 @@ class State:
     input_bytes: int = 0
     documents: int = 0
     failed: int = 0
-    output_bytes: int = 0
-    error_bytes: int = 0
+    complete: bool = False  # all of the input is done; what is left is to give the output its name
+    output: Extent = field(default_factory=Extent)
+    errors: Extent = field(default_factory=Extent)
 
 
 class Partial:
@@ -40,91 +48,107 @@ class Partial:
         errors: the file of what could not be processed; it is written as it goes, too.
         run: what makes this run another than one with other arguments.
         resume: go on where a run with the same arguments stopped; from the start if there is none.
+        lock: of the target; nothing is written once another process has taken it over.
 
     Raises:
         UsageError: an unfinished run stands here and `resume` is False, or it is another run.
+        CmanError: what a stopped run left is damaged.
     """
 
-    def __init__(self, target: Path, errors: Path, run: dict[str, Any], resume: bool) -> None:
-        self.lines = target.with_name(f"{target.name}.partial")
+    def __init__(self, target: Path, errors: Path, run: dict[str, Any], resume: bool, lock: Lock) -> None:
+        self.run, self.lock, self.state, self._errors = run, lock, State(), errors
+        lines = target.with_name(f"{target.name}.partial")
         self.mark = target.with_name(f"{target.name}.partial.json")
-        self.errors, self.run, self.state = errors, run, State()
+        self.ended = False  # by an earlier process, which could not remove its state any more
         if self.mark.exists():
-            self.state = self._stopped(resume)
-        self.lines.parent.mkdir(parents=True, exist_ok=True)
-        self.errors.parent.mkdir(parents=True, exist_ok=True)
-        for path, size in ((self.lines, self.state.output_bytes), (self.errors, self.state.error_bytes)):
-            path.touch()
-            with path.open("r+b") as stream:
-                stream.truncate(size)
+            stopped = self._stopped(lines, resume)
+            if stopped is not None:
+                self.state = stopped
+                self.ended = stopped.complete and not lines.exists() and target.exists()
+        if self.ended:
+            return
+        self.lines, self.errors = Growing(lines, self.state.output), Growing(errors, self.state.errors)
         self._save()
 
     def add(self, done: Sequence[Extraction], failed: Sequence[tuple[Record, str]], last: Record) -> None:
         """Write a chunk: what was found, and what failed with its reason; `last` is the last record of the chunk.
 
         Raises:
-            CmanError: see `append`; the state is still that of the chunk before.
+            CmanError: see `Growing.append`, or another process took over; the state is still that of the chunk before.
         """
-        output = "".join(extraction_line(each) for each in done).encode()
-        reasons = "".join(
-            json.dumps({"line": record.line, "id": record.id, "error": why}, ensure_ascii=False) + "\n"
-            for record, why in failed
-        ).encode()
-        for path, content in ((self.lines, output), (self.errors, reasons)):
-            append(path, content)
+        self.lock.check()
+        self.lines.append("".join(extraction_line(each) for each in done).encode())
+        self.errors.append(
+            "".join(
+                json.dumps({"line": record.line, "id": record.id, "error": why}, ensure_ascii=False) + "\n"
+                for record, why in failed
+            ).encode()
+        )
         self.state = State(
             lines=last.line,
             input_bytes=last.end,
             documents=self.state.documents + len(done) + len(failed),
             failed=self.state.failed + len(failed),
-            output_bytes=self.state.output_bytes + len(output),
-            error_bytes=self.state.error_bytes + len(reasons),
+            output=self.lines.extent,
+            errors=self.errors.extent,
         )
         self._save()
 
-    def close(self) -> None:
-        """Remove what only an unfinished run needs."""
-        self.lines.unlink(missing_ok=True)
-        self.mark.unlink()
-        if not self.state.error_bytes:
-            self.errors.unlink()
+    def finish(self, name: Callable[[Path], None]) -> None:
+        """Give the lines their name once they are all that was written, and remove what only an unfinished run needs.
 
-    def _stopped(self, resume: bool) -> State:
-        if not resume:
-            raise UsageError(
-                f"{self.lines}: found what a stopped run left, wanted --resume to go on, or its two files removed"
-            )
+        Args:
+            name: makes the target of the file of lines; that file may be gone then.
+
+        Raises:
+            CmanError: a file is not what was written, or another process took over.
+        """
+        if not self.ended:
+            self.lock.check()
+            for file in (self.lines, self.errors):
+                file.check()
+            counted, written = self.state.documents, self.state.output.lines + self.state.errors.lines
+            if counted != written:
+                raise CmanError(f"{self.mark}: found {written} lines of {counted} documents, wanted a line for each")
+            self.state = replace(self.state, complete=True)
+            self._save()
+            name(self.lines.path)
+            self.lines.path.unlink(missing_ok=True)
+        if not self.state.errors.size:
+            self._errors.unlink(missing_ok=True)
+        self.mark.unlink()
+
+    def _stopped(self, lines: Path, resume: bool) -> State | None:
+        """Return the state of the run that stopped; None if it was done but for its state, and is to begin anew."""
         value = read_json(self.mark)
         try:
-            state, run = State(**value["state"]), value["run"]
-        except (KeyError, TypeError) as error:
-            raise CmanError(f"{self.mark}: is no state of a stopped run ({error!r})") from None
+            sealed, state, run = value["sha256"], dict(value["state"]), value["run"]
+            if sealed != _seal(run, state):
+                raise ValueError("its own SHA-256 is another")
+            output, errors = extent_of(state.pop("output")), extent_of(state.pop("errors"))
+            stopped = State(**state, output=output, errors=errors)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CmanError(f"{self.mark}: is no state of a stopped run ({error!r}); remove it to begin anew") from None
+        if not resume:
+            if stopped.complete and not lines.exists():
+                return None
+            raise UsageError(
+                f"{lines}: found what a stopped run left, wanted --resume to go on, or its two files removed"
+            )
         for key, expected in self.run.items():
             if run.get(key) != expected:
                 raise UsageError(
                     f"--resume: found a stopped run with {key} {run.get(key)!r}, wanted {expected!r}: not the same run"
                 )
-        for path, size in ((self.lines, state.output_bytes), (self.errors, state.error_bytes)):
-            if (path.stat().st_size if path.exists() else 0) < size:
-                raise CmanError(f"{path}: found less than the {size} bytes that {self.mark.name} says were written")
-        return state
+        return stopped
 
     def _save(self) -> None:
-        write_json(self.mark, {"run": self.run, "state": asdict(self.state)})
+        state = asdict(self.state)
+        write_json(self.mark, {"run": self.run, "state": state, "sha256": _seal(self.run, state)})
 
 
-def append(path: Path, content: bytes) -> None:
-    """Write all of `content` behind what a file has.
-
-    Raises:
-        CmanError: the file cannot take it all, such as on a full disk; a part of it may have been written.
-    """
-    try:
-        # Buffered: the raw stream may take less than it is given and say so only by what it returns.
-        with path.open("ab") as stream:
-            stream.write(content)
-    except OSError as error:
-        raise CmanError(f"{path}: cannot be written ({error.strerror}); wanted room for {len(content)} bytes") from None
+def _seal(run: Any, state: Any) -> str:
+    return hashlib.sha256(json.dumps([run, state]).encode()).hexdigest()
 
 
 def extraction_line(extraction: Extraction) -> str:

@@ -16,7 +16,9 @@ from cman.extract.formats import Format, check_format, write_csv, write_parquet,
 from cman.extract.partial import Partial, extraction_line
 from cman.extract.progress import Progress
 from cman.extract.reading import Form, Record, records
-from cman.files import sha256
+from cman.files import sync
+from cman.hashes import sha256
+from cman.lock import locked
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,8 @@ def extract(
         options: what, beside the model and the files, decides the result; a run with others is not resumed.
 
     Raises:
-        CmanError: a file cannot be read or written, or, when all else is done, some documents failed.
+        CmanError: a file cannot be read or written, another process writes the target, or, when all else is done, some
+            documents failed.
         UsageError: see `Partial` and `check_format`.
     """
     check_format(output)
@@ -59,10 +62,13 @@ def extract(
         else:
             errors = errors or target.with_name(f"{target.name}.errors.jsonl")
             run = {"model": sha256(model / "model.safetensors"), "input": str(source), "size": size, "form": form}
-            extractor = load()  # a wrong model or language leaves no unfinished files behind
-            partial = Partial(target, errors, {**run, **(options or {})}, resume)
-            _to_partial(extractor, stream, size, form, longest, partial)
-            _finish(partial, target, output)
+            with locked(target, "written") as lock:
+                extractor = load()  # a wrong model or language leaves no unfinished files behind
+                partial = Partial(target, errors, {**run, **(options or {})}, resume, lock)
+                if not partial.ended:
+                    _to_partial(extractor, stream, size, form, longest, partial)
+                partial.finish(lambda lines: _named(lines, target, output))
+            log.info("%s written", target)
             failed, where = partial.state.failed, f"{errors} says which and why"
     if failed:
         raise CmanError(f"{source}: {failed} documents could not be processed; {where}")
@@ -120,14 +126,14 @@ def _to_stream(
     return failures
 
 
-def _finish(partial: Partial, target: Path, output: Format) -> None:
+def _named(lines: Path, target: Path, output: Format) -> None:
+    """Make the output of the file of lines."""
     if output == "jsonl":
-        os.replace(partial.lines, target)
-    else:
-        with partial.lines.open(encoding="utf-8", newline="\n") as lines:
-            (write_csv if output == "csv" else write_parquet)(lines, target)
-    partial.close()
-    log.info("%s written", target)
+        os.replace(lines, target)
+        sync(target.parent)
+        return
+    with lines.open(encoding="utf-8", newline="\n") as stream:
+        (write_csv if output == "csv" else write_parquet)(stream, target)
 
 
 Prepared = tuple[Record, Sequence[Document], str | None]  # a record, its sentences, and why it has none

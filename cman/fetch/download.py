@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cman.errors import CmanError, UsageError
-from cman.files import atomic_path, sha256
+from cman.files import atomic_path
+from cman.hashes import sha256
 
 log = logging.getLogger(__name__)
 

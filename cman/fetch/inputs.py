@@ -15,7 +15,8 @@ from cman.config.inputs import Vectors
 from cman.errors import CmanError, UsageError
 from cman.fetch.download import Remote, fetch, mirror_folder
 from cman.fetch.models import EncoderSource
-from cman.files import read_text, sha256, write_text
+from cman.files import read_text, write_text
+from cman.hashes import sha256
 from cman.layout import Layout
 
 log = logging.getLogger(__name__)

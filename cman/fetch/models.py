@@ -8,7 +8,7 @@ from typing import Any
 
 from cman.config.inputs import Encoder
 from cman.errors import CmanError
-from cman.files import sha256
+from cman.hashes import sha256
 
 # What decides a transformer's features: its configuration, its tokenizer and its weights.
 KINDS = (".json", ".txt", ".model", ".safetensors")

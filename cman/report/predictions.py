@@ -15,7 +15,8 @@ from cman.errors import CmanError
 from cman.evaluation.counts import Counts
 from cman.evaluation.ranking import ranking_scores
 from cman.evaluation.scores import dev_threshold, score_documents
-from cman.files import read_json, sha256
+from cman.files import read_json
+from cman.hashes import sha256
 from cman.report.results import ALL, COUNTED, Run
 
 COUNTS = ("true_positive", "predicted", "gold")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from cman.config.settings import Training
 from cman.errors import CmanError
 from cman.files import atomic_path, read_json, write_json
-from cman.training.lock import Lock
+from cman.lock import Lock
 
 log = logging.getLogger(__name__)
 

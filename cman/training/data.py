@@ -15,7 +15,7 @@ from cman.features.cache import FeatureCache
 from cman.features.vectors.words import read_corpus_vectors
 from cman.features.vocabulary import Vocabulary
 from cman.fetch.models import file_names, model_directory
-from cman.files import sha256
+from cman.hashes import sha256
 from cman.layout import Layout
 from cman.training.runs import Run
 

@@ -20,6 +20,7 @@ from cman.corpora.document import Document
 from cman.features.batch import EncodedDocuments
 from cman.features.transformer.encoder import TransformerEncoder
 from cman.features.vocabulary import Vocabulary
+from cman.lock import Lock
 from cman.model.build import build_model
 from cman.model.cman import Cman
 from cman.model.losses import JointLoss
@@ -27,7 +28,6 @@ from cman.model.multihead import MultiHead
 from cman.training.batches import TrainingBatches
 from cman.training.checkpoint import Checkpoint, Progress
 from cman.training.data import TrainingData, subset
-from cman.training.lock import Lock
 from cman.training.loop import STAGES, Stage, train_stage
 from cman.training.runs import Run
 

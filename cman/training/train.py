@@ -13,11 +13,11 @@ from cman.errors import CmanError
 from cman.files import read_json, write_json, write_text
 from cman.kernels import KernelChoice, backend, use_kernels
 from cman.layout import Layout
+from cman.lock import Lock, locked
 from cman.machine import available_device, forget_peak_memory
 from cman.model.folder import ModelFolder
 from cman.training.checkpoint import adopt
 from cman.training.data import TrainingData
-from cman.training.lock import Lock, locked
 from cman.training.protocol import Trainer
 from cman.training.provenance import identity, provenance
 from cman.training.runs import RESULTS, Run
@@ -37,7 +37,7 @@ def train(run: Run, layout: Layout, device: str, threads: int, kernels: KernelCh
         CmanError: an input is missing or malformed, another process trains this run, or a signal came.
     """
     device = available_device(device)
-    with locked(run.checkpoints(layout)) as lock:
+    with locked(run.checkpoints(layout), "trained") as lock:
         return _train(run, layout, device, threads, kernels, lock)
 
 

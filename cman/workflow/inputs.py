@@ -13,7 +13,7 @@ from typing import Any
 from cman.config.configuration import Configuration
 from cman.fetch.inputs import input_files
 from cman.fetch.models import file_names
-from cman.files import sha256
+from cman.hashes import sha256
 from cman.layout import Layout
 
 READ = 64 << 20  # bytes of a file whose content is read

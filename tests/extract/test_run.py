@@ -15,6 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from cman.cli.app import app
+from cman.extract import run as run_module
+from cman.extract.partial import Partial
+from cman.lock import locked
 
 RUNNER = CliRunner()
 SENTENCE = "Ada Lovelace lives in London and Charles Babbage in Cambridge ."
@@ -147,3 +150,71 @@ def test_a_language_that_is_wrong_leaves_nothing_behind(model: Path, tmp_path: P
     (tmp_path / "in.txt").write_text("Ada\n")
     run("--model", model, "--input", tmp_path / "in.txt", "--output", tmp_path / "o", "--language", "zz", code=2)
     assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
+
+
+def test_of_two_that_write_one_output_the_second_says_who_writes_it(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text(f"{SENTENCE}\n")
+    command = ("--model", model, "--input", tmp_path / "in.txt", "--output", tmp_path / "o", "--threads", 1)
+    with locked(tmp_path / "o", "written"):
+        for more in ((), ("--resume",)):
+            assert f"o: is being written by process {os.getpid()} on" in run(*command, *more, code=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
+
+
+def stopped(model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, at: tuple[object, str]) -> tuple[object, ...]:
+    """Run an extraction that is killed at a call and return its command; `undisturbed` beside it is as it should be."""
+    (folder / "in.txt").write_text(f"{SENTENCE}\n" * 3)
+    command = ("--model", model, "--input", folder / "in.txt", "--threads", 1, "--output")
+    run(*command, folder / "undisturbed")
+
+    def killed(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*at, killed)
+        RUNNER.invoke(app, ["extract", *map(str, (*command, folder / "o"))])
+    return *command, folder / "o"
+
+
+@pytest.mark.parametrize("more", [(), ("--resume",)], ids=str)
+def test_a_run_killed_after_its_output_has_its_name_goes_on_with_and_without_resume(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    command = stopped(model, tmp_path, monkeypatch, at=(run_module, "sync"))
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["in.txt", "o", "o.errors.jsonl", "o.partial.json", "undisturbed"]
+    run(*command, *more)
+    assert (tmp_path / "o").read_bytes() == (tmp_path / "undisturbed").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.txt", "o", "undisturbed"]
+
+
+def test_what_a_stopped_run_left_is_resumed_only_as_it_was_written(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = stopped(model, tmp_path, monkeypatch, at=(Partial, "finish"))
+    lines, mark = tmp_path / "o.partial", tmp_path / "o.partial.json"
+    for path in (lines, mark):
+        content = path.read_bytes()
+        for damaged in (content[: len(content) // 2], content[:40] + bytes([content[40] ^ 1]) + content[41:]):
+            path.write_bytes(damaged)
+            message = run(*command, "--resume", code=1)
+            assert str(path) in message and not (tmp_path / "o").exists(), message
+        path.write_bytes(content)
+    run(*command, "--resume")
+    assert (tmp_path / "o").read_bytes() == (tmp_path / "undisturbed").read_bytes()
+
+
+def test_an_output_that_is_not_all_that_was_written_gets_no_name(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in.txt").write_text(f"{SENTENCE}\n" * 3)
+    saved = Partial._save
+
+    def lossy(partial: Partial) -> None:
+        saved(partial)
+        with partial.lines.path.open("r+b") as stream:
+            stream.truncate(max(partial.lines.extent.size - 1, 0))
+
+    monkeypatch.setattr(Partial, "_save", lossy)
+    message = run("--model", model, "--input", tmp_path / "in.txt", "--output", tmp_path / "o", code=1)
+    assert "o.partial: found" in message and "wanted the" in message and not (tmp_path / "o").exists()

@@ -11,7 +11,8 @@ from cman.corpora.ranking import write_ranking
 from cman.errors import CmanError
 from cman.evaluation.ranking import ranking_scores
 from cman.evaluation.scores import score_documents
-from cman.files import sha256, write_json
+from cman.files import write_json
+from cman.hashes import sha256
 from cman.report.predictions import predictions_file, read_predicted
 from cman.report.results import read_run
 

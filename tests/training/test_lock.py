@@ -12,9 +12,9 @@ import time
 import pytest
 from trained import trained
 
+from cman import lock as module
 from cman.errors import CmanError
-from cman.training import lock as module
-from cman.training.lock import locked
+from cman.lock import locked
 
 
 @pytest.fixture
@@ -34,16 +34,16 @@ def written(folder, **changes):
 
 def test_a_lock_names_its_holder_and_is_gone_afterwards(folder, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "4711")
-    with locked(folder):
+    with locked(folder, "trained"):
         holder = json.loads(lock_file(folder).read_text())
         assert (holder["host"], holder["process"], holder["job"]) == (socket.gethostname(), os.getpid(), "4711")
-        with pytest.raises(CmanError) as error, locked(folder):
+        with pytest.raises(CmanError) as error, locked(folder, "trained"):
             pass
         assert f"process {os.getpid()} on {socket.gethostname()} (Slurm job 4711) since {holder['since']}" in str(
             error.value
         )
     assert not lock_file(folder).exists()
-    with pytest.raises(ZeroDivisionError), locked(folder):
+    with pytest.raises(ZeroDivisionError), locked(folder, "trained"):
         raise ZeroDivisionError
     assert not lock_file(folder).exists()
 
@@ -64,7 +64,7 @@ def dead_process():
 )
 def test_a_dead_holder_on_this_machine_is_taken_over_with_one_line(folder, caplog, holder):
     written(folder, **holder())
-    with caplog.at_level("INFO", logger="cman"), locked(folder):
+    with caplog.at_level("INFO", logger="cman"), locked(folder, "trained"):
         assert json.loads(lock_file(folder).read_text())["process"] == os.getpid()
     assert [line.endswith("is dead; taking over") for line in caplog.messages] == [True]
 
@@ -77,7 +77,7 @@ def test_a_process_that_is_dead_and_not_yet_buried_is_dead(folder):
     while module._start_of(process.pid) is not None:  # never waited for: a zombie
         time.sleep(0.01)
     written(folder, process=process.pid, started=started)
-    with locked(folder):
+    with locked(folder, "trained"):
         pass
     process.wait()
 
@@ -88,18 +88,18 @@ def test_a_holder_elsewhere_or_unknown_is_dead_when_it_was_silent_for_two_minute
     if content is not None:
         lock_file(folder).write_text(content)
     name = "process 12 on node7" if content is None else "an unknown process"
-    with pytest.raises(CmanError, match=f"is being trained by {name}"), locked(folder):
+    with pytest.raises(CmanError, match=f"is being trained by {name}"), locked(folder, "trained"):
         pass
     old = time.time() - module.SILENCE - 5
     os.utime(lock_file(folder), (old, old))
-    with locked(folder):
+    with locked(folder, "trained"):
         assert json.loads(lock_file(folder).read_text())["process"] == os.getpid()
 
 
 def test_the_holder_touches_the_file_all_the_while(folder, monkeypatch):
     assert module.BEAT <= 15
     monkeypatch.setattr(module, "BEAT", 0.02)
-    with locked(folder):
+    with locked(folder, "trained"):
         os.utime(lock_file(folder), (0, 0))
         deadline = time.monotonic() + 20
         while lock_file(folder).stat().st_mtime == 0 and time.monotonic() < deadline:
@@ -108,7 +108,7 @@ def test_the_holder_touches_the_file_all_the_while(folder, monkeypatch):
 
 
 def test_a_lock_that_another_took_over_is_noticed_and_left_alone(folder):
-    with locked(folder) as held:
+    with locked(folder, "trained") as held:
         held.check()
         written(folder, process=1, host="node7")
         with pytest.raises(CmanError, match="found the lock of process 1 on node7"):
@@ -123,7 +123,7 @@ def test_of_many_at_once_one_takes_a_dead_lock(folder):
     def take():
         together.wait()
         try:
-            with locked(folder):
+            with locked(folder, "trained"):
                 held.append(1)
                 time.sleep(0.5)
         except CmanError:
@@ -142,7 +142,7 @@ def test_a_run_that_another_trains_is_left_alone(configure, layout):
     run = trained(configuration, layout, "tiny", "cman")
     (run / "scores.json").write_text("{}")
     words = f"is being trained by process {os.getpid()} on .* nothing was changed"
-    with locked(layout.checkpoints("tiny", "cman", "main", 1)), pytest.raises(CmanError, match=words):
+    with locked(layout.checkpoints("tiny", "cman", "main", 1), "trained"), pytest.raises(CmanError, match=words):
         trained(configuration, layout, "tiny", "cman")
     assert (run / "scores.json").exists()
 

@@ -1,6 +1,6 @@
-"""The lock of a run's checkpoints: two processes that train one run at once would write into each other's files.
+"""A lock on what one process alone may write: two that train one run, or write one output, would mix their files.
 
-It is a file beside the checkpoint folder that names its holder, because locks of the operating system end at the border
+It is a file beside what is written that names its holder, because locks of the operating system end at the border
 of a network file system. The holder touches it all the while. One that is dead is taken over: on the same machine when
 there is no such process any more, from another when the file was not touched for `SILENCE` seconds.
 """
@@ -60,16 +60,19 @@ class Lock:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[Lock]:
-    """Hold the lock of a folder of checkpoints, which need not exist, as long as the block lasts.
+def locked(target: Path, doing: str) -> Iterator[Lock]:
+    """Hold the lock of a folder or file, which need not exist, as long as the block lasts.
+
+    Args:
+        doing: what is done with it, such as "trained", for the message.
 
     Raises:
         CmanError: another process holds it; the message says which, and since when.
     """
-    path = folder.with_name(f"{folder.name}.lock")
+    path = target.with_name(f"{target.name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(path.parent):
-        lock = _acquire(path, folder)
+        lock = _acquire(path, target, doing)
     threading.Thread(target=lock.beat, name="heartbeat", daemon=True).start()
     try:
         yield lock
@@ -77,12 +80,12 @@ def locked(folder: Path) -> Iterator[Lock]:
         lock.release()
 
 
-def _acquire(path: Path, folder: Path) -> Lock:
+def _acquire(path: Path, target: Path, doing: str) -> Lock:
     lock = Lock(path, _this_process())
     while not _created(lock):
         holder = _read(path)
         if not _is_dead(holder, path):
-            raise CmanError(f"{folder}: is being trained by {_named(holder)}, wanted nobody; nothing was changed")
+            raise CmanError(f"{target}: is being {doing} by {_named(holder)}, wanted nobody; nothing was changed")
         log.info("%s: its holder, %s, is dead; taking over", path, _named(holder))
         path.unlink(missing_ok=True)
     return lock
@@ -90,7 +93,8 @@ def _acquire(path: Path, folder: Path) -> Lock:
 
 def _created(lock: Lock) -> bool:
     """Create the file with its content in one step, so that none is ever empty; tell whether there was none."""
-    complete = lock.path.with_name(f".{lock.path.name}.{lock.holder['token']}")
+    complete = lock.path.with_name(f".{lock.path.name}.{lock.holder['host']}")  # a killed one leaves it to the next
+    complete.unlink(missing_ok=True)  # it may be the lock itself, under another name
     try:
         complete.write_text(json.dumps(lock.holder), encoding="utf-8")
         os.link(complete, lock.path)
@@ -98,7 +102,7 @@ def _created(lock: Lock) -> bool:
         return False
     finally:
         complete.unlink(missing_ok=True)
-    return True
+    return _read(lock.path) == lock.holder
 
 
 @contextmanager
@@ -146,8 +150,8 @@ def _is_dead(holder: dict[str, Any], path: Path) -> bool:
         started = _start_of(holder.get("process"))
         return started is None or started != holder.get("started")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent) as probe:  # by the clock of the file system
-            return Path(probe.name).stat().st_mtime - path.stat().st_mtime > SILENCE
+        with tempfile.TemporaryFile(dir=path.parent) as probe:  # by the clock of the file system
+            return os.fstat(probe.fileno()).st_mtime - path.stat().st_mtime > SILENCE
     except FileNotFoundError:  # released this very moment
         return True
 
