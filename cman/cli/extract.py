@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cman.cli.options import TrustOption
 from cman.cli.verb import verb
 from cman.errors import UsageError
 
@@ -33,6 +34,7 @@ def extract(
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all by default.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     kernels: Annotated[str, typer.Option(help="auto or reference.")] = "auto",
+    trust: TrustOption = False,
 ) -> None:
     """Find entities and relations in text, with character offsets and confidences.
 
@@ -51,7 +53,7 @@ def extract(
     choice: Any = kernels
     options = {"threshold": threshold, "language": language}
     extract(
-        lambda: Extractor.load(model, device=device, threads=threads, kernels=choice, **options),
+        lambda: Extractor.load(model, trust=trust, device=device, threads=threads, kernels=choice, **options),
         model,
         input,
         output,

@@ -18,6 +18,9 @@ ResultsOption = Annotated[Path, typer.Option(help="Folder that everything is wri
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; the configuration's by default.")]
 DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu or cuda; the configuration's by default.")]
 KernelsOption = Annotated[str | None, typer.Option(help="auto or reference; the configuration's by default.")]
+TrustOption = Annotated[
+    bool, typer.Option("--trust", help="Follow what the model folder names outside of itself: packages, hubs.")
+]
 
 
 def configuration_at(path: Path) -> "Configuration":

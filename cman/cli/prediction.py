@@ -1,7 +1,7 @@
 """The verbs that compute over documents: their features, and a trained model's predictions."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from cman.cli.options import (
     ResultsOption,
     SplitOption,
     ThreadsOption,
+    TrustOption,
     backend,
     configuration_at,
 )
@@ -58,6 +59,7 @@ def predict(
     threads: ThreadsOption = None,
     device: DeviceOption = None,
     kernels: KernelsOption = None,
+    trust: TrustOption = False,
 ) -> None:
     """Predict entities and relations of tokenised documents.
 
@@ -66,4 +68,4 @@ def predict(
     from cman.model.predict import predict_file
 
     where, operations = device or "auto", backend(kernels)
-    predict_file(model, input, output, features, where, threads, operations or "auto", copies, ranking)
+    predict_file(model, input, output, features, where, threads, operations or "auto", copies, ranking, trust)

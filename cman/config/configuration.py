@@ -10,14 +10,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from cman.config.corpora import Changes, Corpus
 from cman.config.experiments import EXPERIMENTS, Experiment
 from cman.config.formats import AnyCorpus
 from cman.config.inputs import Encoder, Vectors
-from cman.config.settings import Group, Settings
+from cman.config.settings import File, Group, Settings
+from cman.config.strict_yaml import load_yaml
 from cman.errors import UsageError
 from cman.files import read_text
 
@@ -52,7 +52,7 @@ class Configuration(Group):
         description="contextual encoders by name; chosen by `contextual.encoder`",
     )
     vectors: dict[Name, Vectors] = Field({}, description="word vectors by name; chosen by `word.vectors`")
-    mirror: Path | None = Field(None, description="folder with copies of the public files; or CMAN_MIRROR")
+    mirror: File | None = Field(None, description="folder with copies of the public files; or CMAN_MIRROR")
     threads: Annotated[int, Field(ge=1)] = Field(1, description="cores of one training")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where PyTorch sees one")
     kernels: Literal["auto", "reference"] = Field("auto", description="compiled where they are built; or plain PyTorch")
@@ -78,7 +78,11 @@ class Configuration(Group):
             variant = self.variants[name]
             if variant.base not in EXPERIMENTS:
                 raise UsageError(_unknown(f"experiment at variants.{name}.base", variant.base, EXPERIMENTS))
-            return Experiment(variant.title, {**EXPERIMENTS[variant.base].changes, **flattened(variant.changes)})
+            try:
+                changes = flattened(variant.changes)
+            except ValueError as error:
+                raise UsageError(f"variants.{name}.changes: {error}") from None
+            return Experiment(variant.title, {**EXPERIMENTS[variant.base].changes, **changes})
         if name not in EXPERIMENTS:
             raise UsageError(_unknown("experiment", name, [*EXPERIMENTS, *self.variants]))
         return EXPERIMENTS[name]
@@ -157,13 +161,18 @@ class Configuration(Group):
 
 
 def flattened(changes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return `{"crf": {"boundary": True}}` and `{"crf.boundary": True}` alike as the latter."""
+    """Return `{"crf": {"boundary": True}}` and `{"crf.boundary": True}` alike as the latter.
+
+    Raises:
+        ValueError: a key is there in both spellings.
+    """
     flat: dict[str, Any] = {}
     for key, value in changes.items():
-        if isinstance(value, Mapping):
-            flat |= flattened(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
+        added = flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        for name in added:
+            if name in flat:
+                raise ValueError(f"found the key {name!r} in both spellings, wanted it once")
+        flat |= added
     return flat
 
 
@@ -178,7 +187,11 @@ def changed(settings: Settings, layers: Sequence[tuple[Mapping[str, Any], str]])
     """
     value = settings.model_dump()
     for changes, where in layers:
-        for key, new in flattened(changes).items():
+        try:
+            flat = flattened(changes)
+        except ValueError as error:
+            raise UsageError(f"{where}: {error}") from None
+        for key, new in flat.items():
             group, _, name = key.partition(".")
             target = value.get(group) if name else value
             if not isinstance(target, dict) or (name or group) not in target:
@@ -231,17 +244,9 @@ def load_configuration(text: str, where: str) -> Configuration:
     """Return the configuration that YAML or JSON text holds; `where` names it in errors.
 
     Raises:
-        UsageError: invalid YAML, named with its line; or see `parse_configuration`.
+        UsageError: see `cman.config.strict_yaml.load_yaml` and `parse_configuration`.
     """
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}: " if mark else ""
-        raise UsageError(f"{where}: {place}found invalid YAML, wanted keys and values") from None
-    except (ValueError, RecursionError) as error:  # such as a date that does not exist
-        raise UsageError(f"{where}: found a value that YAML cannot read ({error})") from None
-    return parse_configuration(value, where)
+    return parse_configuration(load_yaml(text, where), where)
 
 
 def _sentence(error: ValidationError, where: str) -> str:

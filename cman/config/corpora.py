@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from cman.config.settings import Group
+from cman.config.settings import File, Group
 from cman.layout import FOLDS, MAIN, SPLITS
 
 Changes = dict[str, Any]
 Overlap = Literal["keep_longest", "drop_sentences", "drop_relations"]
 Discontinuous = Literal["hull", "drop", "refuse"]
-Paths = Annotated[dict[str, Path], Field(description="raw file -> local copy, before mirror and address are tried")]
+Paths = Annotated[dict[str, File], Field(description="raw file -> local copy, before mirror and address are tried")]
 
 # What is said of a corpus that needs a path and has none.
 NO_PATH = "%s: absent, because it has no `path:`; it needs a signed agreement with its authors and is never downloaded"
@@ -207,7 +207,7 @@ class Drec(Corpus):
     """The real DREC corpus, which needs a signed agreement: a folder with train.tsv, dev.tsv and test.tsv."""
 
     language: str = "nl"
-    path: Path | None = Field(None, description="the folder; without it the corpus is absent and its table has dashes")
+    path: File | None = Field(None, description="the folder; without it the corpus is absent and its table has dashes")
 
     @property
     def is_absent(self) -> bool:
@@ -231,9 +231,9 @@ class DrecSample(Corpus):
 class SplitPaths(Group):
     """Where the three splits of one's own corpus stand."""
 
-    train: Path
-    dev: Path
-    test: Path
+    train: File
+    dev: File
+    test: File
 
 
 class Own(Corpus):

@@ -1,11 +1,10 @@
 """The groups of a configuration that say where contextual encoders and word vectors come from."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cman.config.settings import Group
+from cman.config.settings import File, Group
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Address = Annotated[str, Field(pattern=r"^https?://[^/\s]+/\S*[^/\s]$")]
@@ -14,8 +13,10 @@ Address = Annotated[str, Field(pattern=r"^https?://[^/\s]+/\S*[^/\s]$")]
 class Encoder(Group):
     """A frozen encoder: a transformer by package, path or name, or an ELMo by its two files."""
 
-    package: str | None = Field(None, description="installed Python package that ships a model")
-    path: Path | None = Field(None, description="Hugging Face model directory")
+    package: str | None = Field(
+        None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="installed Python package that ships a model"
+    )
+    path: File | None = Field(None, description="Hugging Face model directory")
     name: str | None = Field(None, description="model of the Hugging Face hub, such as google-bert/bert-base-cased")
     revision: str | None = Field(None, description="branch, tag or commit of `name`")
     options: str | None = Field(None, description="ELMo's options.json: a path or an address")
@@ -43,7 +44,7 @@ class Encoder(Group):
 class Vectors(Group):
     """Pre-trained word vectors: word2vec text or binary (.bin) or GloVe, plain or alone in a .zip, .gz or .7z."""
 
-    path: Path | None = None
+    path: File | None = None
     url: Address | None = Field(None, description="address of a download")
     sha256: Hash | None = Field(None, description="of the file; without it, that of a first download is recorded")
 

@@ -6,19 +6,22 @@ same in a configuration file (`settings: {crf.potential: pairwise}`), in an expe
 `config.json`.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
+File = Annotated[Path, Field(strict=False)]  # a file has strings in the place of paths
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
 
 
 class Group(BaseModel):
-    """A closed, immutable group of keys: an unknown key is an error, not a silent default."""
+    """A closed, immutable group of keys: an unknown key is an error, not a silent default, and so is a value of
+    another type: `true` is no number, a number no text, and no number is infinite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Word(Group):
@@ -146,6 +149,13 @@ class Ner(Group):
         False,
         description="entities are given with the documents, in training and prediction; only relations are learned",
     )
+
+    @field_validator("phases", mode="before")
+    @classmethod
+    def _counted(cls, value: object) -> object:
+        if isinstance(value, bool):  # which Python counts as the number 1
+            raise ValueError(f"found {value}, wanted 1 or 2")
+        return value
 
 
 class Rel(Group):

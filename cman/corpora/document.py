@@ -11,7 +11,7 @@ may have it as an argument, but it was not there to be found and is no entity fo
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -167,21 +167,27 @@ def parse_document(value: Any, where: str) -> Document:
     entities = tuple(_entity(entity, len(tokens)) for entity in field["entities"].items())
     relations = tuple(_relation(relation, len(entities)) for relation in field["relations"].items())
     text = field["text"].string() if "text" in value else None
-    offsets = _offsets(field["offsets"], len(tokens), text) if "offsets" in value else None
+    rooted = any(entity.is_root for entity in entities)
+    offsets = _offsets(field["offsets"], tokens, text, rooted) if "offsets" in value else None
     return Document(field["id"].string(), tokens, entities, relations, text, offsets)
 
 
-def _offsets(field: _Field, tokens: int, text: str | None) -> tuple[tuple[int, int], ...]:
+def _offsets(field: _Field, tokens: Sequence[str], text: str | None, rooted: bool) -> tuple[tuple[int, int], ...]:
+    """Return the characters of each token, which must be its very own; those of an artificial root are none."""
     pairs = list(field.items())
-    if len(pairs) != tokens:
-        field.fail(f"one [start, end] pair for each of the {tokens} tokens")
-    offsets = []
-    for pair in pairs:
+    if len(pairs) != len(tokens):
+        field.fail(f"one [start, end] pair for each of the {len(tokens)} tokens")
+    offsets: list[tuple[int, int]] = []
+    for number, (pair, token) in enumerate(zip(pairs, tokens, strict=True)):
         if not isinstance(pair.value, list) or len(pair.value) != 2:
             pair.fail("a [start, end] pair")
         last = len(text) if text is not None else 2**31
-        start = pair[0].integer(0, last)
-        offsets.append((start, pair[1].integer(start, last)))
+        start = pair[0].integer(offsets[-1][1] if offsets else 0, last)
+        end = pair[1].integer(start, last)
+        found = token if text is None and end - start == len(token) else text and text[start:end]
+        if found != token and not (rooted and number == 0 and start == end):
+            pair.fail(f"the characters of the token {token[:40]!r}" + ("" if text is None else " in text"))
+        offsets.append((start, end))
     return tuple(offsets)
 
 

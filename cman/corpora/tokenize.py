@@ -4,6 +4,7 @@ The very same tokenisation reads annotated text (brat) into documents and new te
 language in the model folder.
 """
 
+import re
 from typing import Any
 
 from cman.errors import UsageError
@@ -28,6 +29,8 @@ class TextTokenizer:
             import spacy
         except ImportError:
             raise UsageError(NO_SPACY) from None
+        if not re.fullmatch(r"[a-z]{2,3}", language):  # spaCy imports a module of the name
+            raise UsageError(f"language: found {language[:40]!r}, wanted a code of spaCy's, such as en, de or nl")
         try:
             nlp: Any = spacy.blank(language)
         except ImportError as error:  # unknown language, or one whose segmenter is a package of its own

@@ -16,7 +16,7 @@ from cman.extract.extraction import Extraction
 from cman.extract.extractor import Extractor
 from cman.extract.sentences import Given
 
-SETTINGS = {"model": None, "threshold": None, "device": "auto", "threads": None}
+SETTINGS = {"model": None, "threshold": None, "device": "auto", "threads": None, "trust": False}
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Relation:
 
 @Language.factory("cman", default_config=SETTINGS, assigns=["doc.ents", "doc._.relations"])
 def make_component(
-    nlp: Language, name: str, model: str, threshold: float | None, device: str, threads: int | None
+    nlp: Language, name: str, model: str, threshold: float | None, device: str, threads: int | None, trust: bool
 ) -> "CmanComponent":
     """Return the component that spaCy's configuration describes; `model` is a model folder."""
-    return CmanComponent(Extractor.load(model, threshold=threshold, device=device, threads=threads))
+    return CmanComponent(Extractor.load(model, trust=trust, threshold=threshold, device=device, threads=threads))
 
 
 class CmanComponent:

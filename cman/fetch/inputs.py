@@ -22,6 +22,7 @@ from cman.layout import Layout
 log = logging.getLogger(__name__)
 
 MIRROR_FOLDER = "features"  # of a mirror: where copies of these files stand, by the last part of their address
+FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]*")  # which becomes a path and a wildcard of the workflow
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,9 @@ def _file(key: str, place: str, wanted: str | None, folder: Path) -> InputFile:
     if not place.startswith(("http://", "https://")):
         return InputFile(key, Path(place), None, wanted)
     name = PurePosixPath(unquote(urlsplit(place).path)).name
-    if not name or name in (".", ".."):
-        raise UsageError(f"{key}: found the address {place!r}, wanted one that ends in a file's name")
+    if not FILE.fullmatch(name):
+        wanted = "wanted one that ends in a file's name (letters, digits, -_.+=@)"
+        raise UsageError(f"{key}: found the address {place!r}, {wanted}")
     return InputFile(key, folder / name, place, wanted)
 
 

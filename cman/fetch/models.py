@@ -40,8 +40,12 @@ class EncoderSource:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "EncoderSource":
-        """Return the source that `to_json` wrote."""
-        return cls(**{**value, "path": None if value.get("path") is None else Path(value["path"])})
+        """Return the source that `to_json` wrote.
+
+        Raises:
+            ValidationError: of pydantic: the keys are not those of an encoder.
+        """
+        return cls.of(Encoder.model_validate(value))
 
 
 def model_directory(encoder: EncoderSource, name: str) -> Path:
@@ -61,10 +65,8 @@ def model_directory(encoder: EncoderSource, name: str) -> Path:
 
 
 def _of_a_package(package: str, name: str) -> Path:
-    try:
-        spec = importlib.util.find_spec(package)
-    except ModuleNotFoundError:  # of the parent of a dotted name
-        spec = None
+    # A dotted name would import what stands before the dot.
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
     folders = [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []
     for folder in folders:
         # The outermost config.json beside weights is the encoder's; packages add others for their own layers.

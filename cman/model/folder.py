@@ -21,6 +21,7 @@ from cman.features.transformer.encoder import TransformerEncoder
 from cman.features.transformer.pieces import PieceTokenizer
 from cman.features.vocabulary import Vocabulary
 from cman.fetch.models import EncoderSource
+from cman.fetch.outside import check_named
 from cman.files import atomic_path, read_json, write_json
 from cman.model.build import build_model
 from cman.model.cman import Cman
@@ -67,11 +68,15 @@ class ModelFolder:
         write_json(folder / "config.json", config)
 
     @classmethod
-    def load(cls, folder: Path) -> "ModelFolder":
+    def load(cls, folder: Path, trust: bool = False) -> "ModelFolder":
         """Read a folder that `save` wrote, onto the CPU.
 
+        Args:
+            trust: follow whatever it names outside of itself; see `cman.fetch.outside`.
+
         Raises:
-            CmanError: a file is missing, malformed, of another format, or the weights do not fit the settings.
+            CmanError: a file is missing, malformed, of another format, or the weights do not fit the settings; the
+                folder names what it may not.
         """
         path = folder / "config.json"
         config = read_json(path)
@@ -88,6 +93,8 @@ class ModelFolder:
             vectors = torch.zeros(len(vocabulary.words), config["word_size"]) if own else None
             own_encoder = folder / ENCODER
             tuned = None
+            if encoder is not None and not settings.encoder.trainable:
+                check_named(encoder, path, trust)
             if settings.encoder.trainable:
                 tuned = TransformerEncoder(own_encoder, str(own_encoder), weights=False)
             model = build_model(settings, vocabulary, vectors, contextual, tuned)

@@ -122,6 +122,7 @@ def predict_file(
     kernels: KernelChoice = "auto",
     copies: Path | None = None,
     ranking: Path | None = None,
+    trust: bool = False,
 ) -> None:
     """Predict a file of documents into another; arguments as for `cman predict`.
 
@@ -129,7 +130,7 @@ def predict_file(
         CmanError: the model, the documents or the features are missing or malformed.
     """
     use_kernels(kernels)
-    folder = ModelFolder.load(model)
+    folder = ModelFolder.load(model, trust)
     documents = read_documents(source)
     cache = None if features is None else FeatureCache(features)
     log.info("kernels: %s", backend())

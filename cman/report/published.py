@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from cman.config.experiments import EXPERIMENTS
+from cman.config.strict_yaml import load_yaml
 from cman.errors import CmanError
 from cman.files import read_text
 
@@ -105,11 +105,7 @@ def read_published(path: Path) -> Published:
         CmanError: the file is missing, not YAML, or a field is missing, unknown or of the wrong kind.
     """
     try:
-        return Published.model_validate(yaml.safe_load(read_text(path)))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f"line {mark.line + 1}: " if mark else ""
-        raise CmanError(f"{path}: {line}found invalid YAML, wanted the published tables") from None
+        return Published.model_validate(load_yaml(read_text(path), str(path), "the published tables"))
     except ValidationError as error:
         raise CmanError(f"{path}: {_sentence(error)}") from None
 

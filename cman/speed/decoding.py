@@ -133,7 +133,7 @@ def _model(run: Path) -> Model:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"])) or "the file"
         raise CmanError(f"{path}: field {name}: found {first['input']!r}, wanted {first['msg']}") from None
-    return Model(ModelFolder.load(run / "model"), **facts.model_dump())
+    return Model(ModelFolder.load(run / "model", trust=True), **facts.model_dump())
 
 
 def _corpus(

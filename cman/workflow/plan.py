@@ -4,6 +4,7 @@ A run is one training with its predictions and scores; its files stand in `cman.
 their inputs from here; `cman.workflow.digests` says what each job depends on.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -14,7 +15,8 @@ from cman.corpora.raw import given_files, raw_files
 from cman.errors import CmanError
 from cman.fetch.inputs import input_files
 from cman.fetch.models import file_names
-from cman.layout import SPLITS, Layout
+from cman.layout import FOLDS, MAIN, SPLITS, Layout
+from cman.report.results import NAME
 
 # Table V, and the baseline with the inputs of CMAN.
 TIMED = ("multihead-at", "multihead-contextual", "cman-no-uncertainty", "cman")
@@ -26,6 +28,7 @@ TRAINED = (
     "provenance.json",
 )
 PREDICTED = ("predictions.jsonl", "label_copies.json", "ranking.jsonl")
+SPLIT, SEED = re.compile("|".join((MAIN, *FOLDS))), re.compile(r"seed[0-9]+")
 MADE_OF_ALL = ("tables.tex", "figures/figure5.csv", "appendix.tex", "browser.html")
 SHOWN = ("scores.json", "provenance.json", "history.csv")  # what tables and figures read beside the predictions
 
@@ -89,12 +92,18 @@ class Plan:
         """The folders of record.
 
         Raises:
-            CmanError: there is none.
+            CmanError: there is none, or a folder has no name that a run can have.
         """
-        found = sorted(str(path.parent) for path in self.layout.root.glob("record/*/*/*/seed*/scores.json"))
-        if not found:
+        folders = sorted(path.parent for path in self.layout.root.glob("record/*/*/*/seed*/scores.json"))
+        if not folders:
             raise CmanError("record: found no run below results/record, wanted at least one; see `cman record`")
-        return found
+        for folder in folders:
+            corpus, experiment, split, seed = folder.parts[-4:]
+            wrong = [name for name in (corpus, experiment) if not NAME.fullmatch(name)]
+            wrong += [name for name, pattern in ((split, SPLIT), (seed, SEED)) if not pattern.fullmatch(name)]
+            if wrong:
+                raise CmanError(f"{folder}: found the name {wrong[0]!r}, wanted CORPUS/EXPERIMENT/main or fold0/seed1")
+        return [str(folder) for folder in folders]
 
     @cached_property
     def shown(self) -> list[str]:

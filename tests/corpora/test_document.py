@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cman.corpora.document import Document, Entity, Relation, parse_document, read_documents, write_documents
+from cman.corpora.document import ROOT, Document, Entity, Relation, parse_document, read_documents, write_documents
 from cman.errors import CmanError
 
 VALID = {
@@ -109,6 +109,10 @@ WRONG_VALUES: list[tuple[list[str | int], Any, str, str, str]] = [
     (["offsets", 1], 4, "offsets[1]", "4", "a [start, end] pair"),
     (["offsets", 1, 1], 3, "offsets[1][1]", "3", "an integer from 4 to 17"),
     (["offsets", 3, 1], 18, "offsets[3][1]", "18", "an integer from 14 to 17"),
+    (["offsets", 1], [5, 8], "offsets[1]", "[5, 8]", "the characters of the token 'Vale' in text"),
+    (["offsets", 1], [2, 8], "offsets[1][0]", "2", "an integer from 3 to 17"),
+    (["text"], "Eda Vale left Orm", "offsets[0]", "[0, 3]", "the characters of the token 'Ada' in text"),
+    (["tokens", 2], "lift", "offsets[2]", "[9, 13]", "the characters of the token 'lift' in text"),
 ]
 
 
@@ -124,6 +128,17 @@ def test_a_wrong_value_is_named_with_its_field_and_what_was_wanted(tmp_path: Pat
         message = f"{path}: line 2: field {field}: found {written}, wanted {expected}"
         with pytest.raises(CmanError, match=re.escape(message)):
             read_documents(path)
+
+
+def test_offsets_without_a_text_have_the_lengths_of_the_tokens_and_a_root_has_no_characters() -> None:
+    value = {"id": "1", "tokens": ["ROOT", "huis"], "entities": [{"type": ROOT, "start": 0, "end": 1}], "relations": []}
+    assert parse_document({**value, "offsets": [[3, 3], [3, 7]]}, "x").offsets == ((3, 3), (3, 7))
+    assert parse_document({**value, "text": "huis", "offsets": [[0, 0], [0, 4]]}, "x").text == "huis"
+    for offsets in ([[3, 3], [3, 6]], [[3, 4], [4, 8]]):
+        with pytest.raises(CmanError, match=r"field offsets\[.\]: .*wanted the characters of the token"):
+            parse_document({**value, "offsets": offsets}, "x")
+    with pytest.raises(CmanError, match="wanted the characters of the token 'ROOT'"):
+        parse_document({**value, "entities": [], "offsets": [[3, 3], [3, 7]]}, "x")
 
 
 def test_a_missing_key_and_an_unknown_key_are_refused() -> None:

@@ -192,6 +192,11 @@ def test_addresses_must_end_in_the_names_of_files_elmos_in_two(layout):
     for keys in ({}, {"path": "v.txt", "url": "https://a/v.txt"}):
         with pytest.raises(UsageError, match="wanted exactly one of the keys 'path' and 'url'"):
             configuration_with(vectors={"w": keys})
+    # A part of an address is decoded, and becomes a path, a wildcard of the workflow and a word of its commands.
+    for name in ("%3Btouch%20x%3B.txt", "$(id).txt", "a%0Ab.txt", "{file}.txt", "-rf.txt", ".hidden", "a%27b.txt"):
+        hostile = configuration_with(vectors={"w": {"url": f"https://host/{name}"}})
+        with pytest.raises(UsageError, match=r"vectors\.w\.url: found the address .*wanted one that ends in"):
+            input_files(hostile, "w", layout)
     sources = {"options": "http://a/one/elmo", "weights": "http://a/two/elmo"}
     with pytest.raises(UsageError, match=r"encoders\.elmo: found elmo for both files"):
         input_files(configuration_with(encoders={"minilm": {"path": "m"}, "elmo": sources}), "elmo", layout)

@@ -151,6 +151,17 @@ def test_records_are_shown_without_training_and_figures_take_those_whose_corpus_
     assert [(run["prepared"], run["digest"], run["facts"]) for run in listed] == [(False, None, {}), (True, None, {})]
 
 
+@pytest.mark.parametrize(
+    "folder", ["c;id/cman/main/seed1", "c/$(id)/main/seed1", "c/cman/a b/seed1", "c/cman/main/seed1;"]
+)
+def test_a_folder_of_record_whose_name_no_run_can_have_is_refused(tmp_path, folder):
+    recorded(tmp_path, "t")
+    (tmp_path / "record" / folder).mkdir(parents=True)
+    (tmp_path / "record" / folder / "scores.json").write_text("{}")
+    with pytest.raises(CmanError, match=r"found the name .*, wanted CORPUS/EXPERIMENT/main or fold0/seed1"):
+        _ = sample(tmp_path, record=True).records
+
+
 def test_the_list_of_runs_has_their_folders_digests_and_titles():
     plan = sample(corpora={**SAMPLE["corpora"], "drec": {"format": "drec"}}, seeds=[1, 2])
     digests = Digests(plan, CODE, "reference")

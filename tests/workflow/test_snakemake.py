@@ -12,7 +12,8 @@ import yaml
 from cman.config.configuration import read_configuration
 from cman.workflow.plan import Plan
 
-RULES = sorted((Path(__file__).parents[2] / "workflow").rglob("*.smk"))
+WORKFLOW = Path(__file__).parents[2] / "workflow"
+RULES = [WORKFLOW / "Snakefile", *sorted(WORKFLOW.rglob("*.smk"))]
 SHELL = re.compile(r"^    shell:\n((?: {8}.*\n)+)", flags=re.MULTILINE)
 
 
@@ -78,6 +79,23 @@ def test_a_wrong_configuration_is_refused_in_one_sentence(untouched):
 def test_a_fold_of_a_corpus_without_folds_is_no_target(untouched):
     printed = untouched.snakemake("-n", "results/runs/conll04-sample/cman/fold0/seed1/scores.json", status=1)
     assert "MissingInputException" in printed or "No rule to produce" in printed
+
+
+# ---- names
+
+
+def test_braces_in_the_paths_of_an_own_corpus_and_of_the_mirror_are_characters(untouched, tmp_path):
+    folder = tmp_path / "a{corpus}b{0}"
+    folder.mkdir()
+    sentence = '{"id": "%s", "tokens": ["Ada"], "entities": [], "relations": []}\n'
+    for split in ("train", "dev", "test"):
+        (folder / f"{split}.jsonl").write_text(sentence % split)
+    paths = {split: str(folder / f"{split}.jsonl") for split in ("train", "dev", "test")}
+    value = {**TINY, "corpora": {"own": {"format": "jsonl", "paths": paths}}, "mirror": str(folder)}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(value))
+    given = ("--directory", str(tmp_path), "--configfile", str(tmp_path / "own.yaml"))
+    untouched.snakemake("results/corpora/own/statistics.json", "--cores", "1", *given)
+    assert "Ada" in (tmp_path / "results/corpora/own/main/test.jsonl").read_text()
 
 
 # ---- other folders
@@ -159,6 +177,7 @@ def test_rules_are_short_and_hold_no_logic_and_every_value_in_a_command_is_quote
     for path in RULES:
         text = path.read_text(encoding="utf-8")
         assert "lambda" not in text, path
+        assert text.count("shell:") == len(SHELL.findall(text)), path  # none is written another way
         for command in SHELL.findall(text):
             for value in re.findall(r"\{[^{}]*\}", command):
                 assert value.endswith(":q}"), f"{path.name}: {value}"

@@ -6,18 +6,31 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import contains_wildcard
+from snakemake.utils import update_config
 
 from cman.binary import kernels_digest, unusable
 from cman.config.configuration import parse_configuration
 from cman.config.corpora import NO_PATH
+from cman.config.strict_yaml import load_yaml, typed
 from cman.errors import CmanError
+from cman.files import read_text
 from cman.layout import FOLDS, MAIN, SPLITS
 from cman.workflow.code import Code
 from cman.workflow.digests import Digests
 from cman.workflow.inputs import content
 from cman.workflow.plan import PREDICTED, TRAINED, Plan
 
+HERE = Path(
+    workflow.current_basedir.join("..").get_path_or_uri(secret_free=True)
+).resolve()
 try:
+    if Path(workflow.main_snakefile).resolve().parent in (HERE, HERE.parent):
+        # Snakemake's own reading takes the last of two equal keys. Another workflow's files are its own affair.
+        for file in workflow.configfiles:
+            load_yaml(read_text(Path(file)), str(file))
+    # On the command line everything is text to Snakemake.
+    update_config(config, typed(dict(workflow.config_settings.config)))
     configuration = parse_configuration(
         config, " and ".join(map(str, workflow.configfiles)) or "config"
     )
@@ -82,12 +95,14 @@ def digest(job):
 def files(name):
     """Return the function that gives a rule the files that the plan knows by that name.
 
-    It is called before Snakemake looks for what is out of date: what is lost is forced then.
+    It is called before Snakemake looks for what is out of date: what is lost is forced then. A given file with braces in
+    its path would be a pattern to Snakemake, without a way to escape it; its content is in the digest in any case.
     """
 
     def of(wildcards):
         workflow.dag.forcefiles.update(LOST)
-        return getattr(plan, name)(**dict(wildcards.items()))
+        named = getattr(plan, name)(**dict(wildcards.items()))
+        return [file for file in named if not contains_wildcard(file)]
 
     return of
 

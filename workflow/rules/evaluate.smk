@@ -29,7 +29,7 @@ rule predict:
     shell:
         'cman predict --model "$(dirname {input.model[0]:q})" --input {input.documents:q} --output {output.documents:q}'
         " --copies {output.copies:q} --ranking {output.ranking:q} {params.features:q} --threads {threads:q}"
-        " --device {params.device:q} --kernels {params.kernels:q} --log {log:q}"
+        " --device {params.device:q} --kernels {params.kernels:q} --trust --log {log:q}"
 
 
 rule score:

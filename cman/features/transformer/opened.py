@@ -31,14 +31,16 @@ def open_transformer(folder: Path, where: str, weights: bool = True) -> tuple[An
     quiet.set_verbosity_error()
     quiet.disable_progress_bar()
     try:
+        # Without a word about remote code, transformers asks on standard input whether to run it.
         tokenizer: Any = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, use_fast=True, add_prefix_space=True
+            folder, local_files_only=True, trust_remote_code=False, use_fast=True, add_prefix_space=True
         )
         models: Any = AutoModel
         if weights:
-            model = models.from_pretrained(folder, local_files_only=True)
+            model = models.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         else:
-            model = models.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            model = models.from_config(config, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise CmanError(f"{where}: cannot be loaded ({reason}); wanted a transformer with its tokenizer") from None
