@@ -1,7 +1,7 @@
 """The verbs that compute over documents: their features, and a trained model's predictions."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
