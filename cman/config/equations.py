@@ -73,7 +73,7 @@ EQUATIONS: tuple[Equation, ...] = (
         ("cman.model.labels.LabelSource.forward", "cman.model.cman.CrossModalInteraction"),
         "Gold labels are read in training and the first phase's at inference.",
         {
-            "label.emb": Key("paper's text", "25; the baseline has 0 on CoNLL04"),
+            "label.emb": Key("paper's text", "25; the baseline has 0 on CoNLL04 (`multihead-as-published`)"),
             "label.source": TEXT,
             "label.gold_start": OURS,
             "label.gold_end": OURS,
@@ -101,7 +101,7 @@ EQUATIONS: tuple[Equation, ...] = (
         "in a BSA unit.",
         {
             "attn.heads": Key("ours", "z is not given"),
-            "attn.scale": Key("ours", "the root of a head's size, as in Vaswani et al.; `full` as printed"),
+            "attn.scale": Key("ours", "the root of a head's size; `full` as printed (`cman-as-printed`)"),
             "attn.residual_proj": Key("as printed", "no projection where Q has the size of T, which it always has"),
         },
     ),
@@ -120,7 +120,7 @@ EQUATIONS: tuple[Equation, ...] = (
         "A potential is printed with a weight vector and a bias for each label pair; the default has a score a tag and "
         "a transition matrix, as TensorFlow's CRF has. The printed product runs over i and indexes n.",
         {
-            "crf.potential": Key("baseline's code", "`pairwise` as printed"),
+            "crf.potential": Key("baseline's code", "`pairwise` as printed (`cman-as-printed`)"),
             "crf.emission_hidden": Key("as printed", "no layer; the baseline has 64 units of tanh"),
             "crf.boundary": Key("baseline's code", "no scores of start and end"),
             "crf.constrain_bio": Key("baseline's code", "any path may be decoded"),
@@ -159,10 +159,12 @@ EQUATIONS: tuple[Equation, ...] = (
         "as binary cross-entropy over all cells, those without a relation included, as the baseline computes it.",
         {
             "rel.hidden": Key("ours", "not given; d"),
-            "rel.params": Key("baseline's code", "only V is a relation's own; `per_relation` as printed"),
+            "rel.params": Key(
+                "baseline's code", "V is a relation's own; `per_relation` as printed (`cman-as-printed`)"
+            ),
             "rel.threshold": Key("baseline's code", "a rounded sigmoid"),
-            "rel.prior": Key("ours", "an output bias; null as printed"),
-            "rel.null_class": Key("as printed", "no class N; the baseline has one"),
+            "rel.prior": Key("ours", "an output bias; null as printed (`cman-as-printed`, `multihead-as-published`)"),
+            "rel.null_class": Key("as printed", "no class N; the baseline has one (`multihead-as-published`)"),
             "rel.loss_reduction": PRINTED,
             "rel.pos_weight": PRINTED,
             "rel.anchor": Key("baseline's code", "the last token"),
@@ -203,8 +205,8 @@ EQUATIONS: tuple[Equation, ...] = (
         "stands on X and on every recurrent output.",
         {
             "architecture": TEXT,
-            "dropout.inputs": Key("paper's text", "0.2"),
-            "dropout.recurrent": Key("paper's text", "0.1 on CoNLL04"),
+            "dropout.inputs": Key("paper's text", "0.2; the baseline has 0.1 on CoNLL04 (`multihead-as-published`)"),
+            "dropout.recurrent": Key("paper's text", "0.1 on CoNLL04, as the baseline has"),
             "training.batch_size": Key("ours", "not given; the baseline has 1"),
             "training.shuffle": Key("ours", "the baseline does not"),
             "training.epochs": Key("paper's text", "180, here an upper bound"),

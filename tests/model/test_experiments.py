@@ -40,6 +40,7 @@ EXPERIMENT_CHANGES = {
     **{f"cman@{share}": None for share in SHARES},
     "cman-ijcai": r"second_crf\..*|interaction\.bla\d\.gate\..*",
     "cman-finetuned": r"inputs\.encoder\..*",
+    "cman-as-printed": r"(first|second)_crf\..*|relations\..*",
     "cman-one-phase": r"second_crf\..*",
     "cman-predicted": None,
     "cman-scheduled": None,
@@ -115,6 +116,16 @@ def test_the_baselines_differ_only_in_inputs_and_training(model_of):
     changed_names = difference(shapes(plain[0]), shapes(contextual[0]))
     assert [name for name in changed_names if not re.fullmatch(r"inputs\..*|stack\.0\..*weight_ih_l0", name)] == []
     assert plain[0].stack[0].forwards.hidden_size == 64 and len(plain[0].stack) == 3
+
+
+def test_the_readings_as_printed_and_as_published_are_what_they_say(model_of):
+    printed, settings = model_of("cman-as-printed", sizes={})
+    assert printed.relations.bias is None and printed.relations.copies == printed.relations.labels
+    assert (settings.attn.scale, settings.crf.potential) == ("full", "pairwise")
+    published, settings = model_of("multihead-as-published", sizes={})
+    assert published.embedding is None and published.relations.bias is None
+    assert len(published.relations.V) == published.relations.labels + 1  # the class N
+    assert (settings.dropout.inputs, settings.dropout.recurrent) == (0.1, 0.1)
 
 
 @pytest.mark.parametrize(

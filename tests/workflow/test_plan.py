@@ -19,6 +19,7 @@ CONFIG = Path(__file__).parents[2] / "config"
 CODE = Code()
 # No ELMo can be fine-tuned, and the sample's few minutes have no room for it.
 TUNED = {"cman-finetuned"}
+READINGS = {"cman-as-printed", "multihead-as-published"}  # of equations; nothing to see on a sample corpus
 SAMPLE = {"corpora": {"t": {"format": "conll04-sample"}}, "experiments": ["cman"]}
 
 
@@ -37,7 +38,7 @@ def sample(root: Path = Path("results"), **changes: Any) -> Plan:
 @pytest.mark.parametrize("name", ["default", "paper"])
 def test_default_and_paper_configuration_run_every_experiment(name):
     plan = plan_of(name)
-    assert set(plan.configuration.experiments) == set(EXPERIMENTS) - TUNED
+    assert set(plan.configuration.experiments) == set(EXPERIMENTS) - TUNED - (READINGS if name == "default" else set())
     assert len(set(plan.runs)) == len(plan.runs) > {"default": 40, "paper": 300}[name]
 
 
