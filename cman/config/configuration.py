@@ -253,7 +253,8 @@ def _sentence(error: ValidationError, where: str) -> str:
     first = error.errors()[0]
     if not first["loc"]:
         return f"{where}: {first['msg'].removeprefix('Value error, ')}"
-    parts = [str(part) for part in first["loc"]]
+    # pydantic also names the member of a union (`rel.threshold`: a number or `auto`) that it tried first.
+    parts = [str(part) for part in first["loc"] if not str(part).startswith(("constrained-", "literal["))]
     if parts[0] == "corpora" and len(parts) > 3:
         del parts[2]  # pydantic inserts the value of `format`, which is no key of the file
     key = ".".join(parts)

@@ -158,17 +158,36 @@ EQUATIONS: tuple[Equation, ...] = (
         "The row's token is the first argument, as in the baseline's code. The loss prints -log Pr alone; it is read "
         "as binary cross-entropy over all cells, those without a relation included, as the baseline computes it.",
         {
+            "rel.scorer": Key("as printed", "`span` is ours, below"),
+            "rel.features": Key("as printed", "X~3; `fused+encoder` is ours"),
+            "rel.candidates": Key("as printed", "all pairs of tokens; `entities` is ours"),
+            "rel.wrong_candidates": OURS,
             "rel.hidden": Key("ours", "not given; d"),
             "rel.params": Key(
                 "baseline's code", "V is a relation's own; `per_relation` as printed (`cman-as-printed`)"
             ),
-            "rel.threshold": Key("baseline's code", "a rounded sigmoid"),
+            "rel.threshold": Key("baseline's code", "a rounded sigmoid; `auto` is ours"),
             "rel.prior": Key("ours", "an output bias; null as printed (`cman-as-printed`, `multihead-as-published`)"),
             "rel.null_class": Key("as printed", "no class N; the baseline has one (`multihead-as-published`)"),
             "rel.loss_reduction": PRINTED,
             "rel.pos_weight": PRINTED,
             "rel.anchor": Key("baseline's code", "the last token"),
             "rel.decode": Key("baseline's code", "any token of a predicted entity carries its relations"),
+        },
+    ),
+    Equation(
+        "Ours",
+        "a relation scorer that reads spans",
+        ("cman.model.span_relations.SpanRelations.scores", "cman.model.pairs.training_pairs"),
+        "Not the paper's: the scorer of `cman-best`, in the place of equation 16 with `rel.scorer: span`.",
+        {
+            "span.projection": OURS,
+            "span.hidden": OURS,
+            "span.dropout": OURS,
+            "span.context": OURS,
+            "span.type_emb": OURS,
+            "span.width_emb": OURS,
+            "span.distance_emb": OURS,
         },
     ),
     Equation(
@@ -216,6 +235,8 @@ EQUATIONS: tuple[Equation, ...] = (
             "training.lr": Key("paper's text", "0.0005"),
             "training.schedule": TEXT,
             "training.clip_norm": Key("baseline's code", "none"),
+            "training.ema": OURS,
+            "training.ema_start": OURS,
             "training.fraction": Key("paper's text", "all; Figure 7 takes shares"),
             "training.subset_seed": Key("ours", "nested subsets; the sampling is not given"),
         },
@@ -239,7 +260,8 @@ def page() -> str:
         *wrap(INTRODUCTION, 120),
     ]
     for equation in EQUATIONS:
-        name = f"Section {equation.number}" if equation.number[0] in "IV" else f"Equation {equation.number}"
+        number = equation.number
+        name = f"Section {number}" if number[0] in "IV" else f"Equation {number}" if number[0].isdigit() else number
         lines += ["", f"## {name}: {equation.title}", ""]
         lines += [
             "In " + ", ".join(f"`{place}`" for place in equation.places) + ".",

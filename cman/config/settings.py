@@ -159,11 +159,26 @@ class Ner(Group):
 
 
 class Rel(Group):
-    """Multi-head relation scores (equations 16, 17 and 20)."""
+    """Relation scores: the paper's multi-head ones (equations 16, 17 and 20), or those of `Span`."""
 
+    scorer: Literal["multihead", "span"] = Field(
+        "multihead", description="multihead: of two tokens (equation 16); span: of two entities and the words between"
+    )
+    features: Literal["fused", "fused+encoder"] = Field(
+        "fused", description="what the scorer reads: X~3 alone, or joined with the mixed contextual features"
+    )
+    candidates: Literal["cells", "entities"] = Field(
+        "cells",
+        description="pairs of the loss: all tokens, or those of the gold entities and of some wrong predicted ones",
+    )
+    wrong_candidates: Annotated[int, Field(ge=0)] = Field(
+        5, description="entities: so many wrong predicted ones a sentence, at most, are candidates in training"
+    )
     hidden: Count = Field(128, description="d tilde of equation 16")
     params: Literal["shared", "per_relation"] = Field("shared", description="U, W, b of equation 16")
-    threshold: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.5, description="a relation needs a higher probability")
+    threshold: Annotated[float, Field(gt=0.0, lt=1.0)] | Literal["auto"] = Field(
+        0.5, description="a relation needs a higher probability; auto: the one with the best F1 on dev"
+    )
     prior: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(
         0.002, description="initial probability of a relation, by an output bias; null: no bias, as printed"
     )
@@ -174,6 +189,18 @@ class Rel(Group):
     decode: Literal["any_token", "last_token"] = Field(
         "any_token", description="which tokens of a predicted entity may carry its relations; last_token: the anchor"
     )
+
+
+class Span(Group):
+    """The scorer of entity pairs, `rel.scorer: span` (ours, after Lee et al. 2017 and Eberts and Ulges 2020)."""
+
+    projection: Count = Field(192, description="size of an argument's and of the context's vector")
+    hidden: Count = Field(256, description="units of the layer before the labels")
+    dropout: Rate = Field(0.2, description="of what it reads, and of a pair's vector")
+    context: bool = Field(True, description="read the words between the two entities")
+    type_emb: Annotated[int, Field(ge=0)] = Field(32, description="size of an entity type's vector; 0: none")
+    width_emb: Annotated[int, Field(ge=0)] = Field(16, description="size of an entity's length's vector; 0: none")
+    distance_emb: Annotated[int, Field(ge=0)] = Field(16, description="size of the signed distance's vector; 0: none")
 
 
 class Adversarial(Group):
@@ -224,6 +251,10 @@ class Training(Group):
     lr: Annotated[float, Field(gt=0.0)] = Field(5e-4, description="Adam's learning rate (paper: 5e-4)")
     schedule: Literal["constant", "linear"] = Field("constant", description="linear: down to 0 at `epochs`")
     clip_norm: Annotated[float, Field(gt=0.0)] | None = Field(None, description="largest gradient norm")
+    ema: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(
+        None, description="decay of a moving average of the weights, which is evaluated and kept in their place"
+    )
+    ema_start: Share = Field(0.3, description="share of all steps after which that average begins")
     fraction: Annotated[float, Field(gt=0.0, le=1.0)] = Field(1.0, description="share of the training data (Figure 7)")
     subset_seed: int = Field(1, description="which nested subsets `fraction` takes")
 
@@ -245,6 +276,7 @@ class Settings(Group):
     crf: Crf = Crf()
     ner: Ner = Ner()
     rel: Rel = Rel()
+    span: Span = Span()
     at: Adversarial = Adversarial()
     uw: Uncertainty = Uncertainty()
     loss: Loss = Loss()
@@ -261,5 +293,19 @@ class Settings(Group):
         if self.encoder.trainable and not self.contextual.enabled:
             raise ValueError(
                 "encoder.trainable is true and contextual.enabled false, wanted contextual inputs to train"
+            )
+        if self.rel.scorer == "span" and self.architecture != "cman":
+            raise ValueError("rel.scorer is span, wanted multihead with architecture multihead")
+        if self.rel.scorer == "span" and self.rel.candidates != "entities":
+            raise ValueError("rel.candidates is cells, wanted entities with rel.scorer span: it scores entities")
+        if self.rel.features == "fused+encoder" and (self.architecture != "cman" or not self.contextual.enabled):
+            raise ValueError("rel.features is fused+encoder, wanted fused without CMAN's contextual inputs")
+        if self.rel.candidates == "entities" and self.rel.null_class:
+            raise ValueError(
+                "rel.null_class is true, wanted false with rel.candidates entities: N is a class of tokens"
+            )
+        if self.rel.threshold == "auto" and self.training.protocol == "fixed":
+            raise ValueError(
+                "rel.threshold is auto, wanted a number with training.protocol fixed: no dev to choose it on"
             )
         return self

@@ -20,6 +20,7 @@ from cman.extract.sentences import Given, documents_of, extraction_of, is_rooted
 from cman.features.workers import one_core_each
 from cman.kernels import KernelChoice, use_kernels
 from cman.machine import available_device
+from cman.model.calibration import LIMIT
 from cman.model.folder import ModelFolder
 from cman.model.predict import Predictor
 
@@ -53,7 +54,8 @@ class Extractor:
         if folder.settings.ner.given:
             raise UsageError("model: found one that is given entities (ner.given), wanted one that finds them in text; "
                              "`cman predict` reads documents with entities")  # fmt: skip
-        self.folder, self.threshold = _with_threshold(folder, threshold), threshold
+        _with_threshold(folder, threshold)
+        self.folder, self.threshold = folder, threshold
         self.tokenizer = TextTokenizer(language or folder.language)
         use_kernels(kernels)
         where = torch.device(available_device(device))
@@ -130,11 +132,10 @@ class Extractor:
         return self.folder.vocabulary.relations
 
 
-def _with_threshold(folder: ModelFolder, threshold: float | None) -> ModelFolder:
-    """Return the model with another threshold of relations; scores of 0 and 1 themselves have no logit."""
-    if threshold is None:
-        return folder
-    settings = folder.settings
-    rel = settings.rel.model_copy(update={"threshold": min(max(threshold, 1e-6), 1 - 1e-6)})
-    folder.model.relations.settings = rel
-    return replace(folder, settings=settings.model_copy(update={"rel": rel}))
+def _with_threshold(folder: ModelFolder, threshold: float | None) -> None:
+    """Give the model another threshold of relations, in calibrated scores; those of 0 and 1 have no logit."""
+    if threshold is not None:
+        bounded = min(max(threshold, LIMIT), 1 - LIMIT)
+        folder.model.relations.threshold = (
+            bounded if folder.calibration is None else folder.calibration.raw_relation(bounded)
+        )

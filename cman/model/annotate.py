@@ -12,6 +12,7 @@ from cman.corpora.document import Document
 from cman.corpora.ranking import LEAST, Ranking
 from cman.features.batch import EncodedDocuments
 from cman.features.lengths import batches_by_length
+from cman.model.calibration import Calibration
 from cman.model.cman import Cman
 from cman.model.copying import LabelCopies
 from cman.model.decode import Dropped, decode_batch
@@ -29,6 +30,7 @@ def annotate(
     copies: LabelCopies | None = None,
     dropped: Dropped | None = None,
     ranking: Ranking | None = None,
+    calibration: Calibration | None = None,
     workers: ThreadPoolExecutor | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> list[Document]:
@@ -44,6 +46,7 @@ def annotate(
         copies: counts the label copies, if they are wanted.
         dropped: counts relations that no two entities carry, if they are wanted.
         ranking: gets each document's relations from `LEAST` up, if they are wanted; what is returned stays the same.
+        calibration: of the scores; None leaves them as the model gives them.
         workers: see `cman.features.workers`; None computes one batch after another with all of PyTorch's threads.
     """
     model.eval()
@@ -67,6 +70,9 @@ def annotate(
                 confidences,
                 ranked,
             )
+        if calibration is not None:
+            decoded = [calibration.document(each) for each in decoded]
+            ranked = {name: calibration.scored(relations) for name, relations in ranked.items()}
         return decoded, counted, lost, ranked
 
     batches = batches_by_length(documents.lengths.tolist(), rows=batch_size, padded=PADDED_TOKENS)

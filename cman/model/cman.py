@@ -20,9 +20,10 @@ from cman.model.crf import Crf, Potentials
 from cman.model.inputs import Inputs
 from cman.model.label_gate import LabelGate
 from cman.model.labels import LabelSource
-from cman.model.output import Losses, Prediction
+from cman.model.output import Links, Losses, Prediction
 from cman.model.recurrent import Recurrent
 from cman.model.relations import MultiHeadRelations
+from cman.model.span_relations import SpanRelations
 
 
 class Cman(nn.Module):
@@ -40,8 +41,14 @@ class Cman(nn.Module):
         self.labels = LabelSource(len(vocabulary.tags), settings.label)
         self.interaction = CrossModalInteraction(vocabulary, settings) if settings.bla.enabled else None
         self.second_crf = Crf(width, vocabulary.tags, settings.crf) if settings.ner.phases == 2 else None
+        joined = settings.rel.features == "fused+encoder"
         self.candidates = Candidates(vocabulary.tags, settings.rel)
-        self.relations = MultiHeadRelations(width, len(vocabulary.relations), settings.rel)
+        size, labels = width + joined * (inputs.size - inputs.static_size), len(vocabulary.relations)
+        self.relations: MultiHeadRelations | SpanRelations
+        if settings.rel.scorer == "span":
+            self.relations = SpanRelations(size, vocabulary.tags, labels, settings.rel, settings.span)
+        else:
+            self.relations = MultiHeadRelations(size, labels, settings.rel, vocabulary.tags)
 
     @property
     def loss_names(self) -> tuple[str, ...]:
@@ -57,37 +64,52 @@ class Cman(nn.Module):
 
     def losses(self, x: Tensor, batch: Batch) -> Losses:
         """Return the losses of equations 18 to 20, each summed over a sentence and averaged over the batch."""
-        first, _, fused, _ = self._two_phases(x, batch)
+        first, _, fused, first_tags = self._two_phases(x, batch)
+        features = self._pair_features(fused, x)
         if self.settings.ner.given:
-            return {"rel": self.relations.loss(fused, batch).mean()}
+            return {"rel": self.relations.loss(features, batch, first_tags).mean()}
         losses = {"first": self.first_crf.nll(first, batch.tags, batch.lengths).mean()}
+        second = None
         if self.second_crf is not None:
             second = self.second_crf.potentials(fused)
             losses["second"] = self.second_crf.nll(second, batch.tags, batch.lengths).mean()
-        losses["rel"] = self.relations.loss(fused, batch).mean()
+        tags = None
+        if self.settings.rel.candidates == "entities":
+            reported = first if second is None or self.reported_crf is self.first_crf else second
+            tags = first_tags if reported is first else None
+            tags = self.reported_crf.decode(reported, batch.lengths) if tags is None else tags
+        losses["rel"] = self.relations.loss(features, batch, tags).mean()
         return losses
 
     def predict(self, batch: Batch, least: float | None = None) -> Prediction:
-        """Decode both phases and the relations between the reported entities' tokens.
+        """Decode both phases and the relations between the reported entities.
 
         Args:
             least: see `MultiHeadRelations.links`.
         """
-        first, labels, fused, first_tags = self._two_phases(self.inputs(batch), batch)
-        if self.settings.ner.given:
-            assert first_tags is not None
-            links = self.relations.links(fused, batch.lengths, self.candidates(first_tags), least)
-            return Prediction(first_tags, labels, None, first, links)
-        tags = second_tags = potentials = None
-        if self.second_crf is not None:
-            potentials = self.second_crf.potentials(fused)
-            tags = second_tags = self.second_crf.decode(potentials, batch.lengths)
-        if self.reported_crf is self.first_crf:
-            tags = self.first_crf.decode(first, batch.lengths) if first_tags is None else first_tags
+        x = self.inputs(batch)
+        first, labels, fused, first_tags = self._two_phases(x, batch)
+        second = second_tags = None
+        if self.second_crf is not None and not self.settings.ner.given:
+            second = self.second_crf.potentials(fused)
+            second_tags = self.second_crf.decode(second, batch.lengths)
+        tags, potentials = second_tags, second
+        if tags is None or potentials is None or self.reported_crf is self.first_crf:
             potentials = first
-        assert tags is not None and potentials is not None
-        links = self.relations.links(fused, batch.lengths, self.candidates(tags), least)
+            tags = self.first_crf.decode(first, batch.lengths) if first_tags is None else first_tags
+        links = self._links(self._pair_features(fused, x), tags, batch, least)
         return Prediction(tags, labels, second_tags, potentials, links)
+
+    def _links(self, features: Tensor, tags: Tensor, batch: Batch, least: float | None) -> Links:
+        if isinstance(self.relations, SpanRelations):
+            return self.relations.links(features, tags, least)
+        return self.relations.links(features, batch.lengths, self.candidates(tags), least)
+
+    def _pair_features(self, fused: Tensor, x: Tensor) -> Tensor:
+        """Return what the relation scores read: X~3, joined with the contextual part of X for `fused+encoder`."""
+        if self.settings.rel.features == "fused":
+            return fused
+        return torch.cat([fused, x[:, :, self.inputs.static_size :]], 2)
 
     def _two_phases(self, x: Tensor, batch: Batch) -> tuple[Potentials, Tensor, Tensor, Tensor | None]:
         """Return the first CRF's potentials, the labels read, X~3 (B, L, 2d) and the first phase's tags if decoded."""

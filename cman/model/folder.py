@@ -1,7 +1,7 @@
 """A trained model as a folder of plain files: weights, settings and vocabularies; no pickle.
 
 model.safetensors   weights
-config.json         settings, where contextual features come from, and what the model was trained on
+config.json         settings, where contextual features come from, calibration, and what the model was trained on
 vocabulary.json     words, characters, tags and relation labels by id
 encoder/            of a model with a fine-tuned encoder: that one's configuration and tokenizer
 """
@@ -24,6 +24,7 @@ from cman.fetch.models import EncoderSource
 from cman.fetch.outside import check_named
 from cman.files import atomic_path, read_json, write_json
 from cman.model.build import build_model
+from cman.model.calibration import Calibration
 from cman.model.cman import Cman
 from cman.model.multihead import MultiHead
 
@@ -42,6 +43,7 @@ class ModelFolder:
     contextual: tuple[int, int] | None  # layers and size of those features
     trained_on: dict[str, Any]
     language: str = "en"  # whose tokens the training documents have; see `cman.corpora.tokenize`
+    calibration: Calibration | None = None  # of its scores; None: there were no documents to fit it on
 
     @property
     def pieces(self) -> PieceTokenizer | None:
@@ -63,6 +65,7 @@ class ModelFolder:
             "contextual": self.contextual,
             "word_size": self.model.inputs.word.embedding_dim,
             "language": self.language,
+            "calibration": None if self.calibration is None else self.calibration.to_json(),
             "trained_on": self.trained_on,
         }
         write_json(folder / "config.json", config)
@@ -100,10 +103,14 @@ class ModelFolder:
             model = build_model(settings, vocabulary, vectors, contextual, tuned)
             trained_on = config["trained_on"]
             language = config.get("language", cls.language)  # folders of before this key
+            found = config.get("calibration")  # None also in folders of before it
+            calibration = None if found is None else Calibration.from_json(found, str(path))
         except (AttributeError, KeyError, TypeError, IndexError, ValidationError) as error:
             raise CmanError(f"{folder}: is no complete model folder ({error!r})") from None
         try:
             load_model(model, str(folder / "model.safetensors"))
         except (OSError, RuntimeError, SafetensorError) as error:
             raise CmanError(f"{folder / 'model.safetensors'}: does not hold this model's weights ({error})") from None
-        return cls(model.eval(), vocabulary, settings, encoder, contextual, trained_on, language)
+        if settings.rel.threshold == "auto" and calibration is not None and calibration.threshold is not None:
+            model.relations.threshold = calibration.threshold
+        return cls(model.eval(), vocabulary, settings, encoder, contextual, trained_on, language, calibration)

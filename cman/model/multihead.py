@@ -27,7 +27,7 @@ class MultiHead(nn.Module):
     def __init__(self, inputs: Inputs, vocabulary: Vocabulary, settings: Settings) -> None:
         super().__init__()
         width = 2 * settings.lstm.hidden
-        self.given = settings.ner.given
+        self.given, self.entities = settings.ner.given, settings.rel.candidates == "entities"
         self.inputs = inputs
         self.input_dropout = nn.Dropout(settings.dropout.inputs)
         sizes = [inputs.size] + [width] * (settings.lstm.layers - 1)
@@ -37,7 +37,9 @@ class MultiHead(nn.Module):
         self.labels = LabelSource(len(vocabulary.tags), settings.label)
         self.embedding = nn.Embedding(len(vocabulary.tags), settings.label.emb) if settings.label.emb else None
         self.candidates = Candidates(vocabulary.tags, settings.rel)
-        self.relations = MultiHeadRelations(width + settings.label.emb, len(vocabulary.relations), settings.rel)
+        self.relations = MultiHeadRelations(
+            width + settings.label.emb, len(vocabulary.relations), settings.rel, vocabulary.tags
+        )
 
     @property
     def loss_names(self) -> tuple[str, ...]:
@@ -51,9 +53,11 @@ class MultiHead(nn.Module):
 
     def losses(self, x: Tensor, batch: Batch) -> Losses:
         """Return the losses, each summed over a sentence and averaged over the batch."""
-        potentials, _, features, _ = self._features(x, batch)
+        potentials, _, features, tags = self._features(x, batch)
+        if self.entities and tags is None:
+            tags = self.crf.decode(potentials, batch.lengths)
         losses = {} if self.given else {"second": self.crf.nll(potentials, batch.tags, batch.lengths).mean()}
-        return losses | {"rel": self.relations.loss(features, batch).mean()}
+        return losses | {"rel": self.relations.loss(features, batch, tags).mean()}
 
     def predict(self, batch: Batch, least: float | None = None) -> Prediction:
         """Decode the entities and the relations between their tokens; `least` as in `MultiHeadRelations.links`."""

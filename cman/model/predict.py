@@ -80,6 +80,7 @@ class Predictor:
             copies=copies,
             dropped=dropped,
             ranking=ranking,
+            calibration=self.folder.calibration,
             workers=self.workers,
             batch_size=batch_size,
         )

@@ -17,6 +17,8 @@ from cman.config.settings import Rel
 from cman.features.batch import Batch
 from cman.kernels import pair_bce, pair_scores, pair_select
 from cman.model.output import Links
+from cman.model.pairs import Pairs, first_threshold, pair_loss, training_pairs
+from cman.model.spans import SpanReader
 
 
 class MultiHeadRelations(nn.Module):
@@ -25,11 +27,16 @@ class MultiHeadRelations(nn.Module):
     Args:
         size: size of a token's features.
         labels: number of relation labels.
+        tags: the tag set, in the order of the ids.
+
+    `threshold` is what a relation's probability must exceed; with `rel.threshold: auto` the training sets it.
     """
 
-    def __init__(self, size: int, labels: int, settings: Rel) -> None:
+    def __init__(self, size: int, labels: int, settings: Rel, tags: tuple[str, ...]) -> None:
         super().__init__()
         self.labels, self.settings = labels, settings
+        self.reader = SpanReader(tags)
+        self.threshold = first_threshold(settings)
         classes = labels + settings.null_class
         self.copies = max(classes, 1) if settings.params == "per_relation" else 1
         self.head = nn.Linear(size, self.copies * settings.hidden)  # U and b
@@ -44,8 +51,16 @@ class MultiHeadRelations(nn.Module):
         """Return s of equation 16 for all pairs, (B, L, L, classes); the class N comes last."""
         return torch.cat([pair_scores(*each, lengths) for each in self._operands(x)], 3)
 
-    def loss(self, x: Tensor, batch: Batch) -> Tensor:
-        """Return the binary cross-entropy of each sentence's cells, summed or averaged, (B,)."""
+    def loss(self, x: Tensor, batch: Batch, predicted: Tensor | None = None) -> Tensor:
+        """Return the binary cross-entropy of each sentence's cells, summed or averaged, (B,).
+
+        Args:
+            predicted: tags (B, L), which `rel.candidates: entities` needs; see `cman.model.pairs`.
+        """
+        if self.settings.candidates == "entities":
+            assert predicted is not None
+            pairs, expected = training_pairs(batch, predicted, self.reader, self.labels, self.settings)
+            return pair_loss(self._pair_scores(x, pairs), expected, pairs, len(x), self.settings)
         gold, weight = self._gold(batch), self.settings.pos_weight
         operands = self._operands(x)
         if len(operands) == 1:
@@ -68,7 +83,7 @@ class MultiHeadRelations(nn.Module):
             candidates: (M, 2) sentence and token, sorted.
             least: also return those of the ranking, which are more probable than this.
         """
-        bound = _logit(self.settings.threshold)
+        bound = _logit(self.threshold)
         lowest = bound if least is None else min(bound, _logit(least))
         selected = []
         for label, (a, c, V, bias) in enumerate(self._operands(x)):
@@ -80,6 +95,17 @@ class MultiHeadRelations(nn.Module):
             selected.append((cells + cells.new_tensor([0, 0, 0, label]), scores))
         cells, scores = torch.cat([each for each, _ in selected]), torch.cat([each for _, each in selected])
         return Links(cells, scores.sigmoid(), None if least is None else scores > bound)
+
+    def _pair_scores(self, x: Tensor, pairs: Pairs) -> Tensor:
+        """Return the scores of pairs of entities by their anchors, (P, labels): cells of the table of equation 16."""
+        spans = pairs.spans
+        anchors = spans.end - 1 if self.settings.anchor == "last" else spans.start
+        columns = []
+        for a, c, V, bias in self._operands(x):
+            a, c = a[spans.sentence, anchors], c[spans.sentence, anchors]  # (S, hidden)
+            scores = torch.tanh(a[pairs.head] + c[pairs.tail]) @ V.T
+            columns.append(scores if bias is None else scores + bias)
+        return torch.cat(columns, 1)
 
     def _operands(self, x: Tensor) -> list[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
         """Return a, c, V and the bias of the pair operations; one tuple a class if each has its own."""

@@ -18,6 +18,7 @@ from cman.config.settings import Training
 from cman.errors import CmanError
 from cman.files import atomic_path, read_json, write_json
 from cman.lock import Lock
+from cman.training.average import WeightAverage
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +33,15 @@ class Progress:
     epoch_seconds: list[float] = field(default_factory=list)
     best_epoch: int = 0
     best_score: float = -1.0
-    best_threshold: float | None = None  # of relations on dev, after that epoch
-    best_weights: dict[str, Tensor] | None = None  # of protocol `train`, which keeps that epoch's model
+    best_weights: dict[str, Tensor] | None = None  # after that epoch: kept, or what is calibrated
     stopped: bool = False  # early, because dev no longer improved
 
-    def judge(self, score: float, model: nn.Module, settings: Training, threshold: float | None = None) -> None:
-        """Take note of the last epoch's dev score and threshold: whether it is the best, and whether to stop."""
+    def judge(self, score: float, model: nn.Module, settings: Training) -> None:
+        """Take note of the last epoch's dev score: whether it is the best, and whether to stop."""
         epoch = len(self.history)
         if score > self.best_score:
-            self.best_epoch, self.best_score, self.best_threshold = epoch, score, threshold
-            if settings.protocol == "train":
+            self.best_epoch, self.best_score = epoch, score
+            if settings.protocol == "train" or settings.epoch_rule == "best":
                 self.best_weights = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
         self.stopped = settings.patience is not None and epoch - self.best_epoch >= settings.patience
 
@@ -57,7 +57,14 @@ class Checkpoint:
         self.path, self.lock = path, lock
         self.epochs = 0  # that are in the file
 
-    def save(self, model: nn.Module, joint: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
+    def save(
+        self,
+        model: nn.Module,
+        joint: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        average: WeightAverage,
+        progress: Progress,
+    ) -> None:
         """Replace the file.
 
         Raises:
@@ -65,11 +72,14 @@ class Checkpoint:
         """
         self.lock.check()
         state = {"model": model.state_dict(), "joint": joint.state_dict(), "optimiser": optimiser.state_dict()}
+        state["average"] = average.state_dict()
         with atomic_path(self.path) as temporary:
             torch.save({**state, "progress": vars(progress)}, temporary)
         self.epochs = len(progress.history)
 
-    def restore(self, model: nn.Module, joint: nn.Module, optimiser: torch.optim.Optimizer) -> Progress:
+    def restore(
+        self, model: nn.Module, joint: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage
+    ) -> Progress:
         """Set everything to the state of the file and return how far that is; without a whole file, change nothing."""
         if not self.path.is_file():
             return Progress()
@@ -77,6 +87,7 @@ class Checkpoint:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
             progress = Progress(**state["progress"])
             weights, variances, moments = state["model"], state["joint"], state["optimiser"]
+            averaged = state["average"]
         except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
             reason = str(error).partition("\n")[0]
             log.info("%s cannot be read (%s); this stage starts from its first epoch", self.path, reason)
@@ -84,6 +95,7 @@ class Checkpoint:
         model.load_state_dict(weights)
         joint.load_state_dict(variances)
         optimiser.load_state_dict(moments)
+        average.load_state_dict(averaged)
         self.epochs = len(progress.history)
         return progress
 

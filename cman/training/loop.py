@@ -18,16 +18,15 @@ import torch
 from torch import Tensor
 
 from cman.config.settings import Settings
-from cman.corpora.ranking import Ranking
 from cman.errors import CmanError
 from cman.evaluation.counts import strict_counts
-from cman.evaluation.ranking import best_threshold
 from cman.features.batch import EncodedDocuments
 from cman.model.annotate import annotate
 from cman.model.cman import Cman
 from cman.model.copying import LabelCopies
 from cman.model.losses import JointLoss
 from cman.model.multihead import MultiHead
+from cman.training.average import WeightAverage
 from cman.training.batches import TrainingBatches
 from cman.training.checkpoint import Checkpoint, Progress
 from cman.training.schedule import set_learning_rates
@@ -68,14 +67,15 @@ def train_stage(stage: Stage, epochs: int, checkpoint: Checkpoint, device: str) 
     """
     model, joint, settings = stage.model.to(device), stage.joint.to(device), stage.settings
     optimiser = make_optimiser(model, joint, settings)
-    progress = checkpoint.restore(model, joint, optimiser)
+    average = WeightAverage(model, settings.training, settings.training.epochs * len(stage.batches))
+    progress = checkpoint.restore(model, joint, optimiser, average)
     with _deterministic(), _signals_stop(checkpoint):
         for epoch in range(len(progress.history), epochs):
             if progress.stopped:
                 break
             began = time.perf_counter()
-            losses = _train_epoch(stage, optimiser, epoch, torch.device(device))
-            scores, threshold = ({}, None) if stage.dev is None else dev_scores(model, stage.dev)
+            losses = _train_epoch(stage, optimiser, average, epoch, torch.device(device))
+            scores = {} if stage.dev is None else dev_scores(average.model, stage.dev)
             progress.epoch_seconds.append(round(time.perf_counter() - began, 2))
             variances = {f"log_variance_{name}": value for name, value in joint.log_variances().items()}
             row = {"stage": STAGES[stage.number], "epoch": epoch + 1, **losses, **variances, **scores}
@@ -83,12 +83,15 @@ def train_stage(stage: Stage, epochs: int, checkpoint: Checkpoint, device: str) 
             shown = ", ".join(f"{name} {value:.4f}" for name, value in (losses | scores).items())
             log.info("%s epoch %d: %s (%.1f s)", row["stage"], epoch + 1, shown, progress.epoch_seconds[-1])
             if scores:
-                progress.judge(scores["dev_mean_f1"], model, settings.training, threshold)
-            checkpoint.save(model, joint, optimiser, progress)
+                progress.judge(scores["dev_mean_f1"], average.model, settings.training)
+            checkpoint.save(model, joint, optimiser, average, progress)
+    average.settle()
     return progress
 
 
-def _train_epoch(stage: Stage, optimiser: torch.optim.Optimizer, epoch: int, device: torch.device) -> dict[str, float]:
+def _train_epoch(
+    stage: Stage, optimiser: torch.optim.Optimizer, average: WeightAverage, epoch: int, device: torch.device
+) -> dict[str, float]:
     """Train for one epoch and return its losses, averaged over its steps and passes."""
     model, batches = stage.model, stage.batches
     torch.manual_seed(((stage.seed * 2 + stage.number) << 20) + epoch)
@@ -103,23 +106,23 @@ def _train_epoch(stage: Stage, optimiser: torch.optim.Optimizer, epoch: int, dev
             passes += 1
             for name, loss in losses.items():
                 totals[name] = totals.get(name, torch.zeros_like(loss)) + loss
+        average.update(epoch * len(batches) + number)
     return {f"loss_{name}": total.item() / passes for name, total in totals.items()}
 
 
-def dev_scores(model: Cman | MultiHead, dev: EncodedDocuments) -> tuple[dict[str, float], float | None]:
-    """Return the strict F1 of dev in percent, label-copy rates of a model with two CRFs, and the best threshold.
+def dev_scores(model: Cman | MultiHead, dev: EncodedDocuments) -> dict[str, float]:
+    """Return the strict F1 of dev in percent, and the label-copy rates of a model with two CRFs.
 
     The mean that chooses the epoch is over what dev has: entities alone where no relation is annotated. A task without
     any gold item has no F1; where there is none at all, the mean is 0 and the first epoch is the best.
     """
-    copies, ranking = LabelCopies(), Ranking()
-    predicted = annotate(model, dev, confidences=False, copies=copies, ranking=ranking)
+    copies = LabelCopies()
+    predicted = annotate(model, dev, confidences=False, copies=copies)
     counts = dict(zip(("entity", "relation"), strict_counts(dev.documents, predicted), strict=True))
     known = {task: each.f1 for task, each in counts.items() if each.gold}
     scores = {f"dev_{task}_f1": 100 * f1 for task, f1 in known.items()}
     scores["dev_mean_f1"] = 100 * sum(known.values()) / max(len(known), 1)
-    threshold = best_threshold(dev.documents, predicted, ranking)
-    return (scores | copies.rates() if copies.tokens else scores), threshold  # one CRF alone cannot copy itself
+    return scores | copies.rates() if copies.tokens else scores  # one CRF alone cannot copy itself
 
 
 @contextmanager

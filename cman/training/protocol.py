@@ -22,10 +22,12 @@ from cman.features.transformer.encoder import TransformerEncoder
 from cman.features.vocabulary import Vocabulary
 from cman.lock import Lock
 from cman.model.build import build_model
+from cman.model.calibration import Calibration
 from cman.model.cman import Cman
 from cman.model.losses import JointLoss
 from cman.model.multihead import MultiHead
 from cman.training.batches import TrainingBatches
+from cman.training.calibrate import calibrate
 from cman.training.checkpoint import Checkpoint, Progress
 from cman.training.data import TrainingData, subset
 from cman.training.loop import STAGES, Stage, train_stage
@@ -43,7 +45,7 @@ class Trained:
     history: list[dict[str, Any]]
     epoch_seconds: dict[str, list[float]]  # by stage
     best_epoch: int | None
-    dev_threshold: float | None  # of relations, the best on dev after that epoch; see `cman.evaluation.ranking`
+    calibration: Calibration | None  # fitted on dev; None without
     trained_on: list[Document]
 
 
@@ -66,21 +68,22 @@ class Trainer:
         training = self.run.settings.training
         both = [*self.data.train, *subset(self.data.dev, training)]
         if training.protocol == "fixed":
+            log.info("scores stay uncalibrated: training.protocol fixed trains on dev, too")
             return self._trained([self._stage(1, both, [], training.epochs)], both)
         select = self._stage(0, self.data.train, self.data.dev, training.epochs)
-        model, _, progress = select
-        best, last = progress.best_epoch, len(progress.history)
+        best, last = select.progress.best_epoch, len(select.progress.history)
         log.info("the best of %d epochs on dev is epoch %d", last, best)
+        if select.progress.best_weights is not None:
+            select.model.load_state_dict(select.progress.best_weights)
+        calibration = None
+        if select.dev is not None:
+            calibration = calibrate(select.model, select.dev, self.run.settings.ner.given)
         if training.protocol == "train":
-            assert progress.best_weights is not None
-            model.load_state_dict(progress.best_weights)
-            return self._trained([select], self.data.train, progress)
+            return self._trained([select], self.data.train, best, calibration)
         epochs = {"best": best, "patience_end": last, "last": training.epochs}[training.epoch_rule]
-        return self._trained([select, self._stage(1, both, [], epochs)], both, progress)
+        return self._trained([select, self._stage(1, both, [], epochs)], both, best, calibration)
 
-    def _stage(
-        self, number: int, documents: list[Document], dev: list[Document], epochs: int
-    ) -> tuple[Cman | MultiHead, Vocabulary, Progress]:
+    def _stage(self, number: int, documents: list[Document], dev: list[Document], epochs: int) -> "_Done":
         """Build the model of a stage anew and train it; without dev documents, for exactly `epochs` epochs."""
         settings, seed, cache = self.run.settings, self.run.seed, self.data.cache
         seed_everything(seed)
@@ -101,7 +104,7 @@ class Trainer:
         joint = JointLoss(model.loss_names, settings)
         checkpoint = Checkpoint(self.checkpoints / f"{STAGES[number]}.ckpt", self.lock)
         stage = Stage(number, model, joint, batches, held, settings, seed)
-        return model, vocabulary, train_stage(stage, epochs, checkpoint, self.device)
+        return _Done(model, vocabulary, train_stage(stage, epochs, checkpoint, self.device), held)
 
     def _encoder(self) -> TransformerEncoder | None:
         """Return the encoder to be trained, with its pre-trained weights; None where features are frozen."""
@@ -119,15 +122,27 @@ class Trainer:
 
     def _trained(
         self,
-        stages: list[tuple[Cman | MultiHead, Vocabulary, Progress]],
+        stages: list["_Done"],
         documents: list[Document],
-        selected: Progress | None = None,
+        best: int | None = None,
+        calibration: Calibration | None = None,
     ) -> Trained:
-        model, vocabulary, _ = stages[-1]
-        history = [row for _, _, progress in stages for row in progress.history]
-        seconds = {progress.history[0]["stage"]: progress.epoch_seconds for _, _, progress in stages}
-        best, threshold = (None, None) if selected is None else (selected.best_epoch, selected.best_threshold)
-        return Trained(model.cpu().eval(), vocabulary, history, seconds, best, threshold, documents)
+        kept = stages[-1]
+        history = [row for stage in stages for row in stage.progress.history]
+        seconds = {stage.progress.history[0]["stage"]: stage.progress.epoch_seconds for stage in stages}
+        if self.run.settings.rel.threshold == "auto" and calibration is not None and calibration.threshold is not None:
+            kept.model.relations.threshold = calibration.threshold
+        return Trained(kept.model.cpu().eval(), kept.vocabulary, history, seconds, best, calibration, documents)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A stage that has been trained."""
+
+    model: Cman | MultiHead
+    vocabulary: Vocabulary
+    progress: Progress
+    dev: EncodedDocuments | None
 
 
 def seed_everything(seed: int) -> None:

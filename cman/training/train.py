@@ -59,7 +59,14 @@ def _train(run: Run, layout: Layout, device: str, threads: int, kernels: KernelC
 
     contextual = trained.model.inputs.contextual
     model = ModelFolder(
-        trained.model, trained.vocabulary, run.settings, run.encoder, contextual, run.names, run.language
+        trained.model,
+        trained.vocabulary,
+        run.settings,
+        run.encoder,
+        contextual,
+        run.names,
+        run.language,
+        trained.calibration,
     )
     model.save(folder / "model")
     write_text(folder / "history.csv", _table(trained.history))
