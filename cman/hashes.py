@@ -6,8 +6,11 @@ older version or somebody else made it, is read as it stands. `--no-verify` comp
 """
 
 import hashlib
+import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 from cman.errors import CmanError
 
@@ -16,6 +19,7 @@ HASH_BLOCK = 1 << 20  # bytes read at a time
 LINE = re.compile(r"([0-9a-f]{64})  (?![/.])([^\0\\]+)")  # names stay within the folder
 
 _verifying = True
+_hashed: dict[Path, "Hashed"] = {}
 
 
 def use_verification(wanted: bool) -> None:
@@ -29,13 +33,59 @@ def verifying() -> bool:
     return _verifying
 
 
+def hashed_bytes(stream: IO[bytes], size: int | None = None) -> Any:
+    """Return the SHA-256 object of what a stream gives, read in blocks.
+
+    Args:
+        size: bytes to read at most; all by default.
+    """
+    digest, left = hashlib.sha256(), size
+    while left is None or left > 0:
+        block = stream.read(HASH_BLOCK if left is None else min(left, HASH_BLOCK))
+        if not block:
+            break
+        digest.update(block)
+        left = None if left is None else left - len(block)
+    return digest
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits, reading it in blocks."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(HASH_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return str(hashed_bytes(stream).hexdigest())
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """A file as it was when it was hashed."""
+
+    path: Path
+    sha256: str
+    stamp: tuple[int, ...]
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the file is what it was: the same one, untouched since, or else one of the same content."""
+        try:
+            return _stamp(self.path.stat()) == self.stamp or sha256(self.path) == self.sha256
+        except OSError:
+            return False
+
+
+def hashed(path: Path) -> Hashed:
+    """Return a file's hash; one that this process has hashed and nobody has touched since is not read again."""
+    known = _hashed.get(path.absolute())
+    if known is not None and _stamp(path.stat()) == known.stamp:
+        return known
+    with path.open("rb") as stream:
+        stamp = _stamp(os.fstat(stream.fileno()))  # before it is read: what changes it meanwhile is seen later
+        found = Hashed(path, hashed_bytes(stream).hexdigest(), stamp)
+    _hashed[path.absolute()] = found
+    return found
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def listed(folder: Path) -> dict[str, str]:
@@ -73,13 +123,13 @@ def check_content(path: Path, content: bytes) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Compare a file, which is read in blocks, with the manifest beside it.
+    """Compare a file, which is read in blocks, with the manifest beside it; one that is missing, its reader will tell.
 
     Raises:
         CmanError: it is not what the manifest lists.
     """
-    if _verifying and (expected := listed(path.parent).get(path.name)) is not None:
-        compare(path, sha256(path), expected)
+    if _verifying and (expected := listed(path.parent).get(path.name)) is not None and path.is_file():
+        compare(path, hashed(path).sha256, expected)
 
 
 def compare(path: Path, digest: str, expected: str) -> None:

@@ -16,6 +16,9 @@ import numpy as np
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.files import read_json
+from cman.hashes import check_file
+
+CACHED = ("features.npy", "index.json")
 
 
 def token_hash(document: Document) -> str:
@@ -44,12 +47,13 @@ class FeatureCache:
     """A read-only, memory-mapped folder of features.
 
     Raises:
-        CmanError: a file is missing or the two do not belong together.
+        CmanError: a file is missing or not what the manifest lists, or the two do not belong together.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         index: Any = read_json(folder / "index.json")
+        check_file(folder / "features.npy")
         try:
             self.features: np.ndarray = np.load(folder / "features.npy", mmap_mode="r")
         except (OSError, ValueError) as error:

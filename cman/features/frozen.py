@@ -5,6 +5,7 @@ options alone: `index.json` keeps the hashes of all three, and features that hav
 """
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,10 +16,11 @@ import torch
 
 from cman.corpora.document import Document
 from cman.errors import CmanError
-from cman.features.cache import FeatureCache, corpus_hash, token_hash
+from cman.features.cache import CACHED, FeatureCache, corpus_hash, token_hash
 from cman.fetch.models import EncoderSource
 from cman.files import atomic_path, write_json
 from cman.layout import Layout
+from cman.manifest import list_files
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +102,10 @@ def write_cache(
         # A file object, because NumPy would append .npy to a name without it.
         with temporary.open("wb") as stream:
             np.lib.format.write_array_header_2_0(stream, {"descr": "<f2", "fortran_order": False, "shape": shape})
+            stream.flush()
             offset = stream.tell()
-            stream.truncate(offset + 2 * int(np.prod(shape)))
+            # Not a file with holes: a disk that fills up while they are written through the map would kill the process.
+            os.posix_fallocate(stream.fileno(), 0, offset + 2 * int(np.prod(shape)))
         features = np.memmap(temporary, dtype=np.float16, mode="r+", offset=offset, shape=shape)
         for done, (index, values) in enumerate(encoder.features(unique, workers), start=1):
             if not np.isfinite(values).all():
@@ -123,3 +127,4 @@ def write_cache(
         },
     }
     write_json(folder / "index.json", contents)
+    list_files(folder, CACHED)

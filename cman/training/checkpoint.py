@@ -1,15 +1,17 @@
 """Checkpoints of an unfinished run: one file a stage, replaced after each epoch, and a mark that says whose they are.
 
 A checkpoint replaces the one before it by a rename, so a process killed at any moment leaves a whole one, of the last
-epoch that ended. One that a full disk or a power cut left unreadable is no checkpoint: its stage begins anew.
+epoch that ended. It ends in the SHA-256 of all before: one that is cut or damaged is no checkpoint, and its stage
+begins anew.
 """
 
+import hashlib
 import logging
 import pickle
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 from cman.config.settings import Training
 from cman.errors import CmanError
 from cman.files import atomic_path, read_json, write_json
+from cman.hashes import hashed_bytes
 from cman.lock import Lock
 from cman.training.average import WeightAverage
 
@@ -74,7 +77,7 @@ class Checkpoint:
         state = {"model": model.state_dict(), "joint": joint.state_dict(), "optimiser": optimiser.state_dict()}
         state["average"] = average.state_dict()
         with atomic_path(self.path) as temporary:
-            torch.save({**state, "progress": vars(progress)}, temporary)
+            _write(temporary, {**state, "progress": vars(progress)})
         self.epochs = len(progress.history)
 
     def restore(
@@ -84,7 +87,7 @@ class Checkpoint:
         if not self.path.is_file():
             return Progress()
         try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            state = _read(self.path)
             progress = Progress(**state["progress"])
             weights, variances, moments = state["model"], state["joint"], state["optimiser"]
             averaged = state["average"]
@@ -98,6 +101,41 @@ class Checkpoint:
         average.load_state_dict(averaged)
         self.epochs = len(progress.history)
         return progress
+
+
+class _Hashed:
+    """A stream that hashes what is written."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream, self.digest = stream, hashlib.sha256()
+
+    def write(self, content: bytes) -> int:
+        self.digest.update(content)
+        return self.stream.write(content)
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+
+def _write(path: Path, state: dict[str, Any]) -> None:
+    with path.open("wb") as stream:
+        hashed = _Hashed(stream)
+        try:
+            torch.save(state, hashed)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # such as a full disk, which torch has other words for
+                raise error.__context__ from None
+            raise
+        stream.write(hashed.digest.digest())
+
+
+def _read(path: Path) -> Any:
+    size = path.stat().st_size - hashlib.sha256().digest_size
+    with path.open("rb") as stream:
+        digest = hashed_bytes(stream, size)
+        if size <= 0 or digest.digest() != stream.read():
+            raise ValueError("it is not what was written")
+    return torch.load(path, map_location="cpu", weights_only=True)  # what follows the archive is passed over
 
 
 def adopt(folder: Path, identity: dict[str, Any]) -> bool:

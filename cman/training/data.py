@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,30 +10,54 @@ from torch import Tensor
 
 from cman.config.settings import Settings, Training
 from cman.corpora.document import Document, read_documents
-from cman.features.cache import FeatureCache
-from cman.features.vectors.words import read_corpus_vectors
+from cman.errors import CmanError
+from cman.features.cache import CACHED, FeatureCache
+from cman.features.vectors.words import VECTORS, read_corpus_vectors
 from cman.features.vocabulary import Vocabulary
 from cman.fetch.models import file_names, model_directory
-from cman.hashes import sha256
+from cman.hashes import Hashed, hashed
 from cman.layout import Layout
 from cman.training.runs import Run
 
 
+class _Files(dict[str, Hashed]):
+    """What is read, by its name in the provenance."""
+
+    def noted(self, path: Path, name: str | None = None) -> Path:
+        """Hash a file that is about to be read, and return its path; one that is missing, its reader will tell."""
+        if path.is_file():
+            self[name or str(path)] = hashed(path)
+        return path
+
+
 @dataclass(frozen=True)
 class TrainingData:
-    """The inputs of one run; `files` are all the files that it depends on."""
+    """The inputs of one run; `files` are all the files that it depends on, as they were before they were read."""
 
     train: list[Document]
     dev: list[Document]
     every_token: list[Document]  # all splits, for `word.vocabulary: all`
     cache: FeatureCache | None
     vectors: tuple[list[str], np.ndarray] | None
-    files: dict[str, Path]  # by the name that provenance gives them
+    files: dict[str, Hashed]  # by the name that provenance gives them
 
-    @cached_property
+    @property
     def hashes(self) -> dict[str, str]:
-        """The SHA-256 of each of these files, each read once."""
-        return {name: sha256(path) for name, path in self.files.items()}
+        """The SHA-256 of each of these files."""
+        return {name: file.sha256 for name, file in self.files.items()}
+
+    def check(self) -> None:
+        """Make sure, at the end of a training, that these files still are what was read.
+
+        Raises:
+            CmanError: one of them is another now.
+        """
+        for file in self.files.values():
+            if not file.is_unchanged:
+                raise CmanError(
+                    f"{file.path}: changed while it was trained on, wanted the file of SHA-256 {file.sha256[:12]} that "
+                    "was read; no model is written, and with that file the same command ends at once"
+                )
 
     @classmethod
     def read(cls, run: Run, layout: Layout) -> "TrainingData":
@@ -44,35 +67,35 @@ class TrainingData:
             CmanError: a file is missing or malformed.
         """
         settings, name = run.settings, run.settings.contextual.encoder
-        folder = layout.documents(run.corpus, run.split)
-        files = [folder / "train.jsonl", folder / "dev.jsonl"]
-        train, dev = (read_documents(path) for path in files)
+        folder, files = layout.documents(run.corpus, run.split), _Files()
+        train, dev = (read_documents(files.noted(folder / f"{split}.jsonl")) for split in ("train", "dev"))
         every_token = [*train, *dev]
         if settings.word.vocabulary == "all":
-            files.append(folder / "test.jsonl")
-            every_token += read_documents(files[-1])
+            every_token += read_documents(files.noted(folder / "test.jsonl"))
         cache = vectors = None
-        opened: dict[str, Path] = {}
         if run.encoder is not None and settings.encoder.trainable:
             directory = model_directory(run.encoder, name)
             # By where the configuration says they are: a package or the hub's cache stands elsewhere on each machine.
             given = run.encoder.package or run.encoder.name or run.encoder.path
-            opened = {f"{given}/{file}": directory / file for file in file_names(directory)}
+            for file in file_names(directory):
+                files.noted(directory / file, f"{given}/{file}")
         elif run.encoder is not None:
             features = layout.features(run.corpus, name)
+            for file in CACHED:
+                files.noted(features / file)
             cache = FeatureCache(features)
-            files += [features / "features.npy", features / "index.json"]
         if settings.word.vectors is not None:
             corpus_vectors = layout.features(run.corpus, settings.word.vectors)
+            for file in VECTORS:
+                files.noted(corpus_vectors / file)
             vectors = read_corpus_vectors(corpus_vectors)
-            files += [corpus_vectors / "vectors.npy", corpus_vectors / "words.json"]
         return cls(
             train=subset(train, settings.training),
             dev=dev,
             every_token=every_token,
             cache=cache,
             vectors=vectors,
-            files={str(path): path for path in files} | opened,
+            files=files,
         )
 
     def vocabulary(self, documents: Sequence[Document], settings: Settings) -> tuple[Vocabulary, Tensor | None]:

@@ -34,7 +34,8 @@ def train(run: Run, layout: Layout, device: str, threads: int, kernels: KernelCh
 
     Raises:
         UsageError: no such device.
-        CmanError: an input is missing or malformed, another process trains this run, or a signal came.
+        CmanError: an input is missing, malformed or changed meanwhile, another process trains this run, or a signal
+            came.
     """
     device = available_device(device)
     with locked(run.checkpoints(layout), "trained") as lock:
@@ -56,6 +57,7 @@ def _train(run: Run, layout: Layout, device: str, threads: int, kernels: KernelC
         for name in RESULTS:
             (folder / name).unlink(missing_ok=True)
     trained = Trainer(run, data, checkpoints, lock, device).train()
+    data.check()
 
     contextual = trained.model.inputs.contextual
     model = ModelFolder(

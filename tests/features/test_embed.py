@@ -17,6 +17,7 @@ from cman.features.embed import embed
 from cman.features.vectors import words
 from cman.features.vectors.words import read_corpus_vectors, write_corpus_vectors
 from cman.fetch.inputs import input_source
+from cman.hashes import MANIFEST
 from cman.layout import Layout
 from tests.features.tiny_elmo import OPTIONS, changed, random_weights, write_elmo
 
@@ -62,7 +63,8 @@ class Corpus:
 
     def content(self, name: str) -> dict[str, tuple[bytes, int]]:
         folder = self.layout.features("s", name)
-        return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in sorted(folder.iterdir())}
+        files = [path for path in sorted(folder.iterdir()) if path.name != MANIFEST]
+        return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
 @pytest.fixture
@@ -142,6 +144,18 @@ def test_missing_and_damaged_features_are_computed_again(name, file, corpus):
         assert corpus.embed(name) == times
         after = corpus.content(name)
         assert [(key, value[0]) for key, value in after.items()] == [(key, value[0]) for key, value in before.items()]
+
+
+@pytest.mark.parametrize(("name", "file"), [(name, file) for name, files in FILES.items() for file in files])
+def test_features_with_one_bit_changed_are_refused_by_name_and_computed_again(name, file, corpus):
+    corpus.embed(name)
+    folder = corpus.layout.features("s", name)
+    content = (folder / file).read_bytes()
+    (folder / file).write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
+    with pytest.raises(CmanError, match=rf"{file}: found SHA-256 .* as manifest\.sha256 beside it says"):
+        (FeatureCache if name == "elmo" else read_corpus_vectors)(folder)
+    assert corpus.embed(name) == 2
+    assert (folder / file).read_bytes() == content
 
 
 def test_coverage_is_told_and_kept(corpus, caplog):

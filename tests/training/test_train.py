@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file
 from trained import trained
 
+from cman import hashes
 from cman.cli.training import run_of
-from cman.errors import UsageError
+from cman.errors import CmanError, UsageError
 from cman.training import loop
 from cman.training.data import TrainingData
 from cman.training.train import train
@@ -52,12 +53,33 @@ def test_a_run_leaves_model_history_and_provenance_and_nothing_else(configure, l
 
 
 def test_each_input_is_hashed_once(configure, layout, monkeypatch):
-    from cman.training import data
-
-    hashed, original = [], data.sha256
-    monkeypatch.setattr(data, "sha256", lambda path: hashed.append(path.name) or original(path))
+    read, original = [], hashes.hashed_bytes
+    monkeypatch.setattr(hashes, "hashed_bytes", lambda stream: read.append(stream.name) or original(stream))
     trained(configure(**{"training.protocol": "fixed", "training.epochs": 1}), layout, "tiny", "cman")
-    assert sorted(hashed) == ["dev.jsonl", "train.jsonl"]
+    folder = layout.documents("tiny", "main")
+    assert [name for name in read if "corpora" in str(name)] == [str(folder / "train.jsonl"), str(folder / "dev.jsonl")]
+
+
+def test_an_input_that_is_replaced_meanwhile_leaves_no_model_and_brought_back_ends_at_once(
+    configure, layout, monkeypatch
+):
+    configuration = configure(**{"training.protocol": "fixed", "training.epochs": 2})
+    path = layout.documents("tiny", "main") / "train.jsonl"
+    content, train_epoch = path.read_bytes(), loop._train_epoch
+
+    def replaced(*arguments):
+        path.write_bytes(content.replace(b'"id": "', b'"id": "x', 1))
+        return train_epoch(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_train_epoch", replaced)
+        with pytest.raises(CmanError, match=r"train\.jsonl: changed while it was trained on"):
+            trained(configuration, layout, "tiny", "cman")
+    assert not (layout.run("tiny", "cman", "main", 1) / "provenance.json").exists()
+    path.write_bytes(content)
+    monkeypatch.setattr(loop, "_train_epoch", None)  # nothing is left to train
+    inputs = facts(trained(configuration, layout, "tiny", "cman"))["inputs"]
+    assert inputs[str(path)] == hashes.sha256(path)
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(configure, layout):

@@ -18,6 +18,10 @@ from cman.features.vectors.formats import Passed, binary_vectors, text_vectors
 from cman.features.vocabulary import VECTOR_FORMS, vector_forms
 from cman.fetch.archives import opened
 from cman.files import atomic_path, read_json, write_json
+from cman.hashes import check_file
+from cman.manifest import list_files
+
+VECTORS = ("vectors.npy", "words.json")
 
 
 def read_vectors(path: Path, needed: set[str], passed: Passed | None = None) -> tuple[list[str], np.ndarray]:
@@ -61,6 +65,7 @@ def write_corpus_vectors(
         folder / "words.json",
         {"corpus": corpus_hash(documents), "source": identity, "coverage": covered, "words": words},
     )
+    list_files(folder, VECTORS)
     return covered
 
 
@@ -97,6 +102,7 @@ def are_current(documents: Sequence[Document], source_hash: str, folder: Path) -
 def read_corpus_vectors(folder: Path) -> tuple[list[str], np.ndarray]:
     """Return what `write_corpus_vectors` wrote: words and their vectors (words, dim)."""
     words: list[str] = read_json(folder / "words.json")["words"]
+    check_file(folder / "vectors.npy")
     try:
         vectors: np.ndarray = np.load(folder / "vectors.npy")
     except (OSError, ValueError) as error:
