@@ -66,6 +66,8 @@ def naming(path: Path | str, temporary: str | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno is None:
+            raise  # none of the system
         if error.filename is None or (temporary is not None and Path(str(error.filename)).name == temporary):
             error.filename = str(path)
         raise

@@ -20,12 +20,13 @@ from cman.cli.report import appendix, browser, card, figures, record, score, tab
 from cman.cli.serve import serve
 from cman.cli.speed import kernels, speed
 from cman.cli.training import train
+from cman.cli.verify import verify
 
 VERBS = (
     *(config, plan, fetch, prepare, convert, embed, train, predict, score, card),
     *(tables, appendix, figures, browser, kernels),
 )
-MORE_VERBS = (record, extract, serve)
+MORE_VERBS = (record, verify, extract, serve)
 
 
 class InOrder(TyperGroup):

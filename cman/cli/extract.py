@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cman.cli.options import TrustOption
+from cman.cli.options import EncoderOption, TrustOption
 from cman.cli.verb import verb
 from cman.errors import UsageError
 
@@ -35,6 +35,7 @@ def extract(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     kernels: Annotated[str, typer.Option(help="auto or reference.")] = "auto",
     trust: TrustOption = False,
+    encoder: EncoderOption = None,
 ) -> None:
     """Find entities and relations in text, with character offsets and confidences.
 
@@ -53,7 +54,9 @@ def extract(
     choice: Any = kernels
     options = {"threshold": threshold, "language": language}
     extract(
-        lambda: Extractor.load(model, trust=trust, device=device, threads=threads, kernels=choice, **options),
+        lambda: Extractor.load(
+            model, trust=trust, encoder=encoder, device=device, threads=threads, kernels=choice, **options
+        ),
         model,
         input,
         output,

@@ -22,6 +22,10 @@ TrustOption = Annotated[
     bool, typer.Option("--trust", help="Follow what the model folder names outside of itself: packages, hubs.")
 ]
 
+EncoderOption = Annotated[
+    Path | None, typer.Option(help="Folder of the frozen encoder that the model reads, if it stands elsewhere.")
+]
+
 
 def configuration_at(path: Path) -> "Configuration":
     """Return the configuration of a file, or of standard input where the path is `-`.

@@ -9,6 +9,7 @@ from cman.cli.options import (
     ConfigOption,
     CorpusOption,
     DeviceOption,
+    EncoderOption,
     KernelsOption,
     ResultsOption,
     SplitOption,
@@ -60,6 +61,7 @@ def predict(
     device: DeviceOption = None,
     kernels: KernelsOption = None,
     trust: TrustOption = False,
+    encoder: EncoderOption = None,
 ) -> None:
     """Predict entities and relations of tokenised documents.
 
@@ -68,4 +70,4 @@ def predict(
     from cman.model.predict import predict_file
 
     where, operations = device or "auto", backend(kernels)
-    predict_file(model, input, output, features, where, threads, operations or "auto", copies, ranking, trust)
+    predict_file(model, input, output, features, where, threads, operations or "auto", copies, ranking, trust, encoder)

@@ -58,12 +58,14 @@ def score(
     """
     from cman.evaluation.scores import score_files, summary
     from cman.files import write_json
+    from cman.manifest import list_file
 
     scores = score_files(gold, predictions, provenance, ranking)
     if output is None:
         typer.echo(json_text.dumps(scores, indent=2))
     else:
         write_json(output, scores)
+        list_file(output)
     log.info("%s", summary(scores))
 
 

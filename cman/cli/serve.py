@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cman.cli.options import TrustOption
+from cman.cli.options import EncoderOption, TrustOption
 from cman.cli.verb import verb
 from cman.errors import UsageError
 
@@ -31,6 +31,7 @@ def serve(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threshold: Annotated[float | None, typer.Option(help="Least confidence, 0 to 1; the model's by default.")] = None,
     trust: TrustOption = False,
+    encoder: EncoderOption = None,
 ) -> None:
     """Open a web page that shows entities and relations of text, with a JSON endpoint beside it (/api).
 
@@ -50,7 +51,9 @@ def serve(
     with bound_socket(host, port) as listener:  # a port that is taken is told before the model is loaded
         from cman.extract.extractor import Extractor
 
-        extractor = Extractor.load(model, trust=trust, device=device, threads=threads, threshold=threshold)
+        extractor = Extractor.load(
+            model, trust=trust, encoder=encoder, device=device, threads=threads, threshold=threshold
+        )
         app = create_app(extractor, limits, allowed_hosts(host))
         if not is_loopback(host):
             log.warning("warning: --host %s: whoever reaches this machine can use the server, without a password", host)

@@ -13,8 +13,13 @@ from typing import Annotated, Any
 import typer
 
 from cman.errors import CmanError, UsageError
+from cman.hashes import use_verification
 
 LogOption = Annotated[Path | None, typer.Option("--log", help="Also write messages and any error to this file.")]
+
+NoVerifyOption = Annotated[
+    bool, typer.Option("--no-verify", help="Read files even if they are not what the manifests beside them say.")
+]
 
 log = logging.getLogger("cman")
 
@@ -23,8 +28,9 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
     """Make a function a verb: set up messages from its `log_file`, turn errors into a sentence and an exit status."""
 
     @wraps(function)
-    def run(*arguments: Any, log_file: Path | None = None, **options: Any) -> None:
+    def run(*arguments: Any, log_file: Path | None = None, no_verify: bool = False, **options: Any) -> None:
         _report_to([logging.StreamHandler(sys.stderr)])
+        use_verification(not no_verify)
         try:
             if log_file is not None:
                 log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -46,11 +52,15 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
             log.error("%s", traceback.format_exc())
             raise typer.Exit(1) from None
 
-    # typer reads a verb's options from its signature: the shared option is added to it.
+    # typer reads a verb's options from its signature: the shared options are added to it.
     signature = inspect.signature(function)
-    shared = inspect.Parameter("log_file", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=LogOption)
-    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), shared])  # type: ignore[attr-defined]
-    run.__annotations__ = {**function.__annotations__, "log_file": LogOption}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    shared = [
+        inspect.Parameter("no_verify", keyword, default=False, annotation=NoVerifyOption),
+        inspect.Parameter("log_file", keyword, default=None, annotation=LogOption),
+    ]
+    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *shared])  # type: ignore[attr-defined]
+    run.__annotations__ = {**function.__annotations__, "no_verify": NoVerifyOption, "log_file": LogOption}
     return run
 
 

@@ -16,6 +16,7 @@ from cman.corpora.statistics import fold_statistics, statistics
 from cman.errors import CmanError
 from cman.files import write_json
 from cman.layout import FOLDS, MAIN, Layout
+from cman.manifest import list_files
 
 log = logging.getLogger(__name__)
 
@@ -120,8 +121,10 @@ def fold_division(corpus: Folded, sentences: Sequence[Grouped]) -> dict[str, Map
 
 
 def _write(name: str, division: str, splits: Mapping[str, Sequence[Document]], layout: Layout) -> None:
+    folder = layout.documents(name, division)
     for split, documents in splits.items():
-        write_documents(layout.documents(name, division) / f"{split}.jsonl", documents)
+        write_documents(folder / f"{split}.jsonl", documents)
+    list_files(folder, [f"{split}.jsonl" for split in splits])
 
 
 def check_types(name: str, splits: Mapping[str, Sequence[Document]]) -> None:

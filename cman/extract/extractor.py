@@ -63,16 +63,19 @@ class Extractor:
         self._rooted = is_rooted(folder.vocabulary.tags)
 
     @classmethod
-    def load(cls, path: str | Path, *, trust: bool = False, **options: Any) -> "Extractor":
+    def load(
+        cls, path: str | Path, *, trust: bool = False, encoder: str | Path | None = None, **options: Any
+    ) -> "Extractor":
         """Load a model folder; `options` are the arguments of the class.
 
         Args:
             trust: follow whatever the folder names outside of itself; see `cman.fetch.outside`.
+            encoder: folder of the frozen encoder, where that is another than the model's training knew.
 
         Raises:
             CmanError: the folder is incomplete, of another format or names what it may not; UsageError: see the class.
         """
-        return cls(ModelFolder.load(Path(path), trust), **options)
+        return cls(ModelFolder.load(Path(path), trust, encoder), **options)
 
     def __call__(self, text: str) -> Extraction:
         """Return the entities and relations of one text."""

@@ -31,9 +31,11 @@ class HubExtractor(Extractor, ModelHubMixin):
         self.source = source
 
     @classmethod
-    def load(cls, path: str | Path, *, trust: bool = False, **options: Any) -> "HubExtractor":
+    def load(
+        cls, path: str | Path, *, trust: bool = False, encoder: str | Path | None = None, **options: Any
+    ) -> "HubExtractor":
         """Load a model folder; see `Extractor.load`."""
-        return cls(ModelFolder.load(Path(path), trust), Path(path), **options)
+        return cls(ModelFolder.load(Path(path), trust, encoder), Path(path), **options)
 
     def _save_pretrained(self, save_directory: Path) -> None:
         shutil.copytree(self.source, save_directory, dirs_exist_ok=True)

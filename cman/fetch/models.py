@@ -2,9 +2,10 @@
 
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from cman.config.inputs import Encoder
 from cman.errors import CmanError
@@ -46,6 +47,15 @@ class EncoderSource:
             ValidationError: of pydantic: the keys are not those of an encoder.
         """
         return cls.of(Encoder.model_validate(value))
+
+
+def moved(encoder: EncoderSource, folder: Path) -> EncoderSource:
+    """Return the source of an encoder whose files stand in a folder of this machine; ELMo's keep their names."""
+    if encoder.options is None or encoder.weights is None:
+        return EncoderSource(path=folder, title=encoder.title)
+    names = (PurePosixPath(urlsplit(place).path).name for place in (encoder.options, encoder.weights))
+    options, weights = (str(folder / unquote(name)) for name in names)
+    return replace(encoder, options=options, weights=weights)
 
 
 def model_directory(encoder: EncoderSource, name: str) -> Path:

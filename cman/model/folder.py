@@ -1,11 +1,14 @@
 """A trained model as a folder of plain files: weights, settings and vocabularies; no pickle.
 
 model.safetensors   weights
-config.json         settings, where contextual features come from, calibration, and what the model was trained on
+config.json         settings, contextual features and what they came from, calibration, what the model was trained on
 vocabulary.json     words, characters, tags and relation labels by id
 encoder/            of a model with a fine-tuned encoder: that one's configuration and tokenizer
+manifest.sha256     the SHA-256 of all of these, compared when the folder is read
 """
 
+import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,19 +19,24 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 
 from cman.config.settings import Settings
-from cman.errors import CmanError
+from cman.errors import CmanError, UsageError
 from cman.features.transformer.encoder import TransformerEncoder
 from cman.features.transformer.pieces import PieceTokenizer
 from cman.features.vocabulary import Vocabulary
-from cman.fetch.models import EncoderSource
+from cman.fetch.models import EncoderSource, moved
 from cman.fetch.outside import check_named
 from cman.files import atomic_path, read_json, write_json
+from cman.hashes import MANIFEST, verifying
+from cman.manifest import list_files, verify_folder
 from cman.model.build import build_model
 from cman.model.calibration import Calibration
 from cman.model.cman import Cman
 from cman.model.multihead import MultiHead
 
+log = logging.getLogger(__name__)
+
 ENCODER = "encoder"
+ELSEWHERE = "CMAN_ENCODER"  # variable of the environment
 FORMAT = 1  # of config.json; raised when an older reader would misread a newer folder
 
 
@@ -44,6 +52,8 @@ class ModelFolder:
     trained_on: dict[str, Any]
     language: str = "en"  # whose tokens the training documents have; see `cman.corpora.tokenize`
     calibration: Calibration | None = None  # of its scores; None: there were no documents to fit it on
+    identity: dict[str, Any] | None = None  # of the frozen encoder; see `cman.features.identity`
+    vectors: dict[str, Any] | None = None  # file and hash that the word vectors among the weights came from
 
     @property
     def pieces(self) -> PieceTokenizer | None:
@@ -52,36 +62,53 @@ class ModelFolder:
         return None if encoder is None else encoder.pieces
 
     def save(self, folder: Path) -> None:
-        """Write the folder; each file appears complete or not at all, config.json last."""
-        with atomic_path(folder / "model.safetensors") as temporary:
-            save_model(self.model, str(temporary))
+        """Write the folder; each file appears complete or not at all, config.json and the manifest last.
+
+        Raises:
+            CmanError: the weights cannot be written, such as on a full disk.
+        """
+        names = ["model.safetensors", "vocabulary.json", "config.json"]
+        for name in (MANIFEST, names[-1]):  # a process that ends in between leaves no folder that looks whole
+            (folder / name).unlink(missing_ok=True)
+        with atomic_path(folder / names[0]) as temporary:
+            try:
+                save_model(self.model, str(temporary))
+            except SafetensorError as error:
+                raise CmanError(f"{folder / names[0]}: cannot be written ({error}); wanted room for it") from None
         if self.model.inputs.encoder is not None:
-            self.model.inputs.encoder.save_files(folder / ENCODER)
+            names += [f"{ENCODER}/{name}" for name in self.model.inputs.encoder.save_files(folder / ENCODER)]
         write_json(folder / "vocabulary.json", self.vocabulary.to_json())
         config = {
             "format": FORMAT,
             "settings": self.settings.model_dump(mode="json"),
             "encoder": None if self.encoder is None else self.encoder.to_json(),
+            "encoder_identity": self.identity,
             "contextual": self.contextual,
             "word_size": self.model.inputs.word.embedding_dim,
+            "word_vectors": self.vectors,
             "language": self.language,
             "calibration": None if self.calibration is None else self.calibration.to_json(),
             "trained_on": self.trained_on,
         }
         write_json(folder / "config.json", config)
+        list_files(folder, names)
 
     @classmethod
-    def load(cls, folder: Path, trust: bool = False) -> "ModelFolder":
+    def load(cls, folder: Path, trust: bool = False, elsewhere: str | Path | None = None) -> "ModelFolder":
         """Read a folder that `save` wrote, onto the CPU.
 
         Args:
             trust: follow whatever it names outside of itself; see `cman.fetch.outside`.
+            elsewhere: folder of the frozen encoder, in the place of what the model names, which the environment's
+                CMAN_ENCODER may say, too; see `moved`.
 
         Raises:
-            CmanError: a file is missing, malformed, of another format, or the weights do not fit the settings; the
-                folder names what it may not.
+            CmanError: a file is missing, malformed, of another format or not what the manifest lists, or the weights do
+                not fit the settings; the folder names what it may not.
         """
         path = folder / "config.json"
+        if not verify_folder(folder) and verifying() and path.is_file():
+            log.warning("%s: has no %s, so damage goes unseen; `cman verify --write` makes one", folder, MANIFEST)
         config = read_json(path)
         if not isinstance(config, dict) or config.get("format") != FORMAT:
             version = config.get("format") if isinstance(config, dict) else config
@@ -97,14 +124,19 @@ class ModelFolder:
             own_encoder = folder / ENCODER
             tuned = None
             if encoder is not None and not settings.encoder.trainable:
+                if place := elsewhere or os.environ.get(ELSEWHERE):
+                    encoder = moved(encoder, Path(place))
                 check_named(encoder, path, trust)
+            elif elsewhere is not None:
+                raise UsageError(f"--encoder: found {elsewhere}, wanted none: {folder} reads no frozen encoder")
             if settings.encoder.trainable:
                 tuned = TransformerEncoder(own_encoder, str(own_encoder), weights=False)
             model = build_model(settings, vocabulary, vectors, contextual, tuned)
             trained_on = config["trained_on"]
-            language = config.get("language", cls.language)  # folders of before this key
             found = config.get("calibration")  # None also in folders of before it
             calibration = None if found is None else Calibration.from_json(found, str(path))
+            language = config.get("language", cls.language)  # folders of before this key, and of the next two
+            identity, vectors_of = config.get("encoder_identity"), config.get("word_vectors")
         except (AttributeError, KeyError, TypeError, IndexError, ValidationError) as error:
             raise CmanError(f"{folder}: is no complete model folder ({error!r})") from None
         try:
@@ -113,4 +145,15 @@ class ModelFolder:
             raise CmanError(f"{folder / 'model.safetensors'}: does not hold this model's weights ({error})") from None
         if settings.rel.threshold == "auto" and calibration is not None and calibration.threshold is not None:
             model.relations.threshold = calibration.threshold
-        return cls(model.eval(), vocabulary, settings, encoder, contextual, trained_on, language, calibration)
+        return cls(
+            model.eval(),
+            vocabulary,
+            settings,
+            encoder,
+            contextual,
+            trained_on,
+            language,
+            calibration,
+            identity,
+            vectors_of,
+        )

@@ -17,15 +17,17 @@ from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments
 from cman.features.cache import FeatureCache, Features
 from cman.features.frozen import DocumentFeatures, FrozenEncoder, open_encoder
+from cman.features.identity import check_identity
 from cman.features.workers import one_core_each
 from cman.files import write_json
 from cman.kernels import KernelChoice, backend, use_kernels
 from cman.layout import Layout
 from cman.machine import available_device
+from cman.manifest import list_file
 from cman.model.annotate import BATCH_SIZE, annotate
 from cman.model.copying import LabelCopies
 from cman.model.decode import Dropped
-from cman.model.folder import ModelFolder
+from cman.model.folder import ELSEWHERE, ModelFolder
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +47,19 @@ class Predictor:
 
     @property
     def encoder(self) -> FrozenEncoder | None:
-        """The frozen encoder, loaded when a text first needs it, which takes seconds; None for a model without one."""
+        """The frozen encoder, loaded when a text first needs it, which takes seconds; None for a model without one.
+
+        Raises:
+            CmanError: it cannot be found or loaded, or is not the one that the model was trained with.
+        """
         folder = self.folder
         if self._encoder is None and folder.encoder is not None and folder.pieces is None:
-            self._encoder = open_encoder(folder.encoder, folder.settings.contextual.encoder, self.device, Layout())
+            name = folder.settings.contextual.encoder
+            try:
+                self._encoder = open_encoder(folder.encoder, name, self.device, Layout())
+            except CmanError as error:
+                raise CmanError(f"{error}; where it stands on this machine, --encoder or {ELSEWHERE} says") from None
+            check_identity(self._encoder.identity(), folder.identity, f"encoders.{name}")
         return self._encoder
 
     def predict(
@@ -124,6 +135,7 @@ def predict_file(
     copies: Path | None = None,
     ranking: Path | None = None,
     trust: bool = False,
+    elsewhere: Path | None = None,
 ) -> None:
     """Predict a file of documents into another; arguments as for `cman predict`.
 
@@ -131,9 +143,11 @@ def predict_file(
         CmanError: the model, the documents or the features are missing or malformed.
     """
     use_kernels(kernels)
-    folder = ModelFolder.load(model, trust)
+    folder = ModelFolder.load(model, trust, elsewhere)
     documents = read_documents(source)
     cache = None if features is None else FeatureCache(features)
+    if cache is not None and folder.encoder is not None:
+        check_identity(cache.encoder, folder.identity, str(features))
     log.info("kernels: %s", backend())
     counts = None if copies is None else LabelCopies()
     dropped = Dropped()
@@ -147,3 +161,6 @@ def predict_file(
     if ranking is not None and ranked is not None:
         write_ranking(ranking, ranked)
     write_documents(target, predicted)
+    for path in (copies, ranking, target):
+        if path is not None:
+            list_file(path)

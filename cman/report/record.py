@@ -2,16 +2,21 @@
 
 A record holds `scores.json`, `provenance.json`, `history.csv`, `predictions.jsonl.gz` and, if the run has them,
 `ranking.jsonl.gz` and `label_copies.json`, under `{corpus}/{experiment}/{split}/seed{n}` as its provenance names them,
-wherever the run folder itself lies. It appears as a whole or not at all, and equal runs give equal bytes.
+wherever the run folder itself lies. It has a manifest of their hashes, appears as a whole or not at all, and equal runs
+give equal bytes.
 """
 
 import gzip
-import os
+import io
 import shutil
-import tempfile
 from pathlib import Path
 
 from cman.errors import CmanError
+from cman.files import atomic_path, sync
+from cman.hashes import check_content
+from cman.lock import locked
+from cman.manifest import list_files
+from cman.report.exchange import replace_folder, restore
 from cman.report.predictions import read_predicted
 from cman.report.results import read_run
 
@@ -21,29 +26,18 @@ PREDICTIONS = "predictions.jsonl"
 PACKED = (PREDICTIONS, "ranking.jsonl")  # older runs have no ranking
 
 
-def _compress(source: Path, target: Path) -> None:
+def _copied(source: Path) -> bytes:
+    content = source.read_bytes()
+    check_content(source, content)
+    return content
+
+
+def _packed(source: Path) -> bytes:
     # The gzip header normally carries the file's name and time, which would change the bytes of equal predictions.
-    with (
-        source.open("rb") as plain,
-        target.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=raw, mtime=0) as packed,
-    ):
-        shutil.copyfileobj(plain, packed)
-
-
-def _replace_folder(new: Path, target: Path) -> None:
-    if not target.exists():
-        os.rename(new, target)
-        return
-    # A rename cannot replace a folder that holds files, so the old one steps aside first and returns on failure.
-    aside = new.with_name(f"{new.name}.old")
-    os.rename(target, aside)
-    try:
-        os.rename(new, target)
-    except OSError:
-        os.rename(aside, target)
-        raise
-    shutil.rmtree(aside)
+    packed = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=packed, mtime=0) as stream:
+        stream.write(_copied(source))
+    return packed.getvalue()
 
 
 def record(run_folder: Path, root: Path, corpora: Path | None = None) -> Path:
@@ -69,16 +63,21 @@ def record(run_folder: Path, root: Path, corpora: Path | None = None) -> Path:
         read_predicted([run], corpora)
     target = root / run.corpus / run.experiment / run.split / f"seed{run.seed}"
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
-        umask = os.umask(0)
-        os.umask(umask)
-        beside.chmod(0o777 & ~umask)  # mkdtemp makes private folders; a record is as readable as any other
-        for name in (*COPIED, *(name for name in OPTIONAL if (run_folder / name).is_file())):
-            shutil.copyfile(run_folder / name, beside / name)
-        for name in (name for name in PACKED if (run_folder / name).is_file()):
-            _compress(run_folder / name, beside / f"{name}.gz")
-        _replace_folder(beside, target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    names = [*COPIED, *(name for name in OPTIONAL if (run_folder / name).is_file())]
+    contents = {name: _copied(run_folder / name) for name in names}
+    contents |= {f"{name}.gz": _packed(run_folder / name) for name in PACKED if (run_folder / name).is_file()}
+    beside = target.with_name(f".{target.name}.new")
+    with locked(target, "recorded"):
+        restore(target)
+        shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed
+        beside.mkdir()
+        try:
+            for name, content in contents.items():
+                with atomic_path(beside / name) as temporary:
+                    temporary.write_bytes(content)
+            list_files(beside, contents)
+            replace_folder(beside, target)
+            sync(target.parent)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
     return target

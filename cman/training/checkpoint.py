@@ -119,7 +119,7 @@ class _Hashed:
 
 def _write(path: Path, state: dict[str, Any]) -> None:
     with path.open("wb") as stream:
-        hashed = _Hashed(stream)
+        hashed: Any = _Hashed(stream)
         try:
             torch.save(state, hashed)
         except RuntimeError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from cman.features.cache import CACHED, FeatureCache
 from cman.features.vectors.words import VECTORS, read_corpus_vectors
 from cman.features.vocabulary import Vocabulary
 from cman.fetch.models import file_names, model_directory
+from cman.files import read_json
 from cman.hashes import Hashed, hashed
 from cman.layout import Layout
 from cman.training.runs import Run
@@ -39,6 +41,7 @@ class TrainingData:
     every_token: list[Document]  # all splits, for `word.vocabulary: all`
     cache: FeatureCache | None
     vectors: tuple[list[str], np.ndarray] | None
+    vectors_source: dict[str, Any] | None  # file and hash that those were read from
     files: dict[str, Hashed]  # by the name that provenance gives them
 
     @property
@@ -72,7 +75,7 @@ class TrainingData:
         every_token = [*train, *dev]
         if settings.word.vocabulary == "all":
             every_token += read_documents(files.noted(folder / "test.jsonl"))
-        cache = vectors = None
+        cache = vectors = vectors_source = None
         if run.encoder is not None and settings.encoder.trainable:
             directory = model_directory(run.encoder, name)
             # By where the configuration says they are: a package or the hub's cache stands elsewhere on each machine.
@@ -89,12 +92,14 @@ class TrainingData:
             for file in VECTORS:
                 files.noted(corpus_vectors / file)
             vectors = read_corpus_vectors(corpus_vectors)
+            vectors_source = read_json(corpus_vectors / VECTORS[1]).get("source")
         return cls(
             train=subset(train, settings.training),
             dev=dev,
             every_token=every_token,
             cache=cache,
             vectors=vectors,
+            vectors_source=vectors_source,
             files=files,
         )
 

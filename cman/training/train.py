@@ -15,6 +15,7 @@ from cman.kernels import KernelChoice, backend, use_kernels
 from cman.layout import Layout
 from cman.lock import Lock, locked
 from cman.machine import available_device, forget_peak_memory
+from cman.manifest import list_files
 from cman.model.folder import ModelFolder
 from cman.training.checkpoint import adopt
 from cman.training.data import TrainingData
@@ -69,10 +70,13 @@ def _train(run: Run, layout: Layout, device: str, threads: int, kernels: KernelC
         run.names,
         run.language,
         trained.calibration,
+        identity=None if data.cache is None else data.cache.encoder,
+        vectors=data.vectors_source,
     )
     model.save(folder / "model")
     write_text(folder / "history.csv", _table(trained.history))
     write_json(folder / "provenance.json", provenance(run, data, trained, device))
+    list_files(folder, ["history.csv", "provenance.json"])
     shutil.rmtree(checkpoints)  # a later run begins anew
     return folder
 

@@ -102,6 +102,7 @@ def test_every_format_gives_the_same_documents(layout, corpus_of: Callable[[Layo
     names = sorted(path for path in files(layout.root) if path.startswith("corpora/"))
     assert names == [
         "corpora/c/main/dev.jsonl",
+        "corpora/c/main/manifest.sha256",
         "corpora/c/main/test.jsonl",
         "corpora/c/main/train.jsonl",
         "corpora/c/statistics.json",

@@ -15,6 +15,7 @@ from cman.features.transformer.opened import open_transformer
 from cman.fetch import models
 from cman.fetch.models import EncoderSource, model_directory
 from cman.fetch.outside import PACKAGES
+from cman.manifest import write_manifest
 from cman.model.folder import ModelFolder
 from tests.features.tiny_bert import word_pieces
 
@@ -31,6 +32,7 @@ def folder(tmp_path: Path) -> Path:
 def naming(folder: Path, **keys: Any) -> Path:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "encoder": {**EncoderSource().to_json(), **keys}}))
+    write_manifest(folder)
     return folder
 
 

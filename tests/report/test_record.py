@@ -2,17 +2,23 @@
 
 import gzip
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 from cman.errors import CmanError
+from cman.hashes import MANIFEST, listed
+from cman.manifest import list_files, verify_folder
+from cman.report import exchange
 from cman.report import record as module
+from cman.report.exchange import replace_folder
 from cman.report.record import record
 from cman.report.results import read_run
 
-FILES = ["history.csv", "predictions.jsonl.gz", "provenance.json", "scores.json"]
+FILES = ["history.csv", "manifest.sha256", "predictions.jsonl.gz", "provenance.json", "scores.json"]
 
 
 @pytest.fixture
@@ -80,14 +86,64 @@ def test_a_copy_that_fails_half_way_leaves_the_older_record_untouched(run_folder
     before = contents(folder)
     (run_folder / "history.csv").write_text("new")
 
-    def full(source: Path, target: Path) -> None:
+    def full(folder: Path, names: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(module, "_compress", full)
+    monkeypatch.setattr(module, "list_files", full)
     with pytest.raises(OSError, match="no space left"):
         record(run_folder, tmp_path / "record")
     assert contents(folder) == before
     assert [path.name for path in folder.parent.iterdir()] == ["seed3"]
+
+
+def dying(step: int, exchanges: bool):
+    """Return `replace_folder` in a process that is killed before its change of names of that number."""
+    left = iter(range(1, step))
+
+    def counted(change):
+        def change_or_die(*arguments):
+            if next(left, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return change(*arguments)
+
+        return change_or_die
+
+    def replace(new, target):
+        os.rename, shutil.rmtree = counted(os.rename), counted(shutil.rmtree)
+        exchange._exchanged = counted(exchange._exchanged) if exchanges else lambda one, other: False
+        replace_folder(new, target)
+
+    return replace
+
+
+@pytest.mark.parametrize(("exchanges", "step"), [(True, 1), (True, 2), (False, 1), (False, 2), (False, 3)])
+def test_a_record_killed_at_any_change_of_names_is_whole_under_its_name_after_the_next(
+    run_folder, tmp_path, exchanges, step
+):
+    folder = record(run_folder, tmp_path / "record")
+    before = contents(folder)
+    (run_folder / "history.csv").write_text("epoch,loss\n1,1.5\n")
+    child = os.fork()
+    if child == 0:
+        module.replace_folder = dying(step, exchanges)
+        record(run_folder, tmp_path / "record")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert folder.exists() or (exchanges, step) == (False, 2)
+    if step == 1:
+        assert contents(folder) == before
+    record(run_folder, tmp_path / "record")
+    assert (folder / "history.csv").read_text() == "epoch,loss\n1,1.5\n"
+    assert [path.name for path in folder.parent.iterdir()] == ["seed3"]
+
+
+def test_a_run_with_a_damaged_file_is_refused_and_a_record_has_a_manifest(run_folder, tmp_path):
+    list_files(run_folder, ["history.csv"])
+    folder = record(run_folder, tmp_path / "record")
+    assert set(listed(folder)) == set(FILES) - {MANIFEST} and verify_folder(folder) == 4
+    (run_folder / "history.csv").write_text("epoch,loss\n1,2.6\n")
+    with pytest.raises(CmanError, match=r"history\.csv: found SHA-256"):
+        record(run_folder, tmp_path / "record")
 
 
 def test_a_record_is_a_run_folder_that_tables_can_read(run_folder, tmp_path):

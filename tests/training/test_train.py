@@ -16,7 +16,8 @@ from cman.training import loop
 from cman.training.data import TrainingData
 from cman.training.train import train
 
-MADE = {"model/model.safetensors", "model/config.json", "model/vocabulary.json", "history.csv", "provenance.json"}
+MADE = {"model/model.safetensors", "model/config.json", "model/vocabulary.json", "model/manifest.sha256"}
+MADE |= {"history.csv", "provenance.json", "manifest.sha256"}
 RESULTS = ["predictions.jsonl", "label_copies.json", "ranking.jsonl", "scores.json", "model/README.md"]
 
 

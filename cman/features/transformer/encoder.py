@@ -142,8 +142,12 @@ class TransformerEncoder(nn.Module):
         for features in (map if workers is None else workers.map)(computed, self.batches(documents)):
             yield from features
 
-    def save_files(self, folder: Path) -> None:
-        """Write configuration and tokenizer, each file complete or not at all; the weights are the whole model's."""
+    def save_files(self, folder: Path) -> list[str]:
+        """Write configuration and tokenizer, each file complete or not at all, and return the files' names.
+
+        The weights are the whole model's.
+        """
         for name, content in self.pieces.files.items():
             with atomic_path(folder / name) as temporary:
                 temporary.write_bytes(content)
+        return list(self.pieces.files)

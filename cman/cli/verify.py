@@ -1,0 +1,46 @@
+"""`cman verify`: whether files still are what was written."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cman.cli.verb import verb
+from cman.errors import CmanError
+
+log = logging.getLogger("cman")
+
+
+@verb
+def verify(
+    folders: Annotated[list[Path], typer.Argument(help="Folders; all below them that have a manifest, too.")],
+    write: Annotated[
+        bool, typer.Option("--write", help="Accept the files as they are: make the manifests anew.")
+    ] = False,
+) -> None:
+    """Compare files with the manifests beside them (manifest.sha256), or make these anew.
+
+    Example: cman verify results
+    """
+    from cman.hashes import MANIFEST
+    from cman.manifest import verify_folder, write_manifest
+
+    files = damaged = 0
+    for folder in folders:
+        if not folder.is_dir():
+            raise CmanError(f"{folder}: found no folder, wanted one with a {MANIFEST}")
+        found = sorted(path.parent for path in folder.rglob(MANIFEST))
+        if write and not found:
+            found = [folder]
+        if not found:
+            raise CmanError(f"{folder}: found no {MANIFEST} in it, wanted one; `cman verify --write` makes a model's")
+        for each in found:
+            try:
+                files += write_manifest(each) if write else verify_folder(each)
+            except CmanError as error:
+                log.error("%s", error)
+                damaged += 1
+    if damaged:
+        raise CmanError(f"{damaged} folders have files that are missing, damaged or changed, wanted none")
+    typer.echo(f"{files} files {'are listed' if write else 'are what was written'}")
