@@ -47,8 +47,10 @@ def test_a_run_folder_holds_what_it_promises_and_nothing_else(finished, experime
     assert found == [
         "history.csv",
         "label_copies.json",
+        "manifest.sha256",
         "model/README.md",
         "model/config.json",
+        "model/manifest.sha256",
         "model/model.safetensors",
         "model/vocabulary.json",
         "predictions.jsonl",
