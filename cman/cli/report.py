@@ -169,6 +169,24 @@ def browser(
 
 
 @verb
+def results(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUNS", help="Records.")],
+    published: Annotated[Path, typer.Option(help="Published figures.")] = Path("config/published.yaml"),
+    corpora: Annotated[Path, typer.Option(help="Prepared corpora; where a run's is, differences are tested.")] = Path(
+        "results/corpora"
+    ),
+    output: Annotated[Path, typer.Option(help="The page, Markdown.")] = Path("docs/results.md"),
+) -> None:
+    """Write the page of results from records.
+
+    Example: cman results results/record/*/*/*/seed* --output docs/results.md
+    """
+    from cman.report.results_page import write_results
+
+    write_results(folders, published, corpora, output)
+
+
+@verb
 def record(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
     to: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results/record"),

@@ -32,6 +32,7 @@ class PublishedRow(Entry):
     bert: bool
     experiment: str = ""
     note: str = ""
+    inputs: str = ""  # what it reads, where docs/results.md shows it
     added: bool = False  # published elsewhere: it stands below the rows of the paper's table
 
 

@@ -17,7 +17,7 @@ from cman.evaluation.ranking import ranking_scores
 from cman.evaluation.scores import score_documents
 from cman.report.appendix import copies, encoder, question, repeated, scores, significance, types, weights
 from cman.report.appendix.section import KEYS, Figure, Section
-from cman.report.appendix.write import _pairs
+from cman.report.appendix.write import pairs
 from cman.report.evidence import Evidence, compare_all, read_evidence
 from cman.report.results import group_runs, read_run
 from cman.report.unequal import used
@@ -54,7 +54,7 @@ def evidence(root: Path, predictions: dict[str, dict[int, list[Document]]], **ch
 
 def evidence_of(runs: list[Path], root: Path) -> Evidence:
     (result,) = read_evidence(group_runs(map(read_run, runs)), root, 500, 1)
-    compare_all([(result, _pairs(result))])
+    compare_all([(result, pairs(result))])
     return result
 
 

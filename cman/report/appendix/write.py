@@ -55,7 +55,7 @@ def write_appendix(
     evidence = read_evidence(
         group_runs(read_run(folder, facts.get(folder)) for folder in run_folders), corpora, rounds, seed
     )
-    compare_all((found, _pairs(found)) for found in evidence)
+    compare_all((found, pairs(found)) for found in evidence)
     built = [(found, [section.build(found) for section in SECTIONS]) for found in evidence]
     figures = [figure for _, sections in built for section in sections for figure in section.figures]
     parts = [_part(found, sections) for found, sections in built]
@@ -64,7 +64,8 @@ def write_appendix(
     write_json(output.with_suffix(".json"), _provenance(figures, rounds, seed))
 
 
-def _pairs(evidence: Evidence) -> list[Names]:
+def pairs(evidence: Evidence) -> list[Names]:
+    """Return all comparisons of an appendix about one corpus."""
     return [names for section in (question, encoder, significance) for names in section.pairs(evidence)]
 
 

@@ -1,0 +1,180 @@
+"""`docs/results.md`: what the committed records give, so that no sentence of it can outrun them.
+
+Rows, differences and what is missing are read from the records; the template's words hold whatever these say.
+Differences are tested where the prepared corpus is at hand, with the correction of its appendix: one family of tests.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from cman.errors import UsageError
+from cman.evaluation.significance import ROUNDS
+from cman.files import write_text
+from cman.report.appendix.copies import read_copies
+from cman.report.appendix.question import PARTS
+from cman.report.appendix.write import pairs
+from cman.report.evidence import Comparison, Evidence, compare_all, read_evidence
+from cman.report.frame import MICRO, fixed, percent, probability, signed
+from cman.report.paper_table import HEADS, REFERENCE
+from cman.report.published import Published, PublishedRow, read_published
+from cman.report.results import Group, Run, group_runs, read_run
+
+TEMPLATE = "results.md.j2"
+HEADLINE = ("SpERT", "CMAN (BiLSTM)")  # published rows of README, above measured ones:
+MEASURED = ("cman-static", "cman", "multihead-matched")
+MAIN = "conll04"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of figures: how it came about, its title, what it reads, its figures by task, and seeds or folds."""
+
+    source: str
+    title: str
+    inputs: str
+    figures: Sequence[str]
+    runs: str = ""
+
+    @property
+    def short(self) -> str:
+        """The row as README has it."""
+        return f"| {self.source} {self.title} | {self.inputs} | {' | '.join(self.figures[:2])} |"
+
+
+def write_results(folders: Sequence[Path], published: Path, corpora: Path, output: Path, rounds: int = ROUNDS) -> None:
+    """Write the page, atomically.
+
+    Raises:
+        UsageError: no run is given.
+        CmanError: a run or the published file is malformed.
+    """
+    if not folders:
+        raise UsageError("runs: found none, wanted at least one record")
+    write_text(output, results_page(folders, published, corpora, rounds))
+
+
+def results_page(folders: Sequence[Path], published: Path, corpora: Path, rounds: int = ROUNDS) -> str:
+    """Return the page; arguments as for `cman results`."""
+    known = read_published(published)
+    evidence = read_evidence(group_runs(map(read_run, sorted(folders))), corpora, rounds, 1, needed=False)
+    compare_all((found, pairs(found)) for found in evidence if found.corpus == MAIN)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown; titles of records are those of the configurations here
+    )
+    page = environment.get_template(TEMPLATE)
+    runs = [run for found in evidence for group in found.groups.values() for run in group.runs]
+    return page.render(
+        corpora=[(found, _rows(known, found)) for found in evidence],
+        headline=headline(evidence, known),
+        parts=[(found, list(_parts(known, found))) for found in evidence if found.comparisons],
+        copies=_copies(evidence),
+        missing=list(_missing(known, {found.corpus: found for found in evidence})),
+        runs=runs,
+        minutes=[min(_minutes(runs)), max(_minutes(runs))] if runs else [],
+        settings=_settings(runs),
+        rounds=rounds,
+        heads=list(HEADS.values()),
+    )
+
+
+def headline(evidence: Sequence[Evidence], known: Published) -> list[str]:
+    """Return README's rows: two that were published for CoNLL04 and three that were measured."""
+    rows = {row.method: row for table in known.tables if table.corpus == MAIN for row in table.rows if row.inputs}
+    lines = [_published(rows[name]).short for name in HEADLINE]
+    for found in evidence:
+        if found.corpus == MAIN:
+            lines += [_measured(found, name).short for name in MEASURED if name in found.groups]
+    return lines
+
+
+def _rows(known: Published, found: Evidence) -> Iterator[Line]:
+    tables = [table for table in known.tables if table.corpus == found.corpus]
+    yield from (_published(row) for row in tables[0].rows if row.inputs) if tables else ()
+    yield from (_measured(found, name) for name in found.groups)
+
+
+def _published(row: PublishedRow) -> Line:
+    return Line("*published:*", row.method, row.inputs, [fixed(row.entity_f1), fixed(row.relation_f1), ""])
+
+
+def _measured(found: Evidence, name: str) -> Line:
+    group, summaries = found.groups[name], found.strict(name)
+    figures = []
+    for task in HEADS:
+        summary = summaries[task, MICRO]
+        spread = f" ± {percent(summary.sd)}" if summary.sd is not None else ""
+        figures.append("–" if summary.mean is None else percent(summary.mean) + spread)
+    return Line("**measured:**", group.first.title, group.first.inputs_title, figures, _spread(group))
+
+
+def _spread(group: Group) -> str:
+    splits = list(dict.fromkeys(run.split for run in group.runs))
+    folds = f", {len(splits)} of 10 folds" if splits[0].startswith("fold") else ""
+    return f"{group.seeds}{folds}; {group.first.epochs}"
+
+
+def _parts(known: Published, found: Evidence) -> Iterator[tuple[str, Comparison, list[str], str]]:
+    """Return each part with its comparison, the differences as printed, and what was published of it."""
+    for part, other in PARTS.items():
+        if (comparison := found.comparisons.get((REFERENCE, other))) is None:
+            continue
+        cells = []
+        for task in HEADS:
+            difference = comparison.difference[task]
+            spread = f" ± {percent(difference.sd)}" if difference.sd is not None else ""
+            p = f" ({probability(comparison.holm[task])})" if task in comparison.holm else ""
+            cells.append(f"{signed(difference.mean)}{spread}{p}")
+        yield part, comparison, cells, _printed(known, other)
+
+
+def _printed(known: Published, experiment: str) -> str:
+    """Return the difference from the full model that the paper prints, with its table."""
+    for table in known.tables:
+        rows = {row.experiment: row for row in table.rows if not row.added}
+        if experiment in rows and REFERENCE in rows:
+            one, other = rows[REFERENCE], rows[experiment]
+            pairs = ((one.entity_f1, other.entity_f1), (one.relation_f1, other.relation_f1))
+            shown = (signed(a - b) if a is not None and b is not None else "–" for a, b in pairs)
+            return f"{' / '.join(shown)} (Table {table.number}, {table.title or table.corpus})"
+    return "–"
+
+
+def _copies(evidence: Sequence[Evidence]) -> list[float]:
+    """Return the smallest and the largest rate, in percent, at which second CRFs repeat labels of entities."""
+    known = [read_copies(run) for found in evidence for group in found.groups.values() for run in group.runs]
+    rates = [
+        100 * each["copied_entity_tokens"] / each["entity_tokens"] for each in known if each and each["entity_tokens"]
+    ]
+    return [min(rates), max(rates)] if rates else []
+
+
+def _missing(known: Published, found: Mapping[str, Evidence]) -> Iterator[tuple[str, str, list[str]]]:
+    """Return each table of the paper with the rows that an experiment here repeats and no record has."""
+    for table in known.tables:
+        there = found[table.corpus].groups if table.corpus in found else {}
+        names = [row.method for row in table.rows if row.experiment and row.experiment not in there]
+        if names:
+            yield f"{table.number}, {table.title or table.corpus}", table.absent, names
+
+
+def _minutes(runs: Sequence[Run]) -> list[float]:
+    return [run.provenance["seconds"] / 60 for run in runs if "seconds" in run.provenance]
+
+
+def _settings(runs: Sequence[Run]) -> dict[str, list[str]]:
+    """Return what the records were made with."""
+    facts = {
+        "encoders": {run.settings["contextual"]["encoder"] for run in runs if run.settings["contextual"]["enabled"]},
+        "vectors": {str(run.settings["word"]["vectors"]) for run in runs},
+        "devices": {str(run.provenance.get("device", "")) for run in runs},
+        "revisions": {run.reference()["revision"][:7] for run in runs},
+    }
+    return {name: sorted(values) for name, values in facts.items()}

@@ -1,0 +1,52 @@
+"""The page of results and README's rows are what the committed records give."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from cman.config.configuration import read_configuration
+from cman.corpora.prepare import prepare
+from cman.corpora.raw import obtain, raw_files
+from cman.errors import UsageError
+from cman.layout import Layout
+from cman.report.results_page import results_page, write_results
+
+ROOT = Path(__file__).parents[2]
+RECORDS = sorted((ROOT / "results" / "record").glob("*/*/*/seed*"))
+PUBLISHED = ROOT / "config" / "published.yaml"
+PAGE = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+HOW = "write it again as its last section says, and copy its first rows into README.md"
+
+
+def untested(page: str) -> str:
+    """The page without what the gold documents are needed for: p and the sentences about it."""
+    kept = [line for line in page.splitlines() if not line.startswith("- ")]
+    return re.sub(r"\n{2,}", "\n\n", re.sub(r" \((<?\.\d+|1\.000)\)", "", "\n".join(kept)))
+
+
+def test_the_committed_page_has_the_figures_of_the_committed_records(tmp_path):
+    assert untested(results_page(RECORDS, PUBLISHED, tmp_path)) == untested(PAGE), HOW
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("CMAN_MIRROR" not in os.environ, reason="CMAN_MIRROR names no folder with the real corpora")
+def test_the_committed_page_is_the_page_of_the_records_word_for_word(tmp_path):
+    layout, corpus = Layout(tmp_path), read_configuration(ROOT / "config" / "conll04.yaml").corpus("conll04")
+    for name in raw_files(corpus):
+        obtain(corpus, name, layout.raw("conll04") / name)
+    prepare("conll04", corpus, layout)
+    assert results_page(RECORDS, PUBLISHED, tmp_path / "corpora") == PAGE, HOW
+
+
+def test_readme_has_the_first_rows_of_the_page():
+    rows = PAGE.split("|---|---|---|---|\n", 1)[1].split("\n\n", 1)[0]
+    assert len(rows.splitlines()) == 5
+    assert rows in (ROOT / "README.md").read_text(encoding="utf-8"), HOW
+
+
+def test_without_any_run_nothing_is_written(tmp_path):
+    with pytest.raises(UsageError, match="runs: found none"):
+        write_results([], PUBLISHED, tmp_path, tmp_path / "page.md")
+    assert not (tmp_path / "page.md").exists()
