@@ -2,14 +2,18 @@
 
 import logging
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cman.cli.options import EncoderOption, TrustOption
 from cman.cli.verb import verb
 from cman.errors import UsageError
+
+if TYPE_CHECKING:
+    from cman.extract.extractor import Extractor
 
 log = logging.getLogger("cman")
 
@@ -42,6 +46,7 @@ def serve(
     limits = Limits(max_characters=max_characters, max_waiting=max_waiting, timeout=timeout)
     try:
         from cman.serve.app import create_app
+        from cman.serve.process import ModelProcess
         from cman.serve.server import address_of, allowed_hosts, bound_socket, is_loopback
         from cman.serve.server import serve as serve_until_stopped
     except ModuleNotFoundError as error:
@@ -49,12 +54,8 @@ def serve(
             raise
         raise UsageError(f"serve: found no {error.name}, wanted the extra `serve`: pip install 'cman[serve]'") from None
     with bound_socket(host, port) as listener:  # a port that is taken is told before the model is loaded
-        from cman.extract.extractor import Extractor
-
-        extractor = Extractor.load(
-            model, trust=trust, encoder=encoder, device=device, threads=threads, threshold=threshold
-        )
-        app = create_app(extractor, limits, allowed_hosts(host))
+        options = {"trust": trust, "encoder": encoder, "device": device, "threads": threads, "threshold": threshold}
+        app = create_app(ModelProcess(partial(_load, model, options)), limits, allowed_hosts(host))
         if not is_loopback(host):
             log.warning("warning: --host %s: whoever reaches this machine can use the server, without a password", host)
         address = address_of(listener)
@@ -66,3 +67,9 @@ def serve(
 
             webbrowser.open(address)
         serve_until_stopped(app, listener, limits)
+
+
+def _load(model: Path, options: dict[str, Any]) -> "Extractor":
+    from cman.extract.extractor import Extractor
+
+    return Extractor.load(model, **options)

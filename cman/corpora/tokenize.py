@@ -11,6 +11,9 @@ from cman.errors import UsageError
 
 Span = tuple[int, int]  # characters of the text, end exclusive
 
+LONG_RUN = 250  # characters without white space that spaCy divides in a hundredth of a second at most
+WINDOW = 32  # characters; no sign at a word's beginning or end is nearly as long
+
 NO_SPACY = "reading text needs spaCy: install it with pip install 'cman[text]'"
 
 
@@ -47,7 +50,7 @@ class TextTokenizer:
         A blank line ends a sentence, too. Each span slices the text exactly. A text without any token has no sentence.
         """
         # The components are called by themselves: spaCy's limit of a million characters is for parsers and taggers.
-        doc = self._sentencizer(self._tokenize(text))
+        doc = self._sentencizer(self._doc(text))
         result: list[list[Span]] = [[]]
         for token in doc:
             blank_line = token.is_space and token.text.count("\n") > 1  # after a heading, which has no full stop
@@ -56,3 +59,44 @@ class TextTokenizer:
             if not token.is_space:
                 result[-1].append((token.idx, token.idx + len(token)))
         return [sentence for sentence in result if sentence]
+
+    def _doc(self, text: str) -> Any:
+        """Return the tokens of a text.
+
+        From a word spaCy takes one sign after the other off both ends and looks at all that is left each time: hours
+        for a line of brackets. So those of a long run are taken off here, by its rules, looking at the ends alone.
+        """
+        runs = re.finditer(rf"\S{{{LONG_RUN + 1},}}", text) if hasattr(self._tokenize, "prefix_search") else iter(())
+        words: list[str] = []
+        spaces: list[bool] = []
+        end = 0
+        for run in runs:
+            start, stop, before, after = self._peeled(text, *run.span())
+            for part in (text[end : run.start()], before, text[start:stop], after):
+                tokens = part if isinstance(part, list) else self._tokenize(part)
+                words += [str(token) for token in tokens]
+                spaces += [False if isinstance(token, str) else bool(token.whitespace_) for token in tokens]
+            end = run.end()
+        if end == 0:
+            return self._tokenize(text)
+        tokens = self._tokenize(text[end:])
+        words += [token.text for token in tokens]
+        spaces += [bool(token.whitespace_) for token in tokens]
+        return type(tokens)(self._tokenize.vocab, words=words, spaces=spaces)
+
+    def _peeled(self, text: str, start: int, end: int) -> tuple[int, int, list[str], list[str]]:
+        """Return what is left of a run when it is short or has no sign at either end, and the signs on both sides."""
+        before: list[str] = []
+        after: list[str] = []
+        while end - start > LONG_RUN:
+            prefix = self._tokenize.prefix_search(text[start : start + WINDOW])
+            if prefix is not None and prefix.end():
+                before.append(prefix.group())
+                start += prefix.end()
+            suffix = self._tokenize.suffix_search(text[max(start, end - WINDOW) : end])
+            if suffix is not None and suffix.group():
+                after.append(suffix.group())
+                end -= len(suffix.group())
+            if not (prefix and prefix.end()) and not (suffix and suffix.group()):
+                break
+        return start, end, before, after[::-1]

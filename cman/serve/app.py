@@ -19,29 +19,34 @@ from cman.serve import describe
 from cman.serve.asked import RefusedError, parse_asked
 from cman.serve.door import App, Door
 from cman.serve.limits import Limits
-from cman.serve.worker import ClosedError, QueueFullError, TextExtractor, Worker
+from cman.serve.process import EndedError, Inside, ModelProcess, TextExtractor
+from cman.serve.worker import ClosedError, QueueFullError, Worker
 
 JSON, LINES = "application/json", "application/x-ndjson"
 STATIC = {"/": ("page.html", "text/html"), "/page.css": ("page.css", "text/css")}
 STATIC |= {f"/{name}.js": (f"{name}.js", "text/javascript") for name in ("page", "drawing")}
 
+ENDED = "text: found one at which the model's process ended, for want of memory; wanted shorter sentences."
 OURS = "The server failed at this request; its log says where."
 
 
-def create_app(extractor: TextExtractor, limits: Limits | None = None, hosts: frozenset[str] | None = None) -> Door:
+def create_app(
+    extractor: TextExtractor | ModelProcess, limits: Limits | None = None, hosts: frozenset[str] | None = None
+) -> Door:
     """Return the application.
 
     Args:
-        extractor: the model.
+        extractor: the model, in a process of its own or in this one.
         limits: see there.
         hosts: names under which it may be addressed; see `Door`.
     """
     limits = limits or Limits()
-    worker = Worker(extractor, limits.max_waiting, limits.timeout)
-    return Door(_application(extractor, worker, limits), worker, limits, hosts)
+    model = extractor if isinstance(extractor, ModelProcess) else Inside(extractor)
+    worker = Worker(model, limits.max_waiting, limits.timeout)
+    return Door(_application(model, worker, limits), worker, limits, hosts)
 
 
-def _application(extractor: TextExtractor, worker: Worker, limits: Limits) -> App:
+def _application(known: ModelProcess | Inside, worker: Worker, limits: Limits) -> App:
     app = FastAPI(
         title="CMAN",
         version=__version__,
@@ -64,9 +69,9 @@ def _application(extractor: TextExtractor, worker: Worker, limits: Limits) -> Ap
     @app.get("/model", summary="What the model knows, and what one request may hold.", response_model=describe.Model)
     async def model() -> dict[str, Any]:
         return {
-            "entity_types": extractor.entity_types,
-            "relation_types": extractor.relation_types,
-            "description": extractor.describe(),
+            "entity_types": known.entity_types,
+            "relation_types": known.relation_types,
+            "description": known.describe(),
             "max_characters": limits.max_characters,
             "max_texts": limits.max_texts,
         }
@@ -130,6 +135,8 @@ async def _unless_gone(request: Request, worker: Worker, texts: list[str]) -> li
         raise RefusedError(503, "The server is being stopped.", {"Retry-After": "10"}) from None
     except TimeoutError:
         raise RefusedError(504, f"There was no result within {worker.timeout:g} s.") from None
+    except EndedError:
+        raise RefusedError(413, ENDED) from None
     except CmanError as error:  # the model's own sentence about the text
         raise RefusedError(400, str(error)) from None
     finally:

@@ -48,7 +48,7 @@ class Door:
 
     def __init__(self, app: App, worker: Worker, limits: Limits, hosts: frozenset[str] | None) -> None:
         self.app, self.worker, self.limits, self.hosts = app, worker, limits, hosts
-        self._open = 0
+        self._held = 0  # bytes of bodies
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -62,45 +62,45 @@ class Door:
                 message["headers"] = [*message.get("headers", []), *fixed]
             await send(message)
 
-        if self._open >= self.limits.max_open:
-            busy = RefusedError(503, "The server is busy; try again.", {"Retry-After": "1"})
-            await _refuse(busy, receive, with_headers)
-            return
-        self._open += 1
+        # Not requests are counted but what they hold, so that those that trickle keep nobody out.
+        body = bytearray()
         try:
             try:
-                body = await self._read(scope, receive)
+                complete = await self._read(scope, receive, body)
             except RefusedError as refused:
                 await _refuse(refused, receive, with_headers)
                 return
-            if body is not None:
-                await self.app(scope, _given(body, receive), with_headers)
+            if complete:
+                await self.app(scope, _given(bytes(body), receive), with_headers)
         except Exception:
             # An error of ours, which was answered already: one request failed, the server goes on.
             log.exception("error: %s %s failed", scope["method"], ascii(scope["path"][:80]))
         finally:
-            self._open -= 1
+            self._held -= len(body)
 
-    async def _read(self, scope: Message, receive: Receive) -> bytes | None:
-        """Return the body; None if the client went away."""
+    async def _read(self, scope: Message, receive: Receive, body: bytearray) -> bool:
+        """Read the body; return whether it is complete, which it is not if the client went away."""
         headers = {name.lower(): value for name, value in scope["headers"]}
         self._check_host(headers.get(b"host", b"").decode("latin-1"))
         longest = self.limits.max_bytes
         length = headers.get(b"content-length", b"0")
         if int(length) > longest:  # the server has checked that it is a number
             raise RefusedError(413, f"body: found {int(length):,} bytes, wanted at most {longest:,}")
-        body = bytearray()
         try:
             async with asyncio.timeout(self.limits.timeout):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        return None
-                    body += message.get("body", b"")
+                        return False
+                    part = message.get("body", b"")
+                    self._held += len(part)
+                    body += part
+                    if self._held > self.limits.max_held:
+                        raise RefusedError(503, "The server is busy; try again.", {"Retry-After": "1"})
                     if len(body) > longest:
                         raise RefusedError(413, f"body: found more than {longest:,} bytes, wanted at most that many")
                     if not message.get("more_body", False):
-                        return bytes(body)
+                        return True
         except TimeoutError:
             seconds = f"{self.limits.timeout:g} s"
             raise RefusedError(408, f"body: found no end within {seconds}, wanted all of it by then") from None

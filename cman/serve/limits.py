@@ -43,5 +43,10 @@ class Limits:
 
     @property
     def max_open(self) -> int:
-        """Requests that are read or answered at once; times `max_bytes`, this bounds the memory of bodies."""
+        """Requests with the longest body that are read or answered at once."""
         return self.max_waiting + 17
+
+    @property
+    def max_held(self) -> int:
+        """Bytes of all bodies that are read or answered at once."""
+        return self.max_open * self.max_bytes

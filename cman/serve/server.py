@@ -104,6 +104,7 @@ class _Server(Server):
         """Refuse what waits, then end."""
         self._worker.close()
         await super().shutdown(sockets)
+        self._worker.stop()
 
 
 class _Connection(H11Protocol):

@@ -1,8 +1,8 @@
-"""One thread that runs the model, and the bounded queue before it.
+"""One thread that asks the model, and the bounded queue before it.
 
 A model is not for several threads at once, so requests are computed in turn. What gave up while it waited (time-out,
-closed connection) leaves the queue and is never computed; what is being computed cannot be stopped, its result is
-dropped. Functions of `Worker` are called from the event loop.
+closed connection) leaves the queue and is never computed; what is being computed is ended when its time is over, or
+`GRACE` seconds after it began if it waited that long. Functions of `Worker` are called from the event loop.
 """
 
 import asyncio
@@ -11,37 +11,14 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+
+from cman.serve.process import Inside, ModelProcess
 
 log = logging.getLogger("cman")
 
-
-class Found(Protocol):
-    """What the model found in one text."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return id, text, entities and relations."""
-        ...
-
-
-class TextExtractor(Protocol):
-    """What the server needs of an extractor."""
-
-    @property
-    def entity_types(self) -> tuple[str, ...]: ...
-
-    @property
-    def relation_types(self) -> tuple[str, ...]: ...
-
-    def describe(self) -> dict[str, Any]:
-        """Return what the page's header says of the model."""
-        ...
-
-    def batch(self, texts: list[str]) -> Sequence[Found]:
-        """Return what each text holds."""
-        ...
+GRACE = 2.0  # seconds; a text that takes less never costs a process
 
 
 class QueueFullError(Exception):
@@ -61,6 +38,7 @@ class _Job:
     texts: list[str]
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[list[dict[str, Any]]]
+    deadline: float  # of `time.monotonic`
 
     def settle(self, result: list[dict[str, Any]] | None, error: BaseException | None) -> None:
         """Hand the outcome to the event loop, which may have stopped to wait, or be closed."""
@@ -83,13 +61,13 @@ class Worker:
     """The queue and the thread; the thread starts with the first request.
 
     Args:
-        extractor: the model.
+        model: what answers.
         max_waiting: requests that may wait while one is computed.
         timeout: seconds from the arrival of a request to its result.
     """
 
-    def __init__(self, extractor: TextExtractor, max_waiting: int, timeout: float) -> None:
-        self.extractor, self.max_waiting, self.timeout = extractor, max_waiting, timeout
+    def __init__(self, model: ModelProcess | Inside, max_waiting: int, timeout: float) -> None:
+        self.model, self.max_waiting, self.timeout = model, max_waiting, timeout
         self._waiting: deque[_Job] = deque()
         self._running = False
         self._closed = False
@@ -116,7 +94,7 @@ class Worker:
             Exception: whatever the extractor raised.
         """
         loop = asyncio.get_running_loop()
-        job = _Job(texts, loop, loop.create_future())
+        job = _Job(texts, loop, loop.create_future(), time.monotonic() + self.timeout)
         with self._changed:
             if self._closed:
                 raise ClosedError
@@ -146,13 +124,19 @@ class Worker:
             self._waiting.clear()
             self._changed.notify()
 
+    def stop(self) -> None:
+        """End the model, whatever it computes."""
+        self.close()
+        self.model.close()
+
     def _retry_after(self) -> int:
         return max(1, math.ceil(min(self._seconds * (len(self._waiting) + 1), self.timeout)))
 
     def _work(self) -> None:
         while True:
+            self._running = False
+            self._wait_for_model()
             with self._changed:
-                self._running = False
                 while not self._waiting and not self._closed:
                     self._changed.wait()
                 if self._closed:
@@ -161,10 +145,17 @@ class Worker:
                 self._running = True
             start = time.monotonic()
             try:
-                result = [found.to_json() for found in self.extractor.batch(job.texts)]
+                result = self.model.answers(job.texts, max(job.deadline - start, min(self.timeout, GRACE)))
             except BaseException as error:  # whatever it is, the thread lives on and the asker is told
                 job.settle(None, error if isinstance(error, Exception) else RuntimeError(repr(error)))
             else:
                 job.settle(result, None)
             self._seconds = time.monotonic() - start
             del job  # its texts are not kept while waiting for the next
+
+    def _wait_for_model(self) -> None:
+        """Wait before a request is taken from the queue, where it can still give up."""
+        try:
+            self.model.ready()
+        except Exception as error:
+            log.error("error: %s", error)  # the next request starts the model again, and is told why it cannot

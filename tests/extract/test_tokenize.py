@@ -26,6 +26,16 @@ def test_a_text_beyond_the_limit_of_a_parser_is_read() -> None:
     assert len(TextTokenizer("en").sentences("Ada sleeps. " * 100_000)) == 100_000
 
 
+def test_a_run_without_white_space_costs_time_by_its_length_and_is_divided_sign_by_sign() -> None:
+    signs = ("(", "\U0001f600", ")", '"', "$)")
+    for sign in signs:
+        short, long = words(sign * 100), words(f"Ada {sign * 10_000} sleeps")
+        assert len(long) == 1 and set(long[0]) == {"Ada", "sleeps", *short[0]}, sign
+        assert len(long[0]) == 2 + 100 * len(short[0]), sign
+    assert words("(" * 300 + "a.b,c" + "?" * 300 + " x.") == [["("] * 300 + ["a.b", ",", "c"] + ["?"] * 300, ["x."]]
+    assert words("x" * 30_000 + "\n\n" + "y" * 300 + ",") == [["x" * 30_000], ["y" * 300, ","]]
+
+
 def test_an_unknown_language_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match="language: found 'zz', wanted one that spaCy has"):
         TextTokenizer("zz")

@@ -3,10 +3,12 @@
 Run as a program, it serves itself: port 0, options `max_characters max_waiting timeout`; the address is printed.
 """
 
+import os
 import re
 import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cman.errors import CmanError
@@ -55,6 +57,10 @@ class FakeExtractor:
         if "wait" in texts:
             self.begun.set()
             self.go_on.wait(20)
+        if "hang" in texts:
+            re.match(r"(a+)+$", "a" * 64 + "b")  # for ever, and no other thread of this process runs
+        if "die" in texts:
+            os._exit(9)  # as the system ends a process for want of memory
         if "break" in texts:
             raise ZeroDivisionError("secret words")
         if "unreadable" in texts:
@@ -69,9 +75,16 @@ class Infinite(FakeExtraction):
         return {"id": self.id, "score": float("inf")}
 
 
+def load(path: Path, options: dict[str, Any]) -> FakeExtractor:
+    """As `cman serve` loads a model, in the model's process."""
+    print(path, sorted(options.items()), file=sys.stderr)
+    return FakeExtractor()
+
+
 def main() -> None:
     from cman.serve.app import create_app
     from cman.serve.limits import Limits
+    from cman.serve.process import ModelProcess
     from cman.serve.server import address_of, allowed_hosts, bound_socket, serve
 
     characters, waiting, timeout = sys.argv[1:]
@@ -79,7 +92,7 @@ def main() -> None:
     with bound_socket("127.0.0.1", 0) as listener:
         listener.listen()
         print(address_of(listener), flush=True)
-        serve(create_app(FakeExtractor(), limits, allowed_hosts("127.0.0.1")), listener, limits)
+        serve(create_app(ModelProcess(FakeExtractor), limits, allowed_hosts("127.0.0.1")), listener, limits)
 
 
 if __name__ == "__main__":

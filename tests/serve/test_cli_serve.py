@@ -17,14 +17,9 @@ from cman.cli.app import app
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 PROGRAM = """
-import sys, types
-from fake_extractor import FakeExtractor
-class Extractor(FakeExtractor):
-    @classmethod
-    def load(cls, path, **options):
-        print(path, sorted(options.items()), file=sys.stderr)
-        return cls()
-sys.modules["cman.extract.extractor"] = types.SimpleNamespace(Extractor=Extractor)
+import cman.cli.serve
+from fake_extractor import load
+cman.cli.serve._load = load
 from cman.cli.app import app
 app()
 """
@@ -57,7 +52,10 @@ def test_it_prints_its_address_serves_with_the_given_limits_and_ends_quietly():
         assert httpx.post(address + "extract", json={"text": "Ada"}).json()["entities"][0]["text"] == "Ada"
         assert httpx.post(address + "extract", json={"text": "a" * 11}).status_code == 413
         assert httpx.get(address, headers={"host": "evil.example"}).status_code == 403
-        assert end(process) == "folder [('device', 'auto'), ('threads', 1), ('threshold', 0.5)]\n"
+        assert (
+            end(process)
+            == "folder [('device', 'auto'), ('encoder', None), ('threads', 1), ('threshold', 0.5), ('trust', False)]\n"
+        )
 
 
 def test_a_server_that_others_can_reach_warns():

@@ -14,6 +14,7 @@ from served import Served, read_all, request, served
 from cman.errors import CmanError, UsageError
 from cman.serve.app import create_app
 from cman.serve.limits import Limits
+from cman.serve.process import Inside
 from cman.serve.server import address_of, bound_socket
 from cman.serve.worker import ClosedError, QueueFullError, Worker
 
@@ -40,7 +41,7 @@ def in_turn(extractor: FakeExtractor, max_waiting: int, timeout: float, asked: l
     """The outcomes of one text that makes the model wait, then of others; the model goes on when all have one."""
 
     async def ask() -> list[object]:
-        worker = Worker(extractor, max_waiting, timeout)
+        worker = Worker(Inside(extractor), max_waiting, timeout)
         first = asyncio.ensure_future(worker.extract(["wait"]))
         await asyncio.to_thread(extractor.begun.wait)
         others = [asyncio.ensure_future(worker.extract([text])) for text in asked]
