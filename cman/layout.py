@@ -8,6 +8,7 @@ from pathlib import Path
 
 SPLITS = ("train", "dev", "test")
 MAIN = "main"  # the only division of a corpus without folds
+RELEASED = Path(__file__).resolve().parents[1] / "models" / "conll04"  # of a checkout; a wheel has none
 FOLDS = tuple(f"fold{number}" for number in range(10))  # those of a corpus with folds
 
 

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from cman.cli.options import EncoderOption, TrustOption
+from cman.cli.options import EncoderOption, ReleasedModelOption, TrustOption, released_model
 from cman.cli.verb import verb
 from cman.errors import UsageError
 
 
 @verb
 def extract(
-    model: Annotated[Path, typer.Option(help="Model folder.")],
+    model: ReleasedModelOption = None,
     input: Annotated[Path, typer.Option(help="Text, one document a line, or .jsonl; - is standard input.")] = Path("-"),
     output: Annotated[Path, typer.Option(help="File to write; - is standard output.")] = Path("-"),
     format: Annotated[str, typer.Option(help="jsonl, csv (triples) or parquet.")] = "jsonl",
@@ -22,6 +22,12 @@ def extract(
     threshold: Annotated[
         float | None,
         typer.Option(min=0.0, max=1.0, help="Least confidence of what is written."),
+    ] = None,
+    entity_threshold: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="The same of entities alone; their relations go with them.")
+    ] = None,
+    relation_threshold: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="The same of relations alone.")
     ] = None,
     language: Annotated[str | None, typer.Option(help="Of the text, such as en; the model's by default.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the same command was stopped.")] = False,
@@ -39,8 +45,9 @@ def extract(
 ) -> None:
     """Find entities and relations in text, with character offsets and confidences.
 
-    Example: cman extract --model results/runs/conll04/cman/main/seed1/model --input text.txt --output out.jsonl
+    Example: cman extract --input text.txt --output out.jsonl
     """
+    folder = released_model() if model is None else model
     _one_of("--format", format, ("jsonl", "csv", "parquet"))
     _one_of("--input-format", input_format, (None, "text", "jsonl"))
     _one_of("--kernels", kernels, ("auto", "reference"))
@@ -52,12 +59,17 @@ def extract(
     from cman.extract.run import extract
 
     choice: Any = kernels
-    options = {"threshold": threshold, "language": language}
+    options: dict[str, Any] = {
+        "threshold": threshold,
+        "entity_threshold": entity_threshold,
+        "relation_threshold": relation_threshold,
+        "language": language,
+    }
     extract(
         lambda: Extractor.load(
-            model, trust=trust, encoder=encoder, device=device, threads=threads, kernels=choice, **options
+            folder, trust=trust, encoder=encoder, device=device, threads=threads, kernels=choice, **options
         ),
-        model,
+        folder,
         input,
         output,
         form="jsonl" if input_format == "jsonl" or (input_format is None and input.suffix == ".jsonl") else "text",

@@ -18,6 +18,9 @@ ResultsOption = Annotated[Path, typer.Option(help="Folder that everything is wri
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; the configuration's by default.")]
 DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu or cuda; the configuration's by default.")]
 KernelsOption = Annotated[str | None, typer.Option(help="auto or reference; the configuration's by default.")]
+ReleasedModelOption = Annotated[
+    Path | None, typer.Option("--model", help="Model folder; models/conll04 of the checkout by default.")
+]
 TrustOption = Annotated[
     bool, typer.Option("--trust", help="Follow what the model folder names outside of itself: packages, hubs.")
 ]
@@ -41,6 +44,19 @@ def configuration_at(path: Path) -> "Configuration":
         return load_configuration(sys.stdin.read(), "standard input")
     except UnicodeDecodeError:
         raise UsageError("standard input: found bytes that are not UTF-8, wanted a configuration") from None
+
+
+def released_model() -> Path:
+    """Return the folder of the model that comes with a checkout.
+
+    Raises:
+        UsageError: there is none, such as beside an installed wheel.
+    """
+    from cman.layout import RELEASED
+
+    if not (RELEASED / "config.json").is_file():
+        raise UsageError(f"--model: found none, and no released model at {RELEASED}; wanted a model folder")
+    return RELEASED
 
 
 def backend(given: str | None) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cman.cli.options import EncoderOption, TrustOption
+from cman.cli.options import EncoderOption, ReleasedModelOption, TrustOption, released_model
 from cman.cli.verb import verb
 from cman.errors import UsageError
 
@@ -20,7 +20,7 @@ log = logging.getLogger("cman")
 
 @verb
 def serve(
-    model: Annotated[Path, typer.Option(help="Model folder.")],
+    model: ReleasedModelOption = None,
     host: Annotated[str, typer.Option(help="Address to listen at; by default this machine alone can reach it.")] = (
         "127.0.0.1"
     ),
@@ -41,6 +41,7 @@ def serve(
 
     Example: cman serve --model results/runs/conll04/cman/main/seed1/model
     """
+    folder = released_model() if model is None else model
     from cman.serve.limits import Limits
 
     limits = Limits(max_characters=max_characters, max_waiting=max_waiting, timeout=timeout)
@@ -55,7 +56,7 @@ def serve(
         raise UsageError(f"serve: found no {error.name}, wanted the extra `serve`: pip install 'cman[serve]'") from None
     with bound_socket(host, port) as listener:  # a port that is taken is told before the model is loaded
         options = {"trust": trust, "encoder": encoder, "device": device, "threads": threads, "threshold": threshold}
-        app = create_app(ModelProcess(partial(_load, model, options)), limits, allowed_hosts(host))
+        app = create_app(ModelProcess(partial(_load, folder, options)), limits, allowed_hosts(host))
         if not is_loopback(host):
             log.warning("warning: --host %s: whoever reaches this machine can use the server, without a password", host)
         address = address_of(listener)

@@ -16,7 +16,7 @@ from cman.corpora.document import Document
 from cman.corpora.tokenize import Span, TextTokenizer
 from cman.errors import CmanError, UsageError
 from cman.extract.extraction import Extraction
-from cman.extract.sentences import Given, documents_of, extraction_of, is_rooted, joined
+from cman.extract.sentences import Given, Thresholds, documents_of, extraction_of, is_rooted, joined
 from cman.features.workers import one_core_each
 from cman.kernels import KernelChoice, use_kernels
 from cman.machine import available_device
@@ -34,6 +34,7 @@ class Extractor:
         threads: cores on a CPU; all that this process may use by default.
         threshold: the least confidence of what is given back, from 0 to 1. By default every entity of the best tag
             sequence and every relation above the threshold that the model was trained with (`rel.threshold`).
+        entity_threshold, relation_threshold: the same for entities or relations alone, in the place of `threshold`.
         language: of the text, for sentences and tokens; by default the one that the model was trained with.
 
     Raises:
@@ -48,14 +49,27 @@ class Extractor:
         threshold: float | None = None,
         language: str | None = None,
         kernels: KernelChoice = "auto",
+        *,
+        entity_threshold: float | None = None,
+        relation_threshold: float | None = None,
     ) -> None:
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise UsageError(f"threshold: found {threshold}, wanted a number from 0 to 1")
+        given = {
+            "threshold": threshold,
+            "entity_threshold": entity_threshold,
+            "relation_threshold": relation_threshold,
+        }
+        for name, value in given.items():
+            if value is not None and not 0 <= value <= 1:
+                raise UsageError(f"{name}: found {value}, wanted a number from 0 to 1")
         if folder.settings.ner.given:
             raise UsageError("model: found one that is given entities (ner.given), wanted one that finds them in text; "
                              "`cman predict` reads documents with entities")  # fmt: skip
-        _with_threshold(folder, threshold)
-        self.folder, self.threshold = folder, threshold
+        self.folder = folder
+        self.thresholds = Thresholds(
+            threshold if entity_threshold is None else entity_threshold,
+            threshold if relation_threshold is None else relation_threshold,
+        )
+        _with_threshold(folder, self.thresholds.relation)
         self.tokenizer = TextTokenizer(language or folder.language)
         use_kernels(kernels)
         where = torch.device(available_device(device))
@@ -115,9 +129,14 @@ class Extractor:
         flat = [replace(each, id=str(index)) for index, each in enumerate(one for text in sentences for one in text)]
         annotated = iter(self.predictor.predict(flat))
         return [
-            extraction_of(given, [next(annotated) for _ in text], self.threshold)
+            extraction_of(given, [next(annotated) for _ in text], self.thresholds)
             for given, text in zip(givens, sentences, strict=True)
         ]
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the scores are calibrated: the training had documents to do it on (`cman.model.calibration`)."""
+        return self.folder.calibration is not None
 
     def describe(self) -> dict[str, Any]:
         """Return what the model was trained on: corpus, experiment, division and seed."""

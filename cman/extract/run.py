@@ -57,13 +57,13 @@ def extract(
     check_format(output)
     with _opened(source) as (stream, size):
         if target == STANDARD:
-            failed = _to_stream(load(), stream, size, form, output, longest)
+            failed = _to_stream(_loaded(load), stream, size, form, output, longest)
             where = "the messages above say which"
         else:
             errors = errors or target.with_name(f"{target.name}.errors.jsonl")
             run = {"model": sha256(model / "model.safetensors"), "input": str(source), "size": size, "form": form}
             with locked(target, "written") as lock:
-                extractor = load()  # a wrong model or language leaves no unfinished files behind
+                extractor = _loaded(load)  # a wrong model or language leaves no unfinished files behind
                 partial = Partial(target, errors, {**run, **(options or {})}, resume, lock)
                 if not partial.ended:
                     _to_partial(extractor, stream, size, form, longest, partial)
@@ -72,6 +72,13 @@ def extract(
             failed, where = partial.state.failed, f"{errors} says which and why"
     if failed:
         raise CmanError(f"{source}: {failed} documents could not be processed; {where}")
+
+
+def _loaded(load: Callable[[], Extractor]) -> Extractor:
+    extractor = load()
+    if not extractor.calibrated:
+        log.info("scores are uncalibrated: the model had no documents to do it on; 0.9 need not mean nine in ten")
+    return extractor
 
 
 @contextmanager

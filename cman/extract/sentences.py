@@ -6,6 +6,7 @@ the root is given with an entity `<root>` of no characters at the sentence's sta
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cman.corpora.document import ROOT, Document
 from cman.corpora.tokenize import Span
@@ -14,6 +15,13 @@ from cman.extract.extraction import Extraction, FoundEntity, FoundRelation
 
 ROOT_TOKEN = "ROOT"
 LONGEST_TOKEN = 20_000  # characters; the character BiLSTM reads each one, so memory grows with it
+
+
+class Thresholds(NamedTuple):
+    """The least scores of what is given back; None: whatever the model reports."""
+
+    entity: float | None = None
+    relation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -45,8 +53,11 @@ def documents_of(given: Given, sentences: Sequence[Sequence[Span]], rooted: bool
     return result
 
 
-def extraction_of(given: Given, annotated: Sequence[Document], threshold: float | None) -> Extraction:
-    """Return what annotated sentences of a text hold, without what has a lower score than `threshold`."""
+def extraction_of(given: Given, annotated: Sequence[Document], thresholds: Thresholds) -> Extraction:
+    """Return what annotated sentences of a text hold, without what has a lower score than the thresholds.
+
+    A relation of an entity that is left out is left out, too.
+    """
     entities: list[FoundEntity] = []
     relations: list[FoundRelation] = []
     sentences = []
@@ -64,11 +75,11 @@ def extraction_of(given: Given, annotated: Sequence[Document], threshold: float 
             else:
                 start, end = document.offsets[entity.start][0], document.offsets[entity.end - 1][1]
                 score = entity.score
-            if threshold is None or score is None or score >= threshold:
+            if thresholds.entity is None or score is None or score >= thresholds.entity:
                 kept[index] = len(entities)
                 entities.append(FoundEntity(entity.type, start, end, given.text[start:end], score))
         for link in document.relations:
-            sure = threshold is None or link.score is None or link.score >= threshold
+            sure = thresholds.relation is None or link.score is None or link.score >= thresholds.relation
             if sure and link.head in kept and link.tail in kept:
                 relations.append(FoundRelation(link.type, kept[link.head], kept[link.tail], link.score))
     return Extraction(given.id, given.text, tuple(entities), tuple(relations), tuple(sentences))

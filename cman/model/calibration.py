@@ -50,7 +50,9 @@ class Calibration:
 
     def raw_relation(self, score: float) -> float:
         """Return the model's own probability behind a calibrated score of a relation."""
-        return _cooled(score, 1 / self.relations)
+        bounded = min(max(score, LIMIT), 1 - LIMIT)
+        raw = 1 / (1 + math.exp(-math.log(bounded / (1 - bounded)) * self.relations))
+        return min(max(raw, LIMIT), 1 - LIMIT)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `config.json` of a model keeps."""

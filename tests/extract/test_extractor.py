@@ -1,8 +1,10 @@
 """Text in, entities and relations with exact offsets out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from untrained import untrained
@@ -11,6 +13,8 @@ from cman import Extractor
 from cman.corpora.document import ROOT, Document, Entity, Relation
 from cman.errors import CmanError, UsageError
 from cman.extract.sentences import Given
+from cman.model.calibration import Calibration
+from cman.model.folder import ModelFolder
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # one picture of five code points
 PIECES = ("Ada Lovelace", "London", "in", ".", "!", "\U0001f600", FAMILY, "e\u0301", "\r\n", "\n\n", "\t", " ",
@@ -73,10 +77,42 @@ def test_a_higher_threshold_gives_the_part_with_higher_scores(model: Path) -> No
     assert all((link.score or 0) >= 0.3 for link in some.relations) and len(some.relations) < len(every.relations)
 
 
+def test_entities_and_relations_may_have_thresholds_of_their_own(model: Path) -> None:
+    text = "Ada Lovelace lives in London and Charles Babbage in Cambridge ."
+    every, both = (Extractor.load(model, threshold=value)(text) for value in (0.0, 0.3))
+    entities = Extractor.load(model, threshold=0.0, entity_threshold=0.3)(text)
+    assert entities.entities == both.entities and len(entities.relations) >= len(both.relations)
+    relations = Extractor.load(model, threshold=0.0, relation_threshold=0.3)(text)
+    assert relations.entities == every.entities
+    assert list(relations.relations) == [link for link in every.relations if (link.score or 0) >= 0.3]
+
+
+def test_thresholds_are_of_calibrated_scores(model: Path) -> None:
+    text = "Ada Lovelace lives in London and Charles Babbage in Cambridge ."
+    folder = ModelFolder.load(model)
+    assert not Extractor(folder).calibrated
+    raw = Extractor(folder, threshold=0.0)(text)
+    calibrated = Extractor(replace(folder, calibration=Calibration(3.0, 4.0)), threshold=0.0)
+    hot = calibrated(text)
+    assert calibrated.calibrated and len(hot.relations) == len(raw.relations)
+    pairs = [(*pair, 3.0) for pair in zip(raw.entities, hot.entities, strict=True)]
+    pairs += [(*pair, 4.0) for pair in zip(raw.relations, hot.relations, strict=True)]
+    for before, after, heat in pairs:
+        logit = torch.logit(torch.tensor(before.score, dtype=torch.float64)) / heat
+        assert after.score == pytest.approx(torch.sigmoid(logit).item(), abs=1e-4)
+    least = sorted(link.score or 0 for link in hot.relations)[len(hot.relations) // 2]
+    sure = Extractor(replace(folder, calibration=Calibration(3.0, 4.0)), entity_threshold=0, relation_threshold=least)
+    assert {link.score for link in sure(text).relations} <= {
+        link.score for link in hot.relations if link.score >= least
+    }
+    assert len(sure(text).relations) >= len(hot.relations) // 2 - 1
+
+
 def test_a_threshold_that_is_no_probability_is_refused(model: Path) -> None:
     for threshold in (-0.1, 1.1):
-        with pytest.raises(UsageError, match="threshold: found"):
-            Extractor.load(model, threshold=threshold)
+        for name in ("threshold", "entity_threshold", "relation_threshold"):
+            with pytest.raises(UsageError, match=f"^{name}: found {threshold}, wanted a number from 0 to 1"):
+                Extractor.load(model, **{name: threshold})
 
 
 def test_a_token_too_long_is_refused_with_its_place(extractor: Extractor) -> None:
