@@ -20,8 +20,8 @@ from cman.config.settings import Settings
 
 PIPELINE = [
     *("config", "plan", "fetch", "prepare", "convert", "embed", "train", "predict", "score", "card", "tables"),
-    *("appendix", "figures", "browser", "kernels", "speed", "record", "verify", "results", "extract"),
-    "serve",
+    *("appendix", "figures", "browser", "kernels", "speed", "record", "verify", "release", "results"),
+    *("extract", "serve"),
 ]
 HEAVY = ("torch", "transformers", "pandas", "snakemake", "matplotlib")
 STATIC = ("--corpus", "s", "--experiment", "cman-static")

@@ -20,13 +20,13 @@ from cman.cli.report import appendix, browser, card, figures, record, results, s
 from cman.cli.serve import serve
 from cman.cli.speed import kernels, speed
 from cman.cli.training import train
-from cman.cli.verify import verify
+from cman.cli.verify import release, verify
 
 VERBS = (
     *(config, plan, fetch, prepare, convert, embed, train, predict, score, card),
     *(tables, appendix, figures, browser, kernels),
 )
-MORE_VERBS = (record, verify, results, extract, serve)
+MORE_VERBS = (record, verify, release, results, extract, serve)
 
 
 class InOrder(TyperGroup):

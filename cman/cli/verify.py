@@ -1,4 +1,4 @@
-"""`cman verify`: whether files still are what was written."""
+"""The verbs about files as they are: whether they still are what was written, and a model folder to hand out."""
 
 import logging
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cman.cli.options import TrustOption
 from cman.cli.verb import verb
 from cman.errors import CmanError
 
@@ -44,3 +45,18 @@ def verify(
     if damaged:
         raise CmanError(f"{damaged} folders have files that are missing, damaged or changed, wanted none")
     typer.echo(f"{files} files {'are listed' if write else 'are what was written'}")
+
+
+@verb
+def release(
+    model: Annotated[Path, typer.Option(help="Model folder with its card.")],
+    to: Annotated[Path, typer.Option(help="Folder to write.")],
+    trust: TrustOption = False,
+) -> None:
+    """Copy a model folder with weights in half precision, to hand it out.
+
+    Example: cman release --model results/runs/conll04/cman-best/main/seed1/model --to models/conll04
+    """
+    from cman.model.release import release
+
+    typer.echo(f"{to}: {release(model, to, trust) / 1e6:.1f} MB")
