@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 
 .PHONY: tables test lint kernels sanitize clean
 
-# All tables and figures, the appendix, and a report of how they were made.
+# All tables and figures, the appendix, and a report of how they were made; then where to look.
 tables: $(VENV)/installed kernels
 	$(BIN)/snakemake --cores all --report results/report.html --report-after-run
+	@$(BIN)/cman summary
 
 test: $(VENV)/installed kernels
 	$(BIN)/pytest -n auto --dist worksteal

@@ -16,7 +16,7 @@ from cman.cli.corpora import convert, fetch, prepare
 from cman.cli.extract import extract
 from cman.cli.plan import plan
 from cman.cli.prediction import embed, predict
-from cman.cli.report import appendix, browser, card, figures, record, results, score, tables
+from cman.cli.report import appendix, browser, card, figures, record, results, score, summary, tables
 from cman.cli.serve import serve
 from cman.cli.speed import kernels, speed
 from cman.cli.training import train
@@ -26,7 +26,7 @@ VERBS = (
     *(config, plan, fetch, prepare, convert, embed, train, predict, score, card),
     *(tables, appendix, figures, browser, kernels),
 )
-MORE_VERBS = (record, verify, release, results, extract, serve)
+MORE_VERBS = (record, verify, release, results, summary, extract, serve)
 
 
 class InOrder(TyperGroup):

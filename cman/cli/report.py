@@ -187,6 +187,20 @@ def results(
 
 
 @verb
+def summary(
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
+    published: Annotated[Path, typer.Option(help="Published figures.")] = Path("config/published.yaml"),
+) -> None:
+    """Say what was made and where to look, and print Table I of real CoNLL04 from the records.
+
+    Example: cman summary
+    """
+    from cman.report.summary import summary
+
+    typer.echo(summary(results, published))
+
+
+@verb
 def record(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
     to: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results/record"),

@@ -72,7 +72,7 @@ def results_page(folders: Sequence[Path], published: Path, corpora: Path, rounds
     page = environment.get_template(TEMPLATE)
     runs = [run for found in evidence for group in found.groups.values() for run in group.runs]
     return page.render(
-        corpora=[(found, _rows(known, found)) for found in evidence],
+        corpora=[(found, rows_of(known, found)) for found in evidence],
         headline=headline(evidence, known),
         parts=[(found, list(_parts(known, found))) for found in evidence if found.comparisons],
         copies=_copies(evidence),
@@ -95,10 +95,12 @@ def headline(evidence: Sequence[Evidence], known: Published) -> list[str]:
     return lines
 
 
-def _rows(known: Published, found: Evidence) -> Iterator[Line]:
-    tables = [table for table in known.tables if table.corpus == found.corpus]
+def rows_of(known: Published, found: Evidence, *, table: bool = False) -> Iterator[Line]:
+    """Return what was published of a corpus and measured on it; with `table`, the rows of its first table alone."""
+    tables = [each for each in known.tables if each.corpus == found.corpus]
+    names = {row.experiment for row in tables[0].rows} | {*tables[0].added} if tables else set()
     yield from (_published(row) for row in tables[0].rows if row.inputs) if tables else ()
-    yield from (_measured(found, name) for name in found.groups)
+    yield from (_measured(found, name) for name in found.groups if not table or name in names)
 
 
 def _published(row: PublishedRow) -> Line:
