@@ -3,13 +3,13 @@
 import hashlib
 import json
 import os
-import resource
 import signal
 import stat
 import threading
 from pathlib import Path
 
 import pytest
+from full_disk import room_for
 
 from cman.errors import CmanError
 from cman.files import atomic_path, atomic_text, read_json, read_text, write_json, write_text
@@ -144,13 +144,8 @@ def test_a_pipe_and_a_device_are_written_through_and_stay(tmp_path):
 
 
 def test_a_full_disk_and_a_full_device_are_told_with_the_name_of_the_file(tmp_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
-    try:
-        with pytest.raises(OSError, match="too large") as error:
-            write_text(tmp_path / "out.txt", "x" * 20_000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with room_for(10_000), pytest.raises(OSError, match="too large") as error:
+        write_text(tmp_path / "out.txt", "x" * 20_000)
     assert error.value.filename == str(tmp_path / "out.txt") and names(tmp_path) == []
     with pytest.raises(OSError, match="No space left") as error:
         write_text(Path("/dev/full"), "x")

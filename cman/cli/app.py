@@ -5,6 +5,7 @@ a verb needs is imported inside of it, so that `--help` and wrong arguments answ
 1 failed, 2 wrong use.
 """
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +22,7 @@ from cman.cli.serve import serve
 from cman.cli.speed import kernels, speed
 from cman.cli.training import train
 from cman.cli.verify import release, verify
+from cman.streams import OUTPUT, drop_output, prepare_streams
 
 VERBS = (
     *(config, plan, fetch, prepare, convert, embed, train, predict, score, card),
@@ -71,4 +73,11 @@ app.add_typer(speed, name="speed")
 
 def main() -> None:
     """Run the command line."""
-    app()
+    prepare_streams()
+    try:
+        app()
+    except OSError as error:  # of a page of help, which no verb prints
+        drop_output()
+        message = f"error: {error.filename or OUTPUT}: {error.strerror or error}"
+        print(message, file=sys.stderr)
+        sys.exit(1)

@@ -8,6 +8,7 @@ import typer
 from cman.cli.options import EncoderOption, ReleasedModelOption, TrustOption, released_model
 from cman.cli.verb import verb
 from cman.errors import UsageError
+from cman.files import is_stream
 
 
 @verb
@@ -51,8 +52,8 @@ def extract(
     _one_of("--format", format, ("jsonl", "csv", "parquet"))
     _one_of("--input-format", input_format, (None, "text", "jsonl"))
     _one_of("--kernels", kernels, ("auto", "reference"))
-    if str(output) == "-":
-        _refuse_for_standard_output(format, resume, errors)
+    if str(output) == "-" or is_stream(output):
+        _refuse_for_stream("standard output" if str(output) == "-" else str(output), format, resume, errors)
     elif output.resolve() == input.resolve():
         raise UsageError(f"--output: found the input {input}, wanted another file")
     from cman.extract.extractor import Extractor
@@ -86,8 +87,8 @@ def _one_of(option: str, found: str | None, wanted: tuple[str | None, ...]) -> N
         raise UsageError(f"{option}: found {found!r}, wanted {', '.join(name for name in wanted if name)}")
 
 
-def _refuse_for_standard_output(format: str, resume: bool, errors: Path | None) -> None:
+def _refuse_for_stream(found: str, format: str, resume: bool, errors: Path | None) -> None:
     if format == "parquet":
-        raise UsageError("--format parquet: found standard output, wanted a file under --output")
+        raise UsageError(f"--format parquet: found {found}, wanted a file under --output")
     if resume or errors is not None:
-        raise UsageError(f"{'--resume' if resume else '--errors'}: found standard output, wanted a file under --output")
+        raise UsageError(f"{'--resume' if resume else '--errors'}: found {found}, wanted a file under --output")

@@ -1,12 +1,12 @@
 """The options that several verbs share, and what is made of them: a configuration, a backend."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cman.errors import UsageError
+from cman.streams import standard_input
 
 if TYPE_CHECKING:
     from cman.config.configuration import Configuration
@@ -41,7 +41,7 @@ def configuration_at(path: Path) -> "Configuration":
     if str(path) != "-":
         return read_configuration(path)
     try:
-        return load_configuration(sys.stdin.read(), "standard input")
+        return load_configuration(standard_input().read().decode("utf-8"), "standard input")
     except UnicodeDecodeError:
         raise UsageError("standard input: found bytes that are not UTF-8, wanted a configuration") from None
 

@@ -2,10 +2,10 @@
 
 import inspect
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ import typer
 
 from cman.errors import CmanError, UsageError
 from cman.hashes import use_verification
+from cman.streams import drop_output, flush_output, tell
 
 LogOption = Annotated[Path | None, typer.Option("--log", help="Also write messages and any error to this file.")]
 
@@ -29,27 +30,28 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def run(*arguments: Any, log_file: Path | None = None, no_verify: bool = False, **options: Any) -> None:
-        _report_to([logging.StreamHandler(sys.stderr)])
+        _report_to([])
         use_verification(not no_verify)
         try:
             if log_file is not None:
                 log_file.parent.mkdir(parents=True, exist_ok=True)
-                file = logging.FileHandler(log_file, mode="w", encoding="utf-8")
-                _report_to([logging.StreamHandler(sys.stderr), file])
+                _report_to([_LogFile(log_file, mode="w", encoding="utf-8")])
             function(*arguments, **options)
+            flush_output()
         except CmanError as error:
-            log.error("error: %s", error)
+            _fail(f"error: {error}")
             raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            drop_output()
             raise typer.Exit(1) from None
         except OSError as error:
             # A full disk, a folder in the place of a file, a missing permission: the system's own words say it.
-            log.error("error: %s: %s", error.filename, error.strerror)
+            drop_output()
+            _fail(f"error: {error.filename or 'standard output'}: {error.strerror or error}")
             raise typer.Exit(1) from None
         except Exception:
             # An error of ours: the traceback belongs into the log file as well, not only on the terminal.
-            log.error("%s", traceback.format_exc())
+            _fail(traceback.format_exc())
             raise typer.Exit(1) from None
 
     # typer reads a verb's options from its signature: the shared options are added to it.
@@ -64,6 +66,31 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _report_to(handlers: list[logging.Handler]) -> None:
+class _LogFile(logging.FileHandler):
+    """A file of messages; one that cannot be written ends the verb, and nothing more is written to it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        error.filename = self.baseFilename
+        _report_to([])
+        raise error
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
+def _report_to(files: list[logging.Handler]) -> None:
+    """Write messages to standard error, if there is one, and to these."""
+    handlers = [*([] if sys.stderr is None else [logging.StreamHandler(sys.stderr)]), *files]
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=handlers, force=True)
     log.setLevel(logging.INFO)
+
+
+def _fail(message: str) -> None:
+    with suppress(OSError):
+        log.error("%s", message)
+    tell(message)

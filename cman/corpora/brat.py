@@ -10,7 +10,7 @@ is written is text and spans, but no tokens, as reading divides the text again, 
 """
 
 import re
-import tempfile
+import shutil
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -71,10 +71,10 @@ def write(folder: Path, documents: Sequence[Document]) -> None:
     """
     if folder.exists():
         raise CmanError(f"{folder}: exists already, wanted the name of a new folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        made = Path(temporary) / "made"
-        made.mkdir()
+    made = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(made, ignore_errors=True)  # of a process that was killed
+    made.mkdir(parents=True)
+    try:
         for document in documents:
             if not re.fullmatch(r"[\w@-][\w.@-]*", document.id):
                 raise CmanError(f"{folder}: document {document.id!r}: field id: wanted one that can be a file's name")
@@ -82,6 +82,8 @@ def write(folder: Path, documents: Sequence[Document]) -> None:
             write_text(made / f"{document.id}.txt", text)
             write_text(made / f"{document.id}.ann", "".join(f"{line}\n" for line in lines))
         made.rename(folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def brat_files(folder: Path) -> list[Path]:

@@ -13,6 +13,7 @@ Span = tuple[int, int]  # characters of the text, end exclusive
 
 LONG_RUN = 250  # characters without white space that spaCy divides in a hundredth of a second at most
 WINDOW = 32  # characters; no sign at a word's beginning or end is nearly as long
+NEW_WORDS = 100_000  # that are remembered at most
 
 NO_SPACY = "reading text needs spaCy: install it with pip install 'cman[text]'"
 
@@ -42,7 +43,11 @@ class TextTokenizer:
                 f"language: found {language!r}, wanted one that spaCy has, such as en, de or nl ({reason})"
             ) from None
         self.language = language
+        self._take(nlp)
+
+    def _take(self, nlp: Any) -> None:
         self._tokenize, self._sentencizer = nlp.tokenizer, nlp.add_pipe("sentencizer")
+        self._most = len(nlp.vocab.strings) + NEW_WORDS
 
     def sentences(self, text: str) -> list[list[Span]]:
         """Return the character spans of each sentence's tokens; white space alone is no token.
@@ -58,6 +63,12 @@ class TextTokenizer:
                 result.append([])
             if not token.is_space:
                 result[-1].append((token.idx, token.idx + len(token)))
+        if len(self._tokenize.vocab.strings) > self._most:
+            # spaCy keeps every word that it has seen. A new pipeline forgets them, and is ten times faster than
+            # `memory_zone`, which forgets the words of every text and takes them apart again in the next.
+            import spacy
+
+            self._take(spacy.blank(self.language))
         return [sentence for sentence in result if sentence]
 
     def _doc(self, text: str) -> Any:

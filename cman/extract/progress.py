@@ -19,7 +19,7 @@ class Progress:
         self.documents = self.sentences = 0
         self.started = self.reported = time.monotonic()
         self._bar: Any = None
-        if sys.stderr.isatty():
+        if sys.stderr is not None and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -2,11 +2,12 @@
 
 import logging
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from cman.corpora.document import Document
 from cman.errors import CmanError
@@ -16,15 +17,17 @@ from cman.extract.formats import Format, check_format, write_csv, write_parquet,
 from cman.extract.partial import Partial, extraction_line
 from cman.extract.progress import Progress
 from cman.extract.reading import Form, Record, records
-from cman.files import sync
+from cman.files import is_stream, naming, sync
 from cman.hashes import sha256
 from cman.lock import locked
+from cman.streams import standard_input
 
 log = logging.getLogger(__name__)
 
 STANDARD = Path("-")  # standard input or output
 TOKENS_A_CHUNK = 16_384  # their contextual features are in memory together
 DOCUMENTS_A_CHUNK = 4_096
+CHARACTERS_A_CHUNK = 2_000_000  # of texts that may have no token at all
 LONGEST_TEXT = 1_000_000  # characters
 
 Failure = tuple[Record, str]
@@ -56,11 +59,14 @@ def extract(
     """
     check_format(output)
     with _opened(source) as (stream, size):
-        if target == STANDARD:
-            failed = _to_stream(_loaded(load), stream, size, form, output, longest)
+        if target == STANDARD or is_stream(target):
+            extractor = _loaded(load)
+            with _output(target) as lines:
+                failed = _to_stream(extractor, stream, lines, size, form, output, longest)
             where = "the messages above say which"
         else:
             errors = errors or target.with_name(f"{target.name}.errors.jsonl")
+            target = Path(os.path.realpath(target))  # a link is followed, not replaced
             run = {"model": sha256(model / "model.safetensors"), "input": str(source), "size": size, "form": form}
             with locked(target, "written") as lock:
                 extractor = _loaded(load)  # a wrong model or language leaves no unfinished files behind
@@ -84,12 +90,25 @@ def _loaded(load: Callable[[], Extractor]) -> Extractor:
 @contextmanager
 def _opened(source: Path) -> Iterator[tuple[BinaryIO, int | None]]:
     if source == STANDARD:
-        yield sys.stdin.buffer, None
+        yield standard_input(), None
         return
-    if not source.is_file():
+    if not source.exists() or source.is_dir():
         raise CmanError(f"{source}: found no file, wanted one with a text a line")
     with source.open("rb") as stream:
-        yield stream, os.fstat(stream.fileno()).st_size
+        status = os.fstat(stream.fileno())
+        yield stream, status.st_size if stat.S_ISREG(status.st_mode) else None  # a pipe has no size
+
+
+@contextmanager
+def _output(target: Path) -> Iterator[IO[str]]:
+    """Open standard output, or a device or a pipe, which is written through."""
+    if target == STANDARD:
+        with naming("standard output"):
+            yield sys.stdout
+            sys.stdout.flush()
+        return
+    with naming(target), target.open("w", encoding="utf-8", newline="\n") as stream:
+        yield stream
 
 
 def _to_partial(
@@ -113,9 +132,15 @@ def _to_partial(
 
 
 def _to_stream(
-    extractor: Extractor, stream: BinaryIO, size: int | None, form: Form, output: Format, longest: int
+    extractor: Extractor,
+    stream: BinaryIO,
+    written: IO[str],
+    size: int | None,
+    form: Form,
+    output: Format,
+    longest: int,
 ) -> int:
-    """Write extractions to standard output as they are made; return how many documents failed."""
+    """Write extractions to a stream as they are made; return how many documents failed."""
     failures, header = 0, True
     with Progress(size) as progress:
         for chunk in _chunks(extractor, records(stream, form, longest)):
@@ -124,10 +149,10 @@ def _to_stream(
                 log.error("line %d: document %r: %s", record.line, record.id, reason)
             lines = [extraction_line(each) for each in done]
             if output == "csv":
-                write_triples(lines, sys.stdout, header)
+                write_triples(lines, written, header)
             else:
-                sys.stdout.writelines(lines)
-            sys.stdout.flush()
+                written.writelines(lines)
+            written.flush()
             failures, header = failures + len(failed), False
             progress.add(len(chunk), sum(len(sentences) for _, sentences, _ in chunk), chunk[-1][0].end)
     return failures
@@ -148,7 +173,7 @@ Prepared = tuple[Record, Sequence[Document], str | None]  # a record, its senten
 
 def _chunks(extractor: Extractor, lines: Iterable[Record]) -> Iterator[list[Prepared]]:
     chunk: list[Prepared] = []
-    tokens = 0
+    tokens = characters = 0
     for record in lines:
         sentences: Sequence[Document] = ()
         reason = record.error
@@ -159,9 +184,10 @@ def _chunks(extractor: Extractor, lines: Iterable[Record]) -> Iterator[list[Prep
                 reason = str(error)
         chunk.append((record, sentences, reason))
         tokens += sum(len(sentence.tokens) for sentence in sentences)
-        if tokens >= TOKENS_A_CHUNK or len(chunk) == DOCUMENTS_A_CHUNK:
+        characters += 0 if record.given is None else len(record.given.text)
+        if tokens >= TOKENS_A_CHUNK or characters >= CHARACTERS_A_CHUNK or len(chunk) == DOCUMENTS_A_CHUNK:
             yield chunk
-            chunk, tokens = [], 0
+            chunk, tokens, characters = [], 0, 0
     if chunk:
         yield chunk
 

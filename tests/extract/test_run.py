@@ -3,15 +3,17 @@
 import csv
 import json
 import os
-import resource
 import signal
+import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
+from full_disk import room_for
 from typer.testing import CliRunner
 
 from cman.cli.app import app
@@ -118,12 +120,8 @@ def test_a_file_that_cannot_take_all_is_an_error_and_resumed_with_room_nothing_i
     (tmp_path / "in.txt").write_text(f"{SENTENCE}\n" * 40)
     command = ("--model", model, "--input", tmp_path / "in.txt", "--threads", 1, "--output")
     run(*command, tmp_path / "roomy.jsonl")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "roomy.jsonl").stat().st_size // 2, hard))
-    try:
+    with room_for((tmp_path / "roomy.jsonl").stat().st_size // 2):
         message = run(*command, tmp_path / "tight.jsonl", code=1)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "tight.jsonl.partial: cannot be written (File too large)" in message
     assert not (tmp_path / "tight.jsonl").exists()
     run(*command, tmp_path / "tight.jsonl", "--resume")
@@ -218,3 +216,35 @@ def test_an_output_that_is_not_all_that_was_written_gets_no_name(
     monkeypatch.setattr(Partial, "_save", lossy)
     message = run("--model", model, "--input", tmp_path / "in.txt", "--output", tmp_path / "o", code=1)
     assert "o.partial: found" in message and "wanted the" in message and not (tmp_path / "o").exists()
+
+
+def test_a_pipe_is_read_a_device_is_written_through_and_a_link_is_followed(model: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_text(f"{SENTENCE}\n"))
+    writer.start()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "o").symlink_to(Path("there") / "o")
+    command = ("--model", model, "--threads", 1, "--input")
+    run(*command, tmp_path / "pipe", "--output", tmp_path / "o")
+    writer.join()
+    assert (tmp_path / "o").is_symlink() and json.loads((tmp_path / "there" / "o").read_text())["text"] == SENTENCE
+    for form in ("jsonl", "csv"):
+        run(*command, tmp_path / "there" / "o", "--output", "/dev/null", "--format", form, "--input-format", "jsonl")
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+    message = run(*command, tmp_path / "there" / "o", "--output", "/dev/full", "--input-format", "jsonl", code=1)
+    assert "error: /dev/full: No space left on device" in message
+    for options in (("--resume",), ("--errors", tmp_path / "e"), ("--format", "parquet")):
+        assert "found /dev/null" in run(*command, tmp_path / "o", "--output", "/dev/null", *options, code=2)
+    assert sorted(path.name for path in (tmp_path / "there").iterdir()) == ["o"]
+
+
+def test_a_chunk_is_bounded_by_characters_where_texts_have_no_tokens(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    processed = run_module._processed
+    monkeypatch.setattr(run_module, "_processed", lambda *args: sizes.append(len(args[1])) or processed(*args))
+    (tmp_path / "in.txt").write_text((" " * 900_000 + "\n") * 7)
+    run("--model", model, "--input", tmp_path / "in.txt", "--output", tmp_path / "o")
+    assert sizes == [3, 3, 1]
+    assert (tmp_path / "o").read_text().count("\n") == 7

@@ -2,6 +2,7 @@
 
 import pytest
 
+from cman.corpora import tokenize
 from cman.corpora.tokenize import TextTokenizer
 from cman.errors import UsageError
 
@@ -39,3 +40,14 @@ def test_a_run_without_white_space_costs_time_by_its_length_and_is_divided_sign_
 def test_an_unknown_language_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match="language: found 'zz', wanted one that spaCy has"):
         TextTokenizer("zz")
+
+
+def test_words_that_are_ever_new_are_forgotten_and_nothing_else_changes(monkeypatch):
+    text = " ".join(f"Word{number} came." for number in range(100))
+    expected = TextTokenizer().sentences(text)
+    monkeypatch.setattr(tokenize, "NEW_WORDS", 30)
+    tokenizer = TextTokenizer()
+    before = len(tokenizer._tokenize.vocab.strings)
+    for _ in range(3):
+        assert tokenizer.sentences(text) == expected
+    assert len(tokenizer._tokenize.vocab.strings) <= before + 30

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from full_disk import room_for
 
 from cman.config.configuration import parse_configuration
 from cman.corpora.document import Document, write_documents
@@ -156,6 +157,12 @@ def test_features_with_one_bit_changed_are_refused_by_name_and_computed_again(na
         (FeatureCache if name == "elmo" else read_corpus_vectors)(folder)
     assert corpus.embed(name) == 2
     assert (folder / file).read_bytes() == content
+
+
+def test_features_that_a_disk_cannot_take_are_refused_before_they_are_computed(corpus):
+    with room_for(200), pytest.raises(OSError, match="too large") as error:
+        corpus.embed("elmo")
+    assert str(error.value.filename).endswith("features.npy") and corpus.content("elmo") == {}
 
 
 def test_coverage_is_told_and_kept(corpus, caplog):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from full_disk import room_for
 
 from cman.errors import CmanError
 from cman.fetch.models import EncoderSource
@@ -177,6 +178,13 @@ def test_a_folder_without_a_manifest_is_read_and_one_line_gives_the_command_that
     assert ["cman verify --write" in message for message in caplog.messages] == [True]
     write_manifest(tmp_path)
     assert (tmp_path / MANIFEST).read_bytes() == expected
+
+
+def test_weights_that_a_disk_cannot_take_leave_no_folder_that_looks_whole(folder_of, tmp_path):
+    folder_of({}).save(tmp_path)
+    with room_for(4096), pytest.raises(CmanError, match=r"model\.safetensors: cannot be written .*too large"):
+        folder_of({}).save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.safetensors", "vocabulary.json"]
 
 
 def test_weights_of_another_model_are_refused(folder_of, tmp_path):

@@ -7,12 +7,18 @@ import sys
 import time
 
 import pytest
+import torch
+from full_disk import room_for
 from killing import killed_at
 from safetensors.torch import load_file
 from trained import trained
 
+from cman.config.settings import Training
 from cman.files import write_json
+from cman.lock import Lock
 from cman.training import loop
+from cman.training.average import WeightAverage
+from cman.training.checkpoint import Checkpoint, Progress
 
 
 def content(folder):
@@ -77,6 +83,20 @@ def test_a_checkpoint_that_cannot_be_read_is_none_and_one_line_says_so(configure
     assert found["history.csv"].startswith(expected["history.csv"][:400])
     undisturbed = content(trained(configure(**{"training.epoch_rule": "last"}), layout, "tiny", "cman"))
     assert found == undisturbed
+
+
+def test_a_checkpoint_that_a_disk_cannot_take_ends_the_run_with_its_name_and_keeps_the_one_before(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "select.ckpt", Lock(tmp_path / "lock", {}))
+    model = torch.nn.Linear(100, 100)
+    state = (model, model, torch.optim.Adam(model.parameters()), WeightAverage(model, Training(), 1))
+    checkpoint.save(*state, Progress(history=[{}]))
+    before = checkpoint.path.read_bytes()
+    for room in (0, 700, len(before) - 10):
+        with room_for(room), pytest.raises(OSError, match="too large") as error:
+            checkpoint.save(*state, Progress())
+        assert error.value.filename == str(checkpoint.path) and checkpoint.path.read_bytes() == before
+    assert len(checkpoint.restore(*state).history) == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["select.ckpt"]
 
 
 def test_results_of_another_training_are_removed_when_a_run_is_continued(configure, layout):
