@@ -6,8 +6,9 @@
   most once. This is a score of predicted spans; the "relaxed" figures of work that is given the gold boundaries (Adel
   and Schuetze 2017, for one) are another thing and higher.
 
-Where relations were ranked, `ranking` has what `cman.evaluation.ranking` says of them: average precision, and the
-counts at the threshold that was chosen on dev.
+`reliability` says whether the confidences mean what they say (`cman.evaluation.reliability`). Where relations were
+ranked, `ranking` has what `cman.evaluation.ranking` says of them: average precision, and the counts at the threshold
+that was chosen on dev and at others.
 """
 
 from collections import defaultdict
@@ -20,6 +21,7 @@ from cman.corpora.ranking import read_ranking
 from cman.errors import CmanError
 from cman.evaluation.counts import Counts
 from cman.evaluation.ranking import ranking_scores
+from cman.evaluation.reliability import by_threshold, reliability
 from cman.files import read_json
 
 MATCHINGS = ("strict", "boundaries", "relaxed")
@@ -63,9 +65,11 @@ def score_files(
         raise CmanError(f"{provenance_path}: found {provenance!r}, wanted what `cman train` writes")
     paired = [by_id[document.id] for document in gold]
     scores = score_documents(gold, paired)
+    scores["reliability"] = reliability(gold, paired)
     if ranking_path is not None:
-        threshold = dev_threshold(provenance, str(provenance_path))
-        scores["ranking"] = ranking_scores(gold, paired, read_ranking(ranking_path, paired), threshold)
+        threshold, ranking = dev_threshold(provenance, str(provenance_path)), read_ranking(ranking_path, paired)
+        scores["ranking"] = ranking_scores(gold, paired, ranking, threshold)
+        scores["ranking"]["by_threshold"] = by_threshold(gold, paired, ranking)
     digest = provenance.get("digest")  # a training by hand has none
     return scores if digest is None else {"digest": digest, **scores}
 

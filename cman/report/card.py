@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cman.errors import CmanError
+from cman.evaluation.counts import Counts
 from cman.evaluation.scores import MATCHINGS
 from cman.files import read_json, write_text
 from cman.report.frame import FIGURES, MACRO, MICRO, STRICT, percent, score_frame, summaries
@@ -26,16 +27,16 @@ def write_card(folder: Path, facts: Mapping[str, Any] | None = None) -> Path:
         CmanError: the run has no model, no scores or no provenance, or they are malformed.
     """
     config, vocabulary = (read_json(folder / "model" / f"{name}.json") for name in ("config", "vocabulary"))
-    run = read_run(folder, facts)
+    run, scores = read_run(folder, facts), read_json(folder / "scores.json")
     try:
-        text = card(run, config, vocabulary)
+        text = card(run, config, vocabulary, scores)
     except (AttributeError, KeyError, TypeError) as error:
         raise CmanError(f"{folder}: is no complete run ({error!r})") from None
     write_text(folder / "model" / "README.md", text)
     return folder / "model" / "README.md"
 
 
-def card(run: Run, config: Mapping[str, Any], vocabulary: Mapping[str, Any]) -> str:
+def card(run: Run, config: Mapping[str, Any], vocabulary: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     """Return the card of a model, from the contents of its files."""
     facts = run.provenance
     types = [tag[2:] for tag in vocabulary["tags"] if tag.startswith("B-")]
@@ -81,6 +82,7 @@ def card(run: Run, config: Mapping[str, Any], vocabulary: Mapping[str, Any]) -> 
         "|---|---|---|---|---|---|",
         *_scores(run),
         "",
+        *_confidences(config, scores),
         "```python",
         "from cman import Extractor",
         "",
@@ -107,6 +109,31 @@ def _scores(run: Run) -> Iterator[str]:
 def _line(found: Mapping[Any, Any], task: str, matching: str, kind: str, title: str, gold: int) -> str:
     figures = (percent(found[task, matching, kind, figure].mean) or "–" for figure in FIGURES)
     return f"| {title} | {matching} | {' | '.join(figures)} | {gold} |"
+
+
+def _confidences(config: Mapping[str, Any], scores: Mapping[str, Any]) -> Iterator[str]:
+    """Return what the confidences are worth: calibration error, and relations by threshold."""
+    temperatures = config.get("calibration")
+    if temperatures is None:
+        yield "Confidences are uncalibrated: the training had no documents to do it on."
+    else:
+        yield (
+            f"Confidences are calibrated on dev: temperature {temperatures['entities']:.2f} of entities, "
+            f"{temperatures['relations']:.2f} of relations."
+        )
+    known = {task: value["error"] for task, value in (scores.get("reliability") or {}).items() if value is not None}
+    if known:
+        errors = ", ".join(f"{error:.3f} of {task}" for task, error in known.items())
+        yield f"Calibration error on test (mean distance of confidence and share that is right): {errors}."
+    yield ""
+    curve = (scores.get("ranking") or {}).get("by_threshold")
+    if curve:
+        yield from ("| relations with a confidence above | precision | recall | F1 |", "|---|---|---|---|")
+        for each in curve:
+            counts = Counts(each["true_positive"], each["predicted"], each["gold"])
+            figures = (percent(100 * value) or "–" for value in (counts.precision, counts.recall, counts.f1))
+            yield f"| {each['threshold']} | {' | '.join(figures)} |"
+        yield ""
 
 
 def escape(text: str) -> str:

@@ -72,6 +72,8 @@ def files(folder: Path, **provenance: Any) -> list[Path]:
 def test_scores_have_the_ranking_beside_counts_that_it_does_not_change(tmp_path):
     *first, ranking = files(tmp_path, dev_threshold=0.35)
     scores = score_files(*first, ranking)
+    curve = scores["ranking"].pop("by_threshold")
+    assert [each["threshold"] for each in curve] == pytest.approx([step / 10 for step in range(1, 10)])
     assert scores.pop("ranking") == {
         "least": 0.02,
         "average_precision": 0.555556,

@@ -45,6 +45,27 @@ def test_what_the_documents_do_not_have_is_a_dash(tmp_path: Path) -> None:
     assert "| relations | strict | – | – | – | 0 |" in (tmp_path / "run/model/README.md").read_text()
 
 
+def test_the_card_says_what_confidences_are_worth(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", [DOCUMENT])
+    write_card(run)
+    card, config = run / "model" / "README.md", json.loads((run / "model" / "config.json").read_text())
+    assert "Confidences are uncalibrated" in card.read_text()
+    scores = json.loads((run / "scores.json").read_text())
+    scores["reliability"] = {"entities": {"error": 0.0312, "bins": []}, "relations": None}
+    scores["ranking"] = {
+        "least": 0.02, "average_precision": 0.5, "dev_threshold": None, "at_dev_threshold": None,
+        "by_threshold": [{"threshold": 0.1, "true_positive": 1, "predicted": 2, "gold": 4}],
+    }  # fmt: skip
+    (run / "scores.json").write_text(json.dumps(scores))
+    (run / "model" / "manifest.sha256").unlink()
+    config["calibration"] = {"entities": 2.5, "relations": 1.25, "threshold": 0.6}
+    (run / "model" / "config.json").write_text(json.dumps(config))
+    write_card(run)
+    for sentence in ("temperature 2.50 of entities, 1.25 of relations.", "0.031 of entities.",
+                     "| 0.1 | 50.00 | 25.00 | 33.33 |"):  # fmt: skip
+        assert sentence in card.read_text()
+
+
 def test_words_of_a_corpus_are_no_markup() -> None:
     assert escape("a|b <script> *x* [y](z)\n`q`") == r"a\|b &lt;script&gt; \*x\* \[y\]\(z\) \`q\`"
 

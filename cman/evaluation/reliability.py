@@ -1,0 +1,61 @@
+"""Whether scores mean what they say: calibration error, and precision and recall of relations by threshold.
+
+The calibration error is the expected one of Guo et al. (2017): predictions in ten bins of equal width by their score,
+the mean over predictions of the distance between their bin's mean score and its share of right ones (strict matching).
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cman.corpora.document import Document
+from cman.corpora.ranking import Ranking
+from cman.evaluation.counts import strict_entities, strict_relations
+from cman.evaluation.ranking import counts_above, ranked
+
+BINS = 10
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+DIGITS = 6
+
+
+def reliability(gold: Sequence[Document], predicted: Sequence[Document]) -> dict[str, Any]:
+    """Return calibration error and bins of the predicted entities and relations that have a score.
+
+    A task without any is null. A bin is [its lower end, predictions, their mean score, share that is right]; one
+    without predictions is left out.
+    """
+    scored: dict[str, list[tuple[float, bool]]] = {"entities": [], "relations": []}
+    for expected, actual in zip(gold, predicted, strict=True):
+        known: dict[str, set[Hashable]] = {
+            "entities": strict_entities(expected),
+            "relations": strict_relations(expected),
+        }
+        for entity in actual.entities:
+            if entity.score is not None and not entity.is_root:
+                scored["entities"].append((entity.score, (entity.type, entity.start, entity.end) in known["entities"]))
+        for relation in actual.relations:
+            if relation.score is not None:
+                (item,) = strict_relations(replace(actual, relations=(relation,)))
+                scored["relations"].append((relation.score, item in known["relations"]))
+    return {task: _error(pairs) if pairs else None for task, pairs in scored.items()}
+
+
+def by_threshold(gold: Sequence[Document], predicted: Sequence[Document], ranking: Ranking) -> list[dict[str, Any]]:
+    """Return the counts of the relations with a higher score than each of `THRESHOLDS`."""
+    items = ranked(gold, predicted, ranking)
+    return [{"threshold": threshold, **vars(counts_above(*items, threshold))} for threshold in THRESHOLDS]
+
+
+def _error(pairs: list[tuple[float, bool]]) -> dict[str, Any]:
+    scores, right = np.array([score for score, _ in pairs]), np.array([each for _, each in pairs])
+    places = np.minimum((scores * BINS).astype(int), BINS - 1)
+    bins, error = [], 0.0
+    for place in range(BINS):
+        inside = places == place
+        if inside.any():
+            score, share = float(scores[inside].mean()), float(right[inside].mean())
+            error += float(inside.mean()) * abs(score - share)
+            bins.append([place / BINS, int(inside.sum()), round(score, DIGITS), round(share, DIGITS)])
+    return {"error": round(error, DIGITS), "bins": bins}
