@@ -159,5 +159,5 @@ def _with_threshold(folder: ModelFolder, threshold: float | None) -> None:
     if threshold is not None:
         bounded = min(max(threshold, LIMIT), 1 - LIMIT)
         folder.model.relations.threshold = (
-            bounded if folder.calibration is None else folder.calibration.raw_relation(bounded)
+            bounded if folder.calibration is None else folder.calibration.relations.raw(bounded)
         )

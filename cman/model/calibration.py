@@ -1,12 +1,13 @@
-"""Confidences that mean what they say: one temperature a task, fitted on dev (Guo et al. 2017).
+"""Confidences that mean what they say: a line through the logits of each task, fitted on dev (Platt 1999).
 
-A calibrated probability is sigmoid(logit(p) / T). It keeps the order of the scores, and 0.5 stays 0.5: no annotation
-changes with it. The second CRF of a model that is trained on gold labels is certain of what it copies from them, so
-without this its marginals say 0.9 of entities of which two in three are right.
+A calibrated probability is sigmoid(logit(p) / T + b), T the temperature and b the shift of its task. It keeps the order
+of the scores, so no annotation changes with it. The second CRF of a model that is trained on gold labels is certain of
+what it copies from them, and a model has seen its training sentences many times: it is too sure of itself. With a
+temperature alone (Guo et al. 2017) 0.5 stays where it is, and low scores too high.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cman.corpora.document import Document, Relation
@@ -17,22 +18,45 @@ LIMIT = 1e-6  # a score of 0 or 1 has no logit
 
 
 @dataclass(frozen=True)
+class Line:
+    """Of one task.
+
+    Args:
+        temperature: what logits are divided by.
+        shift: what is added to them after that.
+    """
+
+    temperature: float = 1.0
+    shift: float = 0.0
+
+    def calibrated(self, probability: float) -> float:
+        """Return what a score of the model means."""
+        if self == Line():
+            return probability
+        return round(_sigmoid(_logit(probability) / self.temperature + self.shift), SCORE_DIGITS)
+
+    def raw(self, score: float) -> float:
+        """Return the model's score behind a calibrated one."""
+        return min(max(_sigmoid((_logit(score) - self.shift) * self.temperature), LIMIT), 1 - LIMIT)
+
+
+@dataclass(frozen=True)
 class Calibration:
     """What a training found out on dev.
 
     Args:
-        entities, relations: temperatures of their scores; 1 where nothing was there to fit one on.
+        entities, relations: lines of their scores; the identity where too little was there to fit one on.
         threshold: of relations, not calibrated: the one with the best F1; None where no relation is gold.
     """
 
-    entities: float = 1.0
-    relations: float = 1.0
+    entities: Line = Line()
+    relations: Line = Line()
     threshold: float | None = None
 
     def document(self, document: Document) -> Document:
         """Return a predicted document with calibrated scores."""
         entities = tuple(
-            each if each.score is None else replace(each, score=_cooled(each.score, self.entities))
+            each if each.score is None else replace(each, score=self.entities.calibrated(each.score))
             for each in document.entities
         )
         return replace(document, entities=entities, relations=self.scored(document.relations))
@@ -40,23 +64,17 @@ class Calibration:
     def scored(self, relations: tuple[Relation, ...]) -> tuple[Relation, ...]:
         """Return relations with calibrated scores."""
         return tuple(
-            each if each.score is None else replace(each, score=_cooled(each.score, self.relations))
+            each if each.score is None else replace(each, score=self.relations.calibrated(each.score))
             for each in relations
         )
 
     def calibrated_threshold(self) -> float | None:
         """Return the threshold as a calibrated score, which is what predictions hold."""
-        return None if self.threshold is None else _cooled(self.threshold, self.relations)
-
-    def raw_relation(self, score: float) -> float:
-        """Return the model's own probability behind a calibrated score of a relation."""
-        bounded = min(max(score, LIMIT), 1 - LIMIT)
-        raw = 1 / (1 + math.exp(-math.log(bounded / (1 - bounded)) * self.relations))
-        return min(max(raw, LIMIT), 1 - LIMIT)
+        return None if self.threshold is None else self.relations.calibrated(self.threshold)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `config.json` of a model keeps."""
-        return {"entities": self.entities, "relations": self.relations, "threshold": self.threshold}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, value: Any, where: str) -> "Calibration":
@@ -65,19 +83,33 @@ class Calibration:
         Raises:
             CmanError: it is something else.
         """
-        keys = {"entities", "relations", "threshold"}
-        if not isinstance(value, dict) or value.keys() != keys:
-            raise CmanError(f"{where}: field calibration: found {value!r}, wanted {', '.join(sorted(keys))}")
-        for name, each in value.items():
-            if name == "threshold" and each is None:
-                continue
-            if isinstance(each, bool) or not isinstance(each, int | float) or not 0 < each < math.inf:
-                raise CmanError(f"{where}: field calibration.{name}: found {each!r}, wanted a positive number")
-        return cls(**value)
+        if not isinstance(value, dict) or value.keys() != {"entities", "relations", "threshold"}:
+            raise CmanError(f"{where}: field calibration: found {value!r}, wanted entities, relations, threshold")
+        lines = {}
+        for task in ("entities", "relations"):
+            line = value[task]
+            if not isinstance(line, dict) or line.keys() != {"temperature", "shift"}:
+                raise CmanError(f"{where}: field calibration.{task}: found {line!r}, wanted temperature and shift")
+            for name, each in line.items():
+                if not _is_number(each) or (name == "temperature" and each <= 0):
+                    raise CmanError(f"{where}: field calibration.{task}.{name}: found {each!r}, wanted a number")
+            lines[task] = Line(**line)
+        threshold = value["threshold"]
+        if threshold is not None and not (_is_number(threshold) and 0 < threshold < 1):
+            raise CmanError(
+                f"{where}: field calibration.threshold: found {threshold!r}, wanted one from 0 to 1 or null"
+            )
+        return cls(**lines, threshold=threshold)
 
 
-def _cooled(probability: float, temperature: float) -> float:
-    if temperature == 1.0:
-        return probability
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _logit(probability: float) -> float:
     bounded = min(max(probability, LIMIT), 1 - LIMIT)
-    return round(1 / (1 + math.exp(-math.log(bounded / (1 - bounded)) / temperature)), SCORE_DIGITS)
+    return math.log(bounded / (1 - bounded))
+
+
+def _sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit)) if logit > -500 else 0.0

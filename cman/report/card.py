@@ -113,14 +113,16 @@ def _line(found: Mapping[Any, Any], task: str, matching: str, kind: str, title: 
 
 def _confidences(config: Mapping[str, Any], scores: Mapping[str, Any]) -> Iterator[str]:
     """Return what the confidences are worth: calibration error, and relations by threshold."""
-    temperatures = config.get("calibration")
-    if temperatures is None:
+    lines = config.get("calibration")
+    if lines is None:
         yield "Confidences are uncalibrated: the training had no documents to do it on."
     else:
-        yield (
-            f"Confidences are calibrated on dev: temperature {temperatures['entities']:.2f} of entities, "
-            f"{temperatures['relations']:.2f} of relations."
+        fitted = (
+            f"temperature {line['temperature']:.2f} and shift {line['shift']:.2f} of {task}"
+            for task, line in lines.items()
+            if task != "threshold"
         )
+        yield f"Confidences are calibrated on dev: {', '.join(fitted)}."
     known = {task: value["error"] for task, value in (scores.get("reliability") or {}).items() if value is not None}
     if known:
         errors = ", ".join(f"{error:.3f} of {task}" for task, error in known.items())

@@ -13,7 +13,7 @@ from cman import Extractor
 from cman.corpora.document import ROOT, Document, Entity, Relation
 from cman.errors import CmanError, UsageError
 from cman.extract.sentences import Given
-from cman.model.calibration import Calibration
+from cman.model.calibration import Calibration, Line
 from cman.model.folder import ModelFolder
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # one picture of five code points
@@ -92,7 +92,7 @@ def test_thresholds_are_of_calibrated_scores(model: Path) -> None:
     folder = ModelFolder.load(model)
     assert not Extractor(folder).calibrated
     raw = Extractor(folder, threshold=0.0)(text)
-    calibrated = Extractor(replace(folder, calibration=Calibration(3.0, 4.0)), threshold=0.0)
+    calibrated = Extractor(replace(folder, calibration=Calibration(Line(3.0), Line(4.0))), threshold=0.0)
     hot = calibrated(text)
     assert calibrated.calibrated and len(hot.relations) == len(raw.relations)
     pairs = [(*pair, 3.0) for pair in zip(raw.entities, hot.entities, strict=True)]
@@ -101,7 +101,9 @@ def test_thresholds_are_of_calibrated_scores(model: Path) -> None:
         logit = torch.logit(torch.tensor(before.score, dtype=torch.float64)) / heat
         assert after.score == pytest.approx(torch.sigmoid(logit).item(), abs=1e-4)
     least = sorted(link.score or 0 for link in hot.relations)[len(hot.relations) // 2]
-    sure = Extractor(replace(folder, calibration=Calibration(3.0, 4.0)), entity_threshold=0, relation_threshold=least)
+    sure = Extractor(
+        replace(folder, calibration=Calibration(Line(3.0), Line(4.0))), entity_threshold=0, relation_threshold=least
+    )
     assert {link.score for link in sure(text).relations} <= {
         link.score for link in hot.relations if link.score >= least
     }

@@ -58,10 +58,14 @@ def test_the_card_says_what_confidences_are_worth(tmp_path: Path) -> None:
     }  # fmt: skip
     (run / "scores.json").write_text(json.dumps(scores))
     (run / "model" / "manifest.sha256").unlink()
-    config["calibration"] = {"entities": 2.5, "relations": 1.25, "threshold": 0.6}
+    config["calibration"] = {
+        "entities": {"temperature": 2.5, "shift": -1.0},
+        "relations": {"temperature": 1.25, "shift": 0.0},
+        "threshold": 0.6,
+    }
     (run / "model" / "config.json").write_text(json.dumps(config))
     write_card(run)
-    for sentence in ("temperature 2.50 of entities, 1.25 of relations.", "0.031 of entities.",
+    for sentence in ("temperature 2.50 and shift -1.00 of entities, temperature 1.25", "0.031 of entities.",
                      "| 0.1 | 50.00 | 25.00 | 33.33 |"):  # fmt: skip
         assert sentence in card.read_text()
 
