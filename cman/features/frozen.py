@@ -17,7 +17,8 @@ import torch
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.cache import CACHED, FeatureCache, corpus_hash, token_hash
-from cman.fetch.models import EncoderSource
+from cman.fetch.inputs import encoder_files, verified
+from cman.fetch.models import EncoderSource, file_hashes, model_directory
 from cman.files import atomic_path, write_json
 from cman.layout import Layout
 from cman.manifest import list_files
@@ -54,6 +55,17 @@ def open_encoder(encoder: EncoderSource, name: str, device: torch.device, layout
     from cman.features.transformer.encoder import TransformerEncoder
 
     return TransformerEncoder.open(encoder, name).frozen(device)
+
+
+def encoder_hashes(encoder: EncoderSource, name: str, layout: Layout) -> dict[str, str]:
+    """Return the SHA-256 of an encoder's files as `FrozenEncoder.identity` does, without opening any of them.
+
+    Raises:
+        CmanError: a file is missing.
+    """
+    if encoder.options is None:
+        return file_hashes(model_directory(encoder, name))
+    return {key: verified(file)[1] for key, file in encoder_files(encoder, name, layout).items()}
 
 
 class DocumentFeatures:

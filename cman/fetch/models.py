@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from cman.config.inputs import Encoder
 from cman.errors import CmanError
-from cman.hashes import sha256
+from cman.hashes import hashed
 
 # What decides a transformer's features: its configuration, its tokenizer and its weights.
 KINDS = (".json", ".txt", ".model", ".safetensors")
@@ -115,4 +115,4 @@ def file_names(folder: Path) -> list[str]:
 
 def file_hashes(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each of these files by name."""
-    return {name: sha256(folder / name) for name in file_names(folder)}
+    return {name: hashed(folder / name).sha256 for name in file_names(folder)}

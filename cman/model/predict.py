@@ -16,7 +16,7 @@ from cman.corpora.ranking import Ranking, write_ranking
 from cman.errors import CmanError
 from cman.features.batch import EncodedDocuments
 from cman.features.cache import FeatureCache, Features
-from cman.features.frozen import DocumentFeatures, FrozenEncoder, open_encoder
+from cman.features.frozen import DocumentFeatures, FrozenEncoder, encoder_hashes, open_encoder
 from cman.features.identity import check_identity
 from cman.features.workers import one_core_each
 from cman.files import write_json
@@ -56,9 +56,12 @@ class Predictor:
         if self._encoder is None and folder.encoder is not None and folder.pieces is None:
             name = folder.settings.contextual.encoder
             try:
-                self._encoder = open_encoder(folder.encoder, name, self.device, Layout())
+                files = encoder_hashes(folder.encoder, name, Layout())
             except CmanError as error:
                 raise CmanError(f"{error}; where it stands on this machine, --encoder or {ELSEWHERE} says") from None
+            if folder.identity is not None:  # before a damaged file reaches a library that reads it
+                check_identity(folder.identity | {"files": files}, folder.identity, f"encoders.{name}")
+            self._encoder = open_encoder(folder.encoder, name, self.device, Layout())
             check_identity(self._encoder.identity(), folder.identity, f"encoders.{name}")
         return self._encoder
 
