@@ -20,7 +20,7 @@ from cman.config.settings import Settings
 
 PIPELINE = [
     *("config", "plan", "fetch", "prepare", "convert", "embed", "train", "predict", "score", "card", "tables"),
-    *("appendix", "figures", "browser", "kernels", "speed", "record", "verify", "release", "results"),
+    *("appendix", "figures", "browser", "kernels", "speed", "record", "verify", "release", "ensemble", "results"),
     *("summary", "extract", "serve"),
 ]
 HEAVY = ("torch", "transformers", "pandas", "snakemake", "matplotlib")

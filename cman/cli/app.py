@@ -15,20 +15,20 @@ from cman import __version__
 from cman.cli.configuration import config
 from cman.cli.corpora import convert, fetch, prepare
 from cman.cli.extract import extract
+from cman.cli.folders import ensemble, release, verify
 from cman.cli.plan import plan
 from cman.cli.prediction import embed, predict
 from cman.cli.report import appendix, browser, card, figures, record, results, score, summary, tables
 from cman.cli.serve import serve
 from cman.cli.speed import kernels, speed
 from cman.cli.training import train
-from cman.cli.verify import release, verify
 from cman.streams import OUTPUT, drop_output, prepare_streams
 
 VERBS = (
     *(config, plan, fetch, prepare, convert, embed, train, predict, score, card),
     *(tables, appendix, figures, browser, kernels),
 )
-MORE_VERBS = (record, verify, release, results, summary, extract, serve)
+MORE_VERBS = (record, verify, release, ensemble, results, summary, extract, serve)
 
 
 class InOrder(TyperGroup):

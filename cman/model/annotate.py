@@ -16,6 +16,7 @@ from cman.model.calibration import Calibration
 from cman.model.cman import Cman
 from cman.model.copying import LabelCopies
 from cman.model.decode import Dropped, decode_batch
+from cman.model.members import Members
 from cman.model.multihead import MultiHead
 
 BATCH_SIZE = 32  # sentences
@@ -23,7 +24,7 @@ PADDED_TOKENS = 4096  # of a batch: bounds memory where sentences are long
 
 
 def annotate(
-    model: Cman | MultiHead,
+    model: Cman | MultiHead | Members,
     documents: EncodedDocuments,
     *,
     confidences: bool = True,

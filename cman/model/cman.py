@@ -8,6 +8,8 @@ L are label embeddings: of gold labels in training, of the first phase's labels 
 (`ner.phases`, as in the 2020 conference version) the entities are the first CRF's and X~3 serves the relations alone.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +26,16 @@ from cman.model.output import Links, Losses, Prediction
 from cman.model.recurrent import Recurrent
 from cman.model.relations import MultiHeadRelations
 from cman.model.span_relations import SpanRelations
+
+
+class Read(NamedTuple):
+    """What a batch is decoded from."""
+
+    first: Potentials  # of the first phase
+    second: Potentials | None  # of the second, if there is one that finds entities
+    labels: Tensor  # (B, L) that the second phase read
+    features: Tensor  # (B, L, .) that the relation scorer reads
+    first_tags: Tensor | None  # (B, L), if they were decoded
 
 
 class Cman(nn.Module):
@@ -87,18 +99,30 @@ class Cman(nn.Module):
         Args:
             least: see `MultiHeadRelations.links`.
         """
+        read = self.read(batch)
+        second_tags = None
+        if self.second_crf is not None and read.second is not None:
+            second_tags = self.second_crf.decode(read.second, batch.lengths)
+        potentials = self.reported(read)
+        if second_tags is not None and potentials is read.second:
+            tags = second_tags
+        else:
+            tags = self.first_crf.decode(potentials, batch.lengths) if read.first_tags is None else read.first_tags
+        links = self._links(read.features, tags, batch, least)
+        return Prediction(tags, read.labels, second_tags, potentials, links)
+
+    def read(self, batch: Batch) -> Read:
+        """Return all that a batch is decoded from."""
         x = self.inputs(batch)
         first, labels, fused, first_tags = self._two_phases(x, batch)
-        second = second_tags = None
+        second = None
         if self.second_crf is not None and not self.settings.ner.given:
             second = self.second_crf.potentials(fused)
-            second_tags = self.second_crf.decode(second, batch.lengths)
-        tags, potentials = second_tags, second
-        if tags is None or potentials is None or self.reported_crf is self.first_crf:
-            potentials = first
-            tags = self.first_crf.decode(first, batch.lengths) if first_tags is None else first_tags
-        links = self._links(self._pair_features(fused, x), tags, batch, least)
-        return Prediction(tags, labels, second_tags, potentials, links)
+        return Read(first, second, labels, self._pair_features(fused, x), first_tags)
+
+    def reported(self, read: Read) -> Potentials:
+        """Return the potentials whose entities are reported (`ner.report`)."""
+        return read.first if read.second is None or self.settings.ner.report == "first" else read.second
 
     def _links(self, features: Tensor, tags: Tensor, batch: Batch, least: float | None) -> Links:
         if isinstance(self.relations, SpanRelations):

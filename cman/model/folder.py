@@ -31,6 +31,7 @@ from cman.manifest import list_files, verify_folder
 from cman.model.build import build_model
 from cman.model.calibration import Calibration
 from cman.model.cman import Cman
+from cman.model.members import Members
 from cman.model.multihead import MultiHead
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ FORMAT = 1  # of config.json; raised when an older reader would misread a newer 
 class ModelFolder:
     """A model with all that is needed to use it."""
 
-    model: Cman | MultiHead
+    model: Cman | MultiHead | Members
     vocabulary: Vocabulary
     settings: Settings
     encoder: EncoderSource | None  # None: the model reads no contextual features
@@ -87,6 +88,7 @@ class ModelFolder:
             "word_size": self.model.inputs.word.embedding_dim,
             "word_vectors": self.vectors,
             "language": self.language,
+            "members": len(self.model.members) if isinstance(self.model, Members) else None,
             "calibration": None if self.calibration is None else self.calibration.to_json(),
             "trained_on": self.trained_on,
         }
@@ -131,7 +133,9 @@ class ModelFolder:
                 raise UsageError(f"--encoder: found {elsewhere}, wanted none: {folder} reads no frozen encoder")
             if settings.encoder.trainable:
                 tuned = TransformerEncoder(own_encoder, str(own_encoder), weights=False)
-            model = build_model(settings, vocabulary, vectors, contextual, tuned)
+            count = config.get("members") or 1  # None also in folders of before this key
+            built = [build_model(settings, vocabulary, vectors, contextual, tuned) for _ in range(count)]
+            model = built[0] if count == 1 else Members(built)
             trained_on = config["trained_on"]
             found = config.get("calibration")  # None also in folders of before it
             calibration = None if found is None else Calibration.from_json(found, str(path))

@@ -70,14 +70,17 @@ class SpanRelations(nn.Module):
             least: also return those of the ranking, which are more probable than this.
         """
         pairs = pairs_of(self.reader(tags))
-        probabilities = self.scores(x, pairs).sigmoid()
+        return self.chosen(self.scores(x, pairs).sigmoid(), pairs, least)
+
+    def chosen(self, probabilities: Tensor, pairs: Pairs, least: float | None) -> Links:
+        """Return the relations of pairs by their probabilities (P, labels); see `links`."""
         lowest = self.threshold if least is None else min(self.threshold, least)
         pair, label = (probabilities > lowest).nonzero().unbind(1)
-        chosen = probabilities[pair, label]
+        value = probabilities[pair, label]
         anchors = pairs.spans.end - 1 if self.settings.anchor == "last" else pairs.spans.start
         head, tail = anchors[pairs.head[pair]], anchors[pairs.tail[pair]]
-        above = None if least is None else chosen > self.threshold
-        return Links(torch.stack([pairs.sentence[pair], head, tail, label], 1), chosen, above)
+        above = None if least is None else value > self.threshold
+        return Links(torch.stack([pairs.sentence[pair], head, tail, label], 1), value, above)
 
     def scores(self, x: Tensor, pairs: Pairs) -> Tensor:
         """Return the scores before the sigmoid, (P, labels), of token features (B, L, size)."""

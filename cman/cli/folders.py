@@ -1,4 +1,4 @@
-"""The verbs about files as they are: whether they still are what was written, and a model folder to hand out."""
+"""The verbs about folders: whether they still are what was written, a model to hand out, several models as one."""
 
 import logging
 from pathlib import Path
@@ -60,3 +60,19 @@ def release(
     from cman.model.release import release
 
     typer.echo(f"{to}: {release(model, to, trust) / 1e6:.1f} MB")
+
+
+@verb
+def ensemble(
+    models: Annotated[list[Path], typer.Argument(help="Model folders of one experiment, corpus and division.")],
+    to: Annotated[Path, typer.Option(help="Model folder to write.")],
+    trust: TrustOption = False,
+) -> None:
+    """Make one model of several seeds: their scores are averaged; a frozen encoder is read once.
+
+    Example: cman ensemble runs/seed1/model runs/seed2/model runs/seed3/model --to ensemble
+    """
+    from cman.model.release import ensemble
+
+    ensemble(models, to, trust)
+    typer.echo(f"{to}: {len(models)} members")
