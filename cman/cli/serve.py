@@ -11,6 +11,7 @@ import typer
 from cman.cli.options import EncoderOption, ReleasedModelOption, TrustOption, released_model
 from cman.cli.verb import verb
 from cman.errors import UsageError
+from cman.hashes import use_verification, verifying
 
 if TYPE_CHECKING:
     from cman.extract.extractor import Extractor
@@ -56,7 +57,7 @@ def serve(
         raise UsageError(f"serve: found no {error.name}, wanted the extra `serve`: pip install 'cman[serve]'") from None
     with bound_socket(host, port) as listener:  # a port that is taken is told before the model is loaded
         options = {"trust": trust, "encoder": encoder, "device": device, "threads": threads, "threshold": threshold}
-        app = create_app(ModelProcess(partial(_load, folder, options)), limits, allowed_hosts(host))
+        app = create_app(ModelProcess(partial(_load, folder, options, verifying())), limits, allowed_hosts(host))
         if not is_loopback(host):
             log.warning("warning: --host %s: whoever reaches this machine can use the server, without a password", host)
         address = address_of(listener)
@@ -70,7 +71,9 @@ def serve(
         serve_until_stopped(app, listener, limits)
 
 
-def _load(model: Path, options: dict[str, Any]) -> "Extractor":
+def _load(model: Path, options: dict[str, Any], verify: bool) -> "Extractor":
+    """Return the extractor, in a process that knows nothing of this one's options."""
     from cman.extract.extractor import Extractor
 
+    use_verification(verify)
     return Extractor.load(model, **options)

@@ -9,11 +9,15 @@ All raise ValueError (a shape, device or value) or TypeError (a type) that names
 at values would have to wait for it, lengths and tags out of range give NaN instead.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from cman.kernels import double_backward, library, reference
+from cman.kernels import differentiable, double_backward, library, reference
 from cman.kernels.library import compiled
+from cman.kernels.reference.checks import check_numbers
+from cman.kernels.transforms import check_dense, is_differentiated, is_transformed
 
 crf_span_marginals = reference.crf_span_marginals
 
@@ -41,12 +45,24 @@ def crf_decode(
 ) -> tuple[Tensor, Tensor]:
     """Return the best tags (B, L), -1 past the length, and their scores (B,); ties go to the lowest tag.
 
+    The scores are differentiable. On a CPU NaN in a sentence is a ValueError: no path is the best of it.
+
     Args:
         nbest: with more than 1, the tags (B, nbest, L) and scores (B, nbest) of the best paths, best first; where a
             sentence has fewer paths, the rest has the score minus infinity and the tags -1.
     """
+    check_dense(emissions=emissions, transitions=transitions, start=start, end=end, lengths=lengths, allowed=allowed)
+    potentials = emissions, transitions, start, end
+    if transitions.dim() == 4 or (nbest > 1 and is_differentiated(*potentials)):
+        return reference.crf_decode(*potentials, lengths, allowed=allowed, nbest=nbest)
     chosen = torch.ops.cman if _compiled(emissions, transitions) else reference
-    tags, scores = chosen.crf_decode(emissions, transitions, start, end, lengths, allowed=allowed, nbest=nbest)
+    if chosen is torch.ops.cman and emissions.dim() == 3 and lengths.shape == emissions.shape[:1]:
+        check_numbers("emissions", emissions.detach(), lengths)
+    transformed = is_transformed(*potentials)
+    plain = (each.detach() for each in potentials) if transformed else potentials
+    tags, scores = chosen.crf_decode(*plain, lengths, allowed=allowed, nbest=nbest)
+    if transformed or (chosen is torch.ops.cman and nbest == 1 and is_differentiated(*potentials)):
+        scores = differentiable.crf_path_score(*potentials, tags, lengths, allowed=allowed)
     return tags, scores
 
 
@@ -63,7 +79,8 @@ def crf_log_partition(
 
     It is minus infinity, with the gradient 0, for a sentence on which no path is allowed.
     """
-    chosen = torch.ops.cman if _compiled(emissions, transitions) else reference
+    check_dense(emissions=emissions, transitions=transitions, start=start, end=end, lengths=lengths, allowed=allowed)
+    chosen = _chosen(emissions, transitions, start, end)
     result: Tensor = chosen.crf_log_partition(emissions, transitions, start, end, lengths, allowed=allowed)
     return result
 
@@ -82,7 +99,8 @@ def crf_nll(
 
     A path over a forbidden transition has the loss infinity and the gradient 0.
     """
-    chosen = torch.ops.cman if _compiled(emissions, transitions) else reference
+    check_dense(emissions=emissions, transitions=transitions, start=start, end=end, tags=tags, lengths=lengths)
+    chosen = _chosen(emissions, transitions, start, end)
     result: Tensor = chosen.crf_nll(emissions, transitions, start, end, tags, lengths, allowed=allowed)
     return result
 
@@ -96,10 +114,23 @@ def crf_marginals(
     *,
     allowed: Tensor | None = None,
 ) -> Tensor:
-    """Return the probability of each tag at each token, (B, L, K); 0 past the length and where no path is allowed."""
-    chosen = torch.ops.cman if _compiled(emissions, transitions) else reference
+    """Return the probability of each tag at each token, (B, L, K); 0 past the length and where no path is allowed.
+
+    Differentiable, in plain PyTorch.
+    """
+    check_dense(emissions=emissions, transitions=transitions, start=start, end=end, lengths=lengths, allowed=allowed)
+    chosen = _chosen(emissions, transitions, start, end)
+    if chosen is torch.ops.cman and is_differentiated(emissions, transitions, start, end):
+        chosen = differentiable
     result: Tensor = chosen.crf_marginals(emissions, transitions, start, end, lengths, allowed=allowed)
     return result
+
+
+def _chosen(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor) -> Any:
+    """Return what has the operations: compiled, the definition, or what every transform of PyTorch knows."""
+    if transitions.dim() != 4 and is_transformed(emissions, transitions, start, end):
+        return differentiable
+    return torch.ops.cman if _compiled(emissions, transitions) else reference
 
 
 def _compiled(emissions: Tensor, transitions: Tensor) -> bool:
@@ -190,4 +221,5 @@ library.register(
         "_crf_marginals": _fake_marginals,
     },
     in_python={"_crf_double_backward": double_backward.crf_backward, "_crf_decode_nbest": _decode_nbest},
+    refused=("crf_decode", "crf_marginals", "_crf_forward", "_crf_backward"),
 )

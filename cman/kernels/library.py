@@ -15,6 +15,7 @@ from torch.library import Library
 
 from cman import binary
 from cman.kernels import reference
+from cman.kernels.transforms import refusing
 
 KernelChoice = Literal["auto", "reference"]
 ISA_NAMES = {"avx512": "AVX-512", "avx2": "AVX2", "portable": "portable"}
@@ -41,7 +42,10 @@ _in_use = REASON is None
 
 
 def register(
-    schemas: Sequence[str], fakes: Mapping[str, Callable[..., Any]], in_python: Mapping[str, Callable[..., Any]]
+    schemas: Sequence[str],
+    fakes: Mapping[str, Callable[..., Any]],
+    in_python: Mapping[str, Callable[..., Any]],
+    refused: Sequence[str],
 ) -> None:
     """Complete the compiled operations, or define all of them where nothing is compiled.
 
@@ -49,6 +53,7 @@ def register(
         schemas: of the public operations, whose definitions are their namesakes in `cman.kernels.reference`.
         fakes: of the inner operations that are compiled: the shapes and types of results.
         in_python: the inner operations that the binary declares and leaves to Python.
+        refused: the operations that would miss a derivative in forward mode; see `transforms`.
     """
     composite = "CompositeImplicitAutograd"
     if REASON is None:
@@ -56,6 +61,9 @@ def register(
             _library.impl(name, function, composite)  # type: ignore[no-untyped-call]
         for name, fake in fakes.items():
             torch.library.register_fake(f"cman::{name}", fake, lib=_library)
+        for name in refused:
+            for key in ("AutogradCPU", "AutogradCUDA"):
+                _library.impl(name, refusing(getattr(torch.ops.cman, name).default), key)  # type: ignore[no-untyped-call]
         return
     for schema in schemas:
         name = schema.partition("(")[0]

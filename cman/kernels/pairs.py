@@ -16,6 +16,8 @@ from torch import Tensor
 
 from cman.kernels import double_backward, library, reference
 from cman.kernels.library import compiled
+from cman.kernels.reference.checks import promoted
+from cman.kernels.transforms import check_dense, is_differentiated, is_transformed
 
 ARGUMENTS = "Tensor a, Tensor c, Tensor V, Tensor? bias"
 # As csrc/binding/library.cpp declares them; a test compares the two.
@@ -28,7 +30,8 @@ SCHEMAS = (
 
 def pair_scores(a: Tensor, c: Tensor, V: Tensor, bias: Tensor | None, lengths: Tensor) -> Tensor:
     """Return the scores (B, N, N, R); differentiable; cells with a token past its sentence's length are 0."""
-    chosen = torch.ops.cman if compiled(a) else reference
+    check_dense(a=a, c=c, V=V, bias=bias, lengths=lengths)
+    chosen = torch.ops.cman if compiled(a) and not is_transformed(a, c, V, bias) else reference
     scores: Tensor = chosen.pair_scores(a, c, V, bias, lengths)
     return scores
 
@@ -51,7 +54,8 @@ def pair_bce(
         gold: (S, 4) int64, the cells that hold a relation: sentence, row, column, label; a repeated one counts once.
         pos_weight: how often a gold cell counts.
     """
-    chosen = torch.ops.cman if compiled(a) else reference
+    check_dense(a=a, c=c, V=V, bias=bias, gold=gold, lengths=lengths)
+    chosen = torch.ops.cman if compiled(a) and not is_transformed(a, c, V, bias) else reference
     loss: Tensor = chosen.pair_bce(a, c, V, bias, gold, lengths, pos_weight=pos_weight)
     return loss
 
@@ -59,7 +63,7 @@ def pair_bce(
 def pair_select(
     a: Tensor, c: Tensor, V: Tensor, bias: Tensor | None, anchors: Tensor, lengths: Tensor, threshold: float
 ) -> tuple[Tensor, Tensor]:
-    """Return the cells between anchors of one sentence with a score above the threshold; not differentiable.
+    """Return the cells between anchors of one sentence with a score above the threshold; the scores are differentiable.
 
     Compiled, only these cells are ever scored. On a GPU it waits for their number, as `torch.nonzero` does.
 
@@ -69,9 +73,17 @@ def pair_select(
     Returns:
         Indices (S, 4), sentence, row, column and label, sorted; scores (S,).
     """
+    check_dense(a=a, c=c, V=V, bias=bias, anchors=anchors, lengths=lengths)
     chosen = torch.ops.cman if compiled(a) else reference
-    indices, scores = chosen.pair_select(a, c, V, bias, anchors, lengths, threshold)
-    return indices, scores
+    if not is_differentiated(a, c, V, bias):
+        indices, scores = chosen.pair_select(a, c, V, bias, anchors, lengths, threshold)
+        return indices, scores
+    known = None if bias is None else bias.detach()
+    indices, _ = chosen.pair_select(a.detach(), c.detach(), V.detach(), known, anchors, lengths, threshold)
+    tensors = promoted(a=a, c=c, V=V, bias=bias)
+    sentence, row, column, label = indices.unbind(1)
+    scores = ((tensors[0][sentence, row] + tensors[1][sentence, column]).tanh() * tensors[2][label]).sum(1)
+    return indices, scores if bias is None else scores + tensors[3][label]
 
 
 # Fake kernels: the shapes and types of results, without computing them.
@@ -122,4 +134,5 @@ library.register(
         "_pair_scores_double_backward": double_backward.pair_scores_backward,
         "_pair_bce_double_backward": double_backward.pair_bce_backward,
     },
+    refused=("pair_select", "_pair_scores", "_pair_scores_backward", "_pair_bce"),
 )

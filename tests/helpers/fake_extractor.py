@@ -75,7 +75,7 @@ class Infinite(FakeExtraction):
         return {"id": self.id, "score": float("inf")}
 
 
-def load(path: Path, options: dict[str, Any]) -> FakeExtractor:
+def load(path: Path, options: dict[str, Any], verify: bool) -> FakeExtractor:
     """As `cman serve` loads a model, in the model's process."""
     print(path, sorted(options.items()), file=sys.stderr)
     return FakeExtractor()

@@ -41,9 +41,24 @@ def check_range(name: str, values: Tensor, low: int, high: int) -> None:
         raise ValueError(f"{name}: got values from {smallest} to {largest}, wanted {low} to {high}")
 
 
+def check_numbers(name: str, values: Tensor, lengths: Tensor) -> None:
+    """Raise ValueError if a value (B, L, K) within the lengths is NaN, as all are after a training that diverged."""
+    if torch.compiler.is_compiling() or not (values_known(values) and values_known(lengths)):
+        return
+    if not values.sum().isnan():  # one quick look, as a rule
+        return
+    inside = torch.arange(values.shape[1]) < lengths.unsqueeze(1)
+    wrong = (values.isnan().any(2) & inside).nonzero()
+    if len(wrong):
+        sentence, token = wrong[0].tolist()
+        raise ValueError(f"{name}: got NaN at sentence {sentence}, token {token}, wanted numbers")
+
+
 def values_known(tensor: Tensor) -> bool:
-    """Return whether looking at the values is possible and costs no waiting."""
-    return tensor.device.type == "cpu" and not isinstance(tensor, FakeTensor)
+    """Return whether looking at the values is possible and costs no waiting; under vmap there are several at once."""
+    if tensor.device.type != "cpu" or isinstance(tensor, FakeTensor):
+        return False
+    return torch.compiler.is_compiling() or not torch._C._functorch.is_batchedtensor(tensor)
 
 
 def promoted(**tensors: Tensor | None) -> list[Tensor]:

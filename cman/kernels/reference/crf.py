@@ -15,7 +15,14 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from cman.kernels.reference.checks import check_device, check_dtype, check_range, check_shape, promoted
+from cman.kernels.reference.checks import (
+    check_device,
+    check_dtype,
+    check_numbers,
+    check_range,
+    check_shape,
+    promoted,
+)
 from cman.kernels.reference.messages import Crf, forward_backward, inside, path_steps, probabilities, step
 from cman.kernels.reference.nbest import decode_nbest
 
@@ -37,6 +44,7 @@ def crf_decode(
             sentence has fewer paths, the rest has the score minus infinity and the tags -1.
     """
     crf = checked(emissions, transitions, start, end, lengths, allowed)
+    check_numbers("emissions", crf.emissions, lengths)
     if nbest < 1:
         raise ValueError(f"nbest: got {nbest}, wanted 1 or more")
     if nbest > 1:
