@@ -14,7 +14,9 @@ that was chosen on dev and at others.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from cman.corpora.document import Document, Entity, Relation, read_documents
 from cman.corpora.ranking import read_ranking
@@ -23,6 +25,7 @@ from cman.evaluation.counts import Counts
 from cman.evaluation.ranking import ranking_scores
 from cman.evaluation.reliability import by_threshold, reliability
 from cman.files import read_json
+from cman.validation import Read, checked
 
 MATCHINGS = ("strict", "boundaries", "relaxed")
 
@@ -80,12 +83,11 @@ def dev_threshold(provenance: Mapping[str, Any], where: str) -> float | None:
     Raises:
         CmanError: it is no probability.
     """
-    threshold = provenance.get("dev_threshold")
-    if threshold is None:
-        return None
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
-        raise CmanError(f"{where}: field dev_threshold: found {threshold!r}, wanted a number from 0 to 1")
-    return float(threshold)
+    return checked(_Chosen, dict(provenance), where).dev_threshold
+
+
+class _Chosen(Read):
+    dev_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
 def _entities(document: Document) -> list[Item]:

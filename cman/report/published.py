@@ -1,28 +1,21 @@
 """The published figures that tables and figures compare with, read from `config/published.yaml`."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from cman.config.experiments import EXPERIMENTS
 from cman.config.strict_yaml import load_yaml
-from cman.errors import CmanError
 from cman.files import read_text
+from cman.validation import Closed, Text, checked
 
 NUMBERS = ("I", "II", "III", "IV", "V", "VI", "VII")  # the numbers the paper gives its tables
 
-Text = Annotated[str, StringConstraints(pattern=r"\S")]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
-class Entry(BaseModel):
-    """A closed, immutable entry: an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PublishedRow(Entry):
+class PublishedRow(Closed):
     """One row as a paper prints it; `experiment` names the experiment here that repeats it, if there is one."""
 
     method: Text
@@ -36,7 +29,7 @@ class PublishedRow(Entry):
     added: bool = False  # published elsewhere: it stands below the rows of the paper's table
 
 
-class PublishedTable(Entry):
+class PublishedTable(Closed):
     """A table of the paper: its number, its corpus, who published it, and its rows in the order printed.
 
     `title` is what the corpus is called where there is no run that says so, `absent` why there may be none.
@@ -60,7 +53,7 @@ class PublishedTable(Entry):
         return names
 
 
-class PublishedDecoding(Entry):
+class PublishedDecoding(Closed):
     """One row of Table V; `relative_time` is to the first row of its corpus, null where it is no decoding time."""
 
     corpus: Text
@@ -72,14 +65,14 @@ class PublishedDecoding(Entry):
     note: str = ""
 
 
-class Decoding(Entry):
+class Decoding(Closed):
     """Table V."""
 
     origin: Text
     rows: tuple[PublishedDecoding, ...]
 
 
-class PublishedPoint(Entry):
+class PublishedPoint(Closed):
     """What the paper's text gives of a figure: an F1, or the difference of an experiment from a reference."""
 
     figure: Literal["figure5", "figure6", "figure7", "figure8"]
@@ -91,7 +84,7 @@ class PublishedPoint(Entry):
     source: Text
 
 
-class Published(Entry):
+class Published(Closed):
     """All that was published: tables of F1, the table of decoding times, and what the text gives of figures."""
 
     tables: tuple[PublishedTable, ...]
@@ -105,32 +98,4 @@ def read_published(path: Path) -> Published:
     Raises:
         CmanError: the file is missing, not YAML, or a field is missing, unknown or of the wrong kind.
     """
-    try:
-        return Published.model_validate(load_yaml(read_text(path), str(path), "the published tables"))
-    except ValidationError as error:
-        raise CmanError(f"{path}: {_sentence(error)}") from None
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    *parents, last = first["loc"] or ("",)
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parents).removeprefix(".")
-    field = f"{place}: field {last}" if place else f"field {last}"
-    if first["type"] == "extra_forbidden":
-        return f"{field}: unknown key, wanted one of {', '.join(_keys(parents))}"
-    if first["type"] == "missing":
-        return f"{field}: is missing"
-    if first["type"] == "value_error":
-        return f"{field}: {first['msg'].removeprefix('Value error, ')}"
-    return f"{field}: found {first['input']!r}, {first['msg'].replace('Input should be', 'wanted')}"
-
-
-def _keys(parents: list[Any]) -> list[str]:
-    """Return the keys of the entry at a place."""
-    model: Any = Published
-    names = [part for part in parents if isinstance(part, str)]
-    for name in names:
-        model = {"tables": PublishedTable, "decoding": Decoding, "figures": PublishedPoint}.get(name, model)
-        if name == "rows":
-            model = PublishedRow if names[0] == "tables" else PublishedDecoding
-    return list(model.model_fields)
+    return checked(Published, load_yaml(read_text(path), str(path), "the published tables"), str(path), strict=False)

@@ -9,22 +9,36 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, model_validator
 
 from cman.errors import CmanError
 from cman.evaluation.counts import Counts
 from cman.evaluation.scores import MATCHINGS
 from cman.files import read_json
 from cman.layout import FOLDS
+from cman.validation import Read, Text, Whole, checked
 
 COUNTED = ("entities", "relations")  # what `scores.json` counts
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]*")  # corpus, experiment and split are names of folders
-WANTED = {str: "a non-empty string", int: "a whole number from 0 on", float: "a number", bool: "true or false"}
 ALL = ""  # in the place of a type: the counts of all types together
 
 RANKED = ("average_precision", "f1_dev_threshold")  # of relations, strict
 
 Level = Mapping[str, Counts]  # by type, and `ALL`
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]*")  # corpus, experiment and split are names of folders
+
+
+def _fit_for_a_folder(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError(f"found {name!r}, wanted a name fit for a folder (letters, digits, -_.@+)")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_fit_for_a_folder)]
 
 
 @dataclass(frozen=True)
@@ -122,70 +136,69 @@ class Group:
         return f"mean over {named} within a seed, then mean ± sample standard deviation over {self.seeds} seeds"
 
 
-def take(value: Any, key: str, kind: type, where: str) -> Any:
-    """Return `value[key]` if it is there and of that kind.
+class _Counted(Read):
+    true_positive: Whole
+    predicted: Whole
+    gold: Whole
 
-    Args:
-        value: a parsed object.
-        key: the key wanted.
-        kind: `str` means a non-empty string, `int` a whole number from 0 on, `float` any number, `dict` and `list`
-            themselves.
-        where: the file and, for nested objects, the path of `value`, such as `scores.json: field entities`.
+    @model_validator(mode="after")
+    def _fits(self) -> "_Counted":
+        if self.true_positive > min(self.predicted, self.gold):
+            raise ValueError(
+                f"found {self.true_positive} true positives, wanted at most {self.predicted} (predicted) and "
+                f"{self.gold} (gold)"
+            )
+        return self
 
-    Raises:
-        CmanError: the key is missing or its value is of another kind; the message names file and field.
-    """
-    path = f"{where}.{key}" if ": field " in where else f"{where}: field {key}"
-    if not isinstance(value, dict) or key not in value:
-        raise CmanError(f"{path}: is missing, wanted {WANTED.get(kind, f'a {kind.__name__}')}")
-    found = value[key]
-    accepted = (int, float) if kind is float else (kind,)
-    # Python counts True as the number 1; a file that says true where a count belongs is wrong all the same.
-    right = isinstance(found, accepted) and (kind is bool or not isinstance(found, bool))
-    if not right or (kind is str and not found.strip()) or (kind is int and found < 0):
-        raise CmanError(f"{path}: found {found!r}, wanted {WANTED.get(kind, f'a {kind.__name__}')}")
-    return found
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.true_positive, self.predicted, self.gold)
 
 
-def _name(value: Any, key: str, where: str) -> str:
-    name: str = take(value, key, str, where)
-    if not NAME.fullmatch(name):
-        wanted = "a name fit for a folder (letters, digits, -_.@+)"
-        raise CmanError(f"{where}: field {key}: found {name!r}, wanted {wanted}")
-    return name
+class _Level(Read):
+    all: _Counted
+    types: dict[str, _Counted]
+
+    @property
+    def counts(self) -> Level:
+        return {ALL: self.all.counts} | {name: self.types[name].counts for name in sorted(self.types)}
 
 
-def _counts(value: Any, where: str) -> Counts:
-    counts = Counts(*(take(value, key, int, where) for key in ("true_positive", "predicted", "gold")))
-    if counts.true_positive > min(counts.predicted, counts.gold):
-        raise CmanError(
-            f"{where}: found {counts.true_positive} true positives, wanted at most {counts.predicted} (predicted) "
-            f"and {counts.gold} (gold)"
-        )
-    return counts
+class _Matchings(Read):
+    strict: _Level
+    boundaries: _Level
+    relaxed: _Level
 
 
-def _levels(scores: Any, task: str, where: str) -> dict[str, Level]:
-    matchings, levels = take(scores, task, dict, where), dict[str, Level]()
-    for matching in MATCHINGS:
-        path = f"{where}: field {task}.{matching}"
-        level = take(matchings, matching, dict, f"{where}: field {task}")
-        types = take(level, "types", dict, path)
-        levels[matching] = {ALL: _counts(take(level, "all", dict, path), f"{path}.all")} | {
-            name: _counts(types[name], f"{path}.types.{name}") for name in sorted(types)
-        }
-    return levels
+class _Ranking(Read):
+    average_precision: Share | None
+    at_dev_threshold: _Counted | None
+
+    @property
+    def figures(self) -> dict[str, float | None]:
+        precision, at = self.average_precision, self.at_dev_threshold
+        found = None if precision is None else 100 * precision, 100 * at.counts.f1 if at and at.gold else None
+        return dict(zip(RANKED, found, strict=True))
 
 
-def _ranking(scores: Any, where: str) -> dict[str, float | None]:
-    if "ranking" not in scores:
-        return {}
-    ranking, path = take(scores, "ranking", dict, where), f"{where}: field ranking"
-    precision, at = (ranking.get(name) for name in ("average_precision", "at_dev_threshold"))
-    if precision is not None:
-        precision = 100 * take(ranking, "average_precision", float, path)
-    counts = None if at is None else _counts(at, f"{path}.at_dev_threshold")
-    return {"average_precision": precision, "f1_dev_threshold": 100 * counts.f1 if counts and counts.gold else None}
+class _Scores(Read):
+    documents: Whole
+    entities: _Matchings
+    relations: _Matchings
+    ranking: _Ranking | None = None
+
+
+class _Provenance(Read):
+    corpus: Name
+    experiment: Name
+    split: Name
+    seed: Whole
+    corpus_title: Text
+    title: Text
+    protocol: Text
+    inputs_title: Text
+    sample: bool
+    division: str | None = ""  # runs without folds were recorded before there were any
 
 
 def read_run(folder: Path, facts: Mapping[str, Any] | None = None) -> Run:
@@ -200,21 +213,20 @@ def read_run(folder: Path, facts: Mapping[str, Any] | None = None) -> Run:
     """
     if not folder.is_dir():
         raise CmanError(f"{folder}: found no such folder, wanted a run folder with scores.json and provenance.json")
-    scores_file, where = folder / "scores.json", str(folder / "provenance.json")
-    scores, provenance = read_json(scores_file), read_json(folder / "provenance.json")
+    provenance = read_json(folder / "provenance.json")
     if isinstance(provenance, dict):
         provenance = {**provenance, **(facts or {})}
+    scores = checked(_Scores, read_json(folder / "scores.json"), str(folder / "scores.json"))
+    named = checked(_Provenance, provenance, str(folder / "provenance.json"))
     return Run(
         folder=folder,
-        **{name: _name(provenance, name, where) for name in ("corpus", "experiment", "split")},
-        **{name: take(provenance, name, str, where) for name in ("corpus_title", "title", "protocol", "inputs_title")},
-        sample=take(provenance, "sample", bool, where),
-        seed=take(provenance, "seed", int, where),
-        # Runs without folds were recorded before there were any.
-        division=take(provenance, "division", str, where) if provenance.get("division") else "",
-        documents=take(scores, "documents", int, str(scores_file)),
-        scores={task: _levels(scores, task, str(scores_file)) for task in COUNTED},
-        ranking=_ranking(scores, str(scores_file)),
+        **{**dict(named), "division": named.division or ""},
+        documents=scores.documents,
+        scores={
+            task: {matching: getattr(getattr(scores, task), matching).counts for matching in MATCHINGS}
+            for task in COUNTED
+        },
+        ranking={} if scores.ranking is None else scores.ranking.figures,
         provenance=provenance,
     )
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from cman.errors import CmanError
 from cman.files import read_json
+from cman.validation import Closed, checked
 
 Facts = Mapping[Path, Mapping[str, Any]]  # titles and other facts of presentation, by run folder
 
@@ -21,10 +20,8 @@ NO_FACTS: Facts = MappingProxyType({})
 SHORT = 12  # digits of a digest in an error
 
 
-class Listed(BaseModel):
+class Listed(Closed):
     """One run of the file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     folder: Path
     prepared: bool
@@ -32,10 +29,8 @@ class Listed(BaseModel):
     facts: dict[str, Any]
 
 
-class Listing(BaseModel):
+class Listing(Closed):
     """The content of the file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     absent: list[str]
     runs: list[Listed]
@@ -59,12 +54,7 @@ def read_listing(path: Path, prepared: bool = False) -> Shown:
     Raises:
         CmanError: the file is malformed, or a run's scores are missing or of another digest.
     """
-    try:
-        listing = Listing.model_validate(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise CmanError(f"{path}: field {where}: {first['msg']}; wanted what `cman plan` writes") from None
+    listing = checked(Listing, read_json(path), str(path), strict=False)
     chosen = [run for run in listing.runs if run.prepared or not prepared]
     for run in chosen:
         _check(run)

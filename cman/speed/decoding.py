@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ValidationError
 
 from cman.corpora.document import Document, read_documents
 from cman.errors import CmanError
@@ -31,6 +30,7 @@ from cman.model.folder import ModelFolder
 from cman.model.predict import predict
 from cman.speed.decoding_rows import DecodingRow, print_rows, write_rows
 from cman.speed.timing import Timing, interleave
+from cman.validation import Read, checked
 
 BASELINE = "multihead-at"
 BACKENDS: Mapping[str, KernelChoice] = {"compiled": "auto", "reference": "reference"}
@@ -49,7 +49,7 @@ class Options:
     limit: int | None = None
 
 
-class Facts(BaseModel):
+class Facts(Read):
     """What `provenance.json` says about a run."""
 
     corpus: str
@@ -127,12 +127,7 @@ def speed_of_decoding(
 
 def _model(run: Path) -> Model:
     path = run / "provenance.json"
-    try:
-        facts = Facts.model_validate(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"])) or "the file"
-        raise CmanError(f"{path}: field {name}: found {first['input']!r}, wanted {first['msg']}") from None
+    facts = checked(Facts, read_json(path), str(path), strict=False)
     return Model(ModelFolder.load(run / "model", trust=True), **facts.model_dump())
 
 

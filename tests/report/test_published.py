@@ -82,17 +82,26 @@ def _row(value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda value: value["decoding"]["rows"][0].update(speed=2), "unknown key, wanted one of corpus"),
-        (lambda value: value["tables"][0].update(added=["camn"]), "field added: found 'camn'"),
+        (lambda value: value["decoding"]["rows"][0].update(speed=2), r"field decoding\.rows\[0\]\.speed: unknown key"),
+        (
+            lambda value: value["tables"][0].update(added=["camn"]),
+            r"tables\[0\]\.added: found 'camn', wanted the",
+        ),
         (lambda value: value["decoding"]["rows"][0].update(relative_time="fast"), "relative_time: found 'fast'"),
         (lambda value: value.update(more=1), "field more: unknown key"),
         (
             lambda value: value["tables"][0]["rows"][0].update(entity_f1=101),
-            r"tables\[0\]\.rows\[0\]: field entity_f1: found 101",
+            r"field tables\[0\]\.rows\[0\]\.entity_f1: found 101, wanted a number less than or equal to 100",
         ),
-        (lambda value: value["tables"][0]["rows"][0].update(entity_f1="high"), "field entity_f1: found 'high'"),
-        (lambda value: value["tables"][0]["rows"][0].update(sorce="x"), "field sorce: unknown key"),
-        (lambda value: value["tables"][0]["rows"][0].update(method=None), "field method: found None"),
+        (lambda value: value["tables"][0]["rows"][0].update(entity_f1="high"), r"rows\[0\]\.entity_f1: found 'high'"),
+        (
+            lambda value: value["tables"][0]["rows"][0].update(sorce="x"),
+            r"rows\[0\]\.sorce: unknown key",
+        ),
+        (
+            lambda value: value["tables"][0]["rows"][0].update(method=None),
+            r"rows\[0\]\.method: found None, wanted",
+        ),
     ],
 )
 def test_a_malformed_file_is_named(tmp_path, change, message):

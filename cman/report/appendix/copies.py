@@ -8,11 +8,19 @@ from cman.files import read_json
 from cman.report.appendix.section import Section
 from cman.report.evidence import Evidence
 from cman.report.frame import tidy
-from cman.report.results import Run, take
+from cman.report.results import Run
 from cman.report.table import Cell, Column, measured
+from cman.validation import Read, Whole, checked
 
 NAME = "label_copies.json"
 RATES = {"tokens": "copied", "entity_tokens": "copied_entity_tokens"}  # of what, and how many of them
+
+
+class _Copies(Read):
+    tokens: Whole
+    copied: Whole
+    entity_tokens: Whole
+    copied_entity_tokens: Whole
 
 
 def build(evidence: Evidence) -> Section:
@@ -63,5 +71,4 @@ def read_copies(run: Run) -> dict[str, int] | None:
     path = run.folder / NAME
     if not path.is_file():
         return None
-    content = read_json(path)
-    return {name: take(content, name, int, str(path)) for pair in RATES.items() for name in pair}
+    return dict(checked(_Copies, read_json(path), str(path)))
