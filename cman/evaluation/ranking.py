@@ -18,6 +18,7 @@ from cman.evaluation.counts import Counts, strict_relations
 
 GRID = tuple(round(LEAST + step / 100, 2) for step in range(97))  # 0.02 to 0.98
 USUAL = 0.5
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the curve in `scores.json`
 
 
 def ranked(
@@ -78,4 +79,5 @@ def ranking_scores(
         "average_precision": None if precision is None else round(precision, 6),
         "dev_threshold": dev_threshold,
         "at_dev_threshold": at,
+        "by_threshold": [{"threshold": threshold, **vars(counts_above(*found, threshold))} for threshold in THRESHOLDS],
     }

@@ -1,4 +1,4 @@
-"""Whether scores mean what they say: calibration error, and precision and recall of relations by threshold.
+"""Whether scores mean what they say: the calibration error of entities and of relations.
 
 The calibration error is the expected one of Guo et al. (2017): predictions in ten bins of equal width by their score,
 the mean over predictions of the distance between their bin's mean score and its share of right ones (strict matching).
@@ -11,12 +11,9 @@ from typing import Any
 import numpy as np
 
 from cman.corpora.document import Document
-from cman.corpora.ranking import Ranking
 from cman.evaluation.counts import strict_entities, strict_relations
-from cman.evaluation.ranking import counts_above, ranked
 
 BINS = 10
-THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 DIGITS = 6
 
 
@@ -40,12 +37,6 @@ def reliability(gold: Sequence[Document], predicted: Sequence[Document]) -> dict
                 (item,) = strict_relations(replace(actual, relations=(relation,)))
                 scored["relations"].append((relation.score, item in known["relations"]))
     return {task: _error(pairs) if pairs else None for task, pairs in scored.items()}
-
-
-def by_threshold(gold: Sequence[Document], predicted: Sequence[Document], ranking: Ranking) -> list[dict[str, Any]]:
-    """Return the counts of the relations with a higher score than each of `THRESHOLDS`."""
-    items = ranked(gold, predicted, ranking)
-    return [{"threshold": threshold, **vars(counts_above(*items, threshold))} for threshold in THRESHOLDS]
 
 
 def _error(pairs: list[tuple[float, bool]]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from cman.corpora.ranking import read_ranking
 from cman.errors import CmanError
 from cman.evaluation.counts import Counts
 from cman.evaluation.ranking import ranking_scores
-from cman.evaluation.reliability import by_threshold, reliability
+from cman.evaluation.reliability import reliability
 from cman.files import read_json
 from cman.validation import Read, checked
 
@@ -70,9 +70,8 @@ def score_files(
     scores = score_documents(gold, paired)
     scores["reliability"] = reliability(gold, paired)
     if ranking_path is not None:
-        threshold, ranking = dev_threshold(provenance, str(provenance_path)), read_ranking(ranking_path, paired)
-        scores["ranking"] = ranking_scores(gold, paired, ranking, threshold)
-        scores["ranking"]["by_threshold"] = by_threshold(gold, paired, ranking)
+        threshold = dev_threshold(provenance, str(provenance_path))
+        scores["ranking"] = ranking_scores(gold, paired, read_ranking(ranking_path, paired), threshold)
     digest = provenance.get("digest")  # a training by hand has none
     return scores if digest is None else {"digest": digest, **scores}
 

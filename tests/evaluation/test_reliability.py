@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cman.corpora.document import Document, Entity, Relation
-from cman.evaluation.reliability import by_threshold, reliability
+from cman.evaluation.ranking import ranking_scores
+from cman.evaluation.reliability import reliability
 
 
 def pair(scored: list[tuple[float, bool]]) -> tuple[list[Document], list[Document]]:
@@ -43,8 +44,7 @@ def test_relations_are_counted_above_each_threshold():
     gold = [Document("1", ("a", "b"), entities, (Relation("R", 0, 1),))]
     ranking = {"1": (Relation("R", 0, 1, 0.55), Relation("R", 1, 0, 0.35))}
     predicted = [Document("1", ("a", "b"), entities, (Relation("R", 0, 1, 0.55),))]
-    curve = {
-        each["threshold"]: (each["true_positive"], each["predicted"]) for each in by_threshold(gold, predicted, ranking)
-    }
+    points = ranking_scores(gold, predicted, ranking, None)["by_threshold"]
+    curve = {each["threshold"]: (each["true_positive"], each["predicted"]) for each in points}
     assert [curve[threshold] for threshold in (0.1, 0.3, 0.4, 0.5, 0.6)] == [(1, 2), (1, 2), (1, 1), (1, 1), (0, 0)]
     assert reliability(gold, predicted)["relations"]["error"] == pytest.approx(0.45)
