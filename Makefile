@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: tables test lint kernels sanitize clean
+.PHONY: tables test lint kernels sanitize faults clean
 
 # All tables and figures, the appendix, and a report of how they were made; then where to look.
 tables: $(VENV)/installed kernels
@@ -43,6 +43,12 @@ sanitize:
 	build/sanitize/crf
 	$(CXX) $(SANITIZED) tests/csrc/pairs_test.cpp csrc/pairs/*.cpp csrc/simd/isa.cpp -o build/sanitize/pairs
 	build/sanitize/pairs
+
+# Every verb with system calls that fail, write less than asked, or are the last: nothing silent, every rerun right.
+faults: $(VENV)/installed
+	mkdir -p build
+	$(CC) -O1 -shared -fPIC tests/faults/faults.c -o build/faults.so -ldl
+	OMP_NUM_THREADS=1 LD_PRELOAD=$(CURDIR)/build/faults.so $(BIN)/python -u -m tests.faults.faults
 
 clean:
 	rm -rf $(VENV) build *.egg-info .snakemake cman/_C.*

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from cman.errors import CmanError
+from cman.files import naming
 
 log = logging.getLogger(__name__)
 
@@ -96,8 +97,9 @@ def _created(lock: Lock) -> bool:
     complete = lock.path.with_name(f".{lock.path.name}.{lock.holder['host']}")  # a killed one leaves it to the next
     complete.unlink(missing_ok=True)  # it may be the lock itself, under another name
     try:
-        complete.write_text(json.dumps(lock.holder), encoding="utf-8")
-        os.link(complete, lock.path)
+        with naming(lock.path):
+            complete.write_text(json.dumps(lock.holder), encoding="utf-8")
+            os.link(complete, lock.path)
     except FileExistsError:
         return False
     finally:
