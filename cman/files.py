@@ -1,5 +1,6 @@
 """Reading and writing of text and JSON, and atomic writing: a file is complete under its name or not there at all."""
 
+import csv
 import errno
 import fcntl
 import gzip
@@ -8,7 +9,7 @@ import logging
 import os
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -129,6 +130,21 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, keys in the order given, with a final newline, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_csv(path: Path, columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> None:
+    """Write lines as CSV, atomically; see `csv_lines`."""
+    with atomic_text(path) as stream:
+        csv_lines(stream, columns, lines)
+
+
+def csv_lines(stream: IO[str], columns: Sequence[str], lines: Iterable[Mapping[str, Any]], header: bool = True) -> None:
+    """Write lines as CSV to a stream: fractions with six digits, nothing for None and for what a line lacks."""
+    writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
+    if header:
+        writer.writeheader()
+    for line in lines:
+        writer.writerow({name: f"{value:.6g}" if isinstance(value, float) else value for name, value in line.items()})
 
 
 def read_text(path: Path) -> str:

@@ -1,6 +1,5 @@
 """Extractions as other files than JSONL: triples in CSV, or a row a document in Parquet; both in bounded memory."""
 
-import csv
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from cman.errors import UsageError
-from cman.files import atomic_path, atomic_text
+from cman.files import atomic_path, atomic_text, csv_lines
 
 Format = Literal["jsonl", "csv", "parquet"]
 
@@ -25,16 +24,19 @@ def write_csv(lines: Iterable[str], target: Path) -> None:
 
 def write_triples(lines: Iterable[str], stream: IO[str], header: bool = True) -> None:
     """Write triples to an open stream."""
-    writer = csv.writer(stream, lineterminator="\n")
-    if header:
-        writer.writerow(TRIPLE)
+    csv_lines(stream, TRIPLE, _triples(lines), header)
+
+
+def _triples(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     for line in lines:
         value = json.loads(line)
         entities = value["entities"]
         for link in value["relations"]:
             head, tail = entities[link["head"]], entities[link["tail"]]
-            ends = [[end["text"], end["type"], end["start"], end["end"]] for end in (head, tail)]
-            writer.writerow([value["id"], *ends[0], link["type"], *ends[1], link["score"]])
+            ends = [end[name] for end in (head, tail) for name in ("text", "type", "start", "end")]
+            score = None if link["score"] is None else str(link["score"])  # all of its digits
+            cells = (value["id"], *ends[:4], link["type"], *ends[4:], score)
+            yield dict(zip(TRIPLE, cells, strict=True))
 
 
 def write_parquet(lines: Iterable[str], target: Path) -> None:

@@ -11,20 +11,17 @@ A figure of an experiment is the mean over its seeds (with folds: the mean over 
 deviation the sample standard deviation over seeds, or over folds where there is one seed alone.
 """
 
-import csv
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cman.evaluation.counts import Counts
 from cman.evaluation.scores import MATCHINGS
-from cman.files import atomic_text
 from cman.report.results import ALL, COUNTED, RANKED, Level, Run
 
 KEYS = ["corpus", "experiment", "split", "seed"]
@@ -156,11 +153,3 @@ def exact(value: float | None) -> str:
     if value is None:
         return ""
     return str(value) if isinstance(value, int) else f"{value + 0.0:.6f}".replace("-0.000000", "0.000000")
-
-
-def write_csv(path: Path, columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> None:
-    """Write lines as CSV, atomically; what a line lacks is empty."""
-    with atomic_text(path) as stream:
-        writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)

@@ -12,10 +12,9 @@ from pathlib import Path
 
 from cman.errors import CmanError
 from cman.evaluation.significance import ROUNDS
-from cman.files import write_json, write_text
+from cman.files import write_csv, write_json, write_text
 from cman.report.decoding_table import decoding_tables, read_decoding
 from cman.report.evidence import Evidence, compare_all, read_evidence
-from cman.report.frame import write_csv
 from cman.report.paper_table import CSV, REFERENCE, PaperTable
 from cman.report.predictions import check_counts
 from cman.report.published import PublishedTable, read_published

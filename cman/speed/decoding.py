@@ -72,7 +72,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Contender:
+class TimedModel:
     """A model with one source of its contextual features; `run` decodes the documents."""
 
     model: Model
@@ -159,9 +159,9 @@ def _corpus(
 
 def _contenders(
     model: Model, documents: Sequence[Document], features: Path, device: torch.device, options: Options
-) -> list[Contender]:
+) -> list[TimedModel]:
     folder = model.folder
-    contender: Any = partial(Contender, model, documents=documents, device=device, batch_size=options.batch_size)
+    contender: Any = partial(TimedModel, model, documents=documents, device=device, batch_size=options.batch_size)
     if folder.encoder is None:
         return [contender("none", cache=None, encoder=None)]
     if folder.pieces is not None:  # its encoder is part of it
@@ -176,14 +176,14 @@ def _built(device: str) -> bool:
     return library.REASON is None and device in library.DEVICES
 
 
-def _backends(contender: Contender) -> Sequence[str]:
+def _backends(contender: TimedModel) -> Sequence[str]:
     """Return what a contender is timed with: the encoder, which has no kernels of ours, with the one in use alone."""
     if contender.contextual == "computed":
         return ("compiled",) if _built(contender.device.type) else ("reference",)
     return tuple(BACKENDS)
 
 
-def _refusal(contender: Contender) -> str:
+def _refusal(contender: TimedModel) -> str:
     """Return why a contender is not timed: its two backends do not predict the same."""
     compiled, reference = (contender.run(backend) for backend in BACKENDS)
     for one, other in zip(compiled, reference, strict=True):
@@ -203,7 +203,7 @@ def _agree(one: Document, other: Document) -> bool:
     return True
 
 
-def _row(contender: Contender, backend: str, device: str, options: Options) -> DecodingRow:
+def _row(contender: TimedModel, backend: str, device: str, options: Options) -> DecodingRow:
     model = contender.model
     name = torch.cuda.get_device_name() if device == "cuda" and torch.cuda.is_available() else processor()
     return DecodingRow(

@@ -1,6 +1,5 @@
 """`decoding.csv`: a row for each model, features, backend and device; figures are empty where a note says why."""
 
-import csv
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -9,9 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cman.files import atomic_text
+from cman.files import write_csv
 
-DIGITS = 6  # of a figure
 WIDTH = 140  # of what is printed into a pipe
 
 
@@ -47,11 +45,7 @@ HEADER = tuple(each.name for each in fields(DecodingRow))
 
 def write_rows(path: Path, rows: Sequence[DecodingRow]) -> None:
     """Write the CSV, atomically."""
-    with atomic_text(path) as stream:
-        writer = csv.DictWriter(stream, HEADER, lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({name: _text(value) for name, value in asdict(row).items()})
+    write_csv(path, HEADER, map(asdict, rows))
 
 
 def print_rows(title: str, rows: Sequence[DecodingRow]) -> None:
@@ -72,9 +66,3 @@ def print_rows(title: str, rows: Sequence[DecodingRow]) -> None:
             figures[2] = f"{row.relative_time:.2f}x"
         table.add_row(row.experiment, row.contextual, row.kernels, *figures, row.note)
     console.print(table)
-
-
-def _text(value: object) -> object:
-    if isinstance(value, float):
-        return f"{value:.{DIGITS}g}"
-    return "" if value is None else value

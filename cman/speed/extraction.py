@@ -5,8 +5,6 @@ of extraction, one core a batch, and as PyTorch by itself would use the cores, a
 pieces, no features and no CMAN are in its time; all of extraction, sentences and tokens included, is in the other's.
 """
 
-import csv
-import io
 import logging
 import statistics
 import time
@@ -22,9 +20,11 @@ from cman.extract.run import LONGEST_TEXT
 from cman.extract.sentences import Given
 from cman.features.transformer.encoder import TransformerEncoder
 from cman.features.transformer.pieces import Windows
-from cman.files import write_text
+from cman.files import write_csv
 
 log = logging.getLogger(__name__)
+
+COLUMNS = ("contender", "threads", "sentences", "rounds", "seconds", "sentences_a_second", "share_of_it")
 
 ROUNDS = 5
 
@@ -49,29 +49,19 @@ def speed_of_extraction(model: Path, source: Path, threads: int, output: Path, r
             started = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - started)
-    stream_of_rows = io.StringIO()
-    writer = csv.writer(stream_of_rows, lineterminator="\n")
-    writer.writerow(["contender", "threads", "sentences", "rounds", "seconds", "sentences_a_second", "share_of_it"])
+    rows = []
     full = statistics.median(seconds["extraction"])
     for name, values in seconds.items():
         median = statistics.median(values)
-        row = [
-            name,
-            threads,
-            sentences,
-            rounds,
-            f"{median:.4f}",
-            f"{sentences / median:.1f}",
-            f"{median / full:.3f}",
-        ]
-        writer.writerow(row)
+        cells = (name, threads, sentences, rounds, f"{median:.4f}", f"{sentences / median:.1f}", f"{median / full:.3f}")
+        rows.append(dict(zip(COLUMNS, cells, strict=True)))
         log.info(
             "%s: %.0f sentences/s; extraction has %.0f %% of that rate",
             name,
             sentences / median,
             100 * median / full,
         )
-    write_text(output, stream_of_rows.getvalue())
+    write_csv(output, COLUMNS, rows)
 
 
 def _encoder_alone(extractor: Extractor, texts: list[str], threads: int) -> dict[str, Callable[[], object]]:

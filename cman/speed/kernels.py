@@ -23,7 +23,7 @@ from cman.speed.operations import OPERATIONS, Call, Operation, Outputs, calls_of
 from cman.speed.parity import describe, share_of_tolerance, truth
 from cman.speed.peers import Contender
 from cman.speed.plot import plot_rows
-from cman.speed.rows import FAILED, MISSING, SKIPPED, TIMED, Row, write_rows
+from cman.speed.rows import FAILED, MISSING, SKIPPED, TIMED, SpeedRow, write_rows
 from cman.speed.shapes import Shape
 from cman.speed.tables import Screen
 from cman.speed.timing import Timing, interleave
@@ -49,14 +49,14 @@ class Options:
     seed: int = 0
 
 
-def speed_of_kernels(shapes: Sequence[Shape], options: Options, output: Path) -> list[Row]:
+def speed_of_kernels(shapes: Sequence[Shape], options: Options, output: Path) -> list[SpeedRow]:
     """Measure, print, and write the CSV and beside it the figure; the CSV grows with every table that is printed.
 
     Raises:
         UsageError: a device that this machine does not have.
     """
     options = replace(options, device=available_device(options.device))
-    rows: list[Row] = []
+    rows: list[SpeedRow] = []
     before = torch.get_num_threads()
     with Screen() as screen, fresh_cache(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the peers: what they call is deprecated, and theirs to mend
@@ -82,10 +82,10 @@ def speed_of_kernels(shapes: Sequence[Shape], options: Options, output: Path) ->
     return rows
 
 
-def _shape(shape: Shape, threads: int, options: Options, compiler: Compiler, screen: Screen) -> list[Row]:
+def _shape(shape: Shape, threads: int, options: Options, compiler: Compiler, screen: Screen) -> list[SpeedRow]:
     x = make_inputs(shape, options.seed, full=options.full).cast(options.device)
     lengths = "full" if options.full or shape.kind == "pairs" else "uniform from L/4"
-    rows: list[Row] = []
+    rows: list[SpeedRow] = []
     for operation in OPERATIONS.values():
         if operation.kind != shape.kind:
             continue
@@ -100,7 +100,7 @@ def _shape(shape: Shape, threads: int, options: Options, compiler: Compiler, scr
     return rows
 
 
-def _operation(operation: Operation, x: Inputs, job: Job, options: Options, compiler: Compiler) -> list[Row]:
+def _operation(operation: Operation, x: Inputs, job: Job, options: Options, compiler: Compiler) -> list[SpeedRow]:
     """Return the rows of one operation: parity, then timing, then memory."""
     compiled = Contender(COMPILED, {operation.name: lambda x: calls_of(compiled_reference())[operation.name](x)})
     rows, calls = [], {}
@@ -109,7 +109,7 @@ def _operation(operation: Operation, x: Inputs, job: Job, options: Options, comp
         for contender in (*contenders(), compiled):
             if operation.name not in contender.builds:
                 continue
-            row = Row(
+            row = SpeedRow(
                 operation.name, "x".join(map(str, job.sizes)), job.threads, contender.name, release(contender.name)
             )
             rows.append(row)
@@ -130,7 +130,7 @@ def _operation(operation: Operation, x: Inputs, job: Job, options: Options, comp
     return rows
 
 
-def checked(contender: Contender, operation: Operation, x: Inputs, exact: Outputs, row: Row) -> Call | None:
+def checked(contender: Contender, operation: Operation, x: Inputs, exact: Outputs, row: SpeedRow) -> Call | None:
     """Return a contender's call if its outputs agree with the definition; else the row says why there is none."""
     try:
         call = contender.builds[operation.name](x)
@@ -146,7 +146,7 @@ def checked(contender: Contender, operation: Operation, x: Inputs, exact: Output
     return call
 
 
-def enter(rows: Sequence[Row], timings: Mapping[str, Timing], items: int) -> None:
+def enter(rows: Sequence[SpeedRow], timings: Mapping[str, Timing], items: int) -> None:
     """Write timings into their rows; the ratio is to our median in the same rounds."""
     ours = timings.get(OURS)
     for row in rows:
@@ -161,7 +161,7 @@ def enter(rows: Sequence[Row], timings: Mapping[str, Timing], items: int) -> Non
         row.ratio = None if ours is None else timing.median / ours.median
 
 
-def _memory(row: Row, job: Job) -> None:
+def _memory(row: SpeedRow, job: Job) -> None:
     if row.status != TIMED:
         return
     if row.contender == COMPILED:

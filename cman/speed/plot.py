@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cman.speed.operations import OPERATIONS
-from cman.speed.rows import TIMED, Row
+from cman.speed.rows import TIMED, SpeedRow
 from cman.style import save, styled
 
 # The marks differ as well as the colours.
@@ -26,13 +26,13 @@ MARKS = {
 WIDTH, PANEL, LINE = 7.0, 0.6, 0.24  # inches
 
 
-def plot_rows(rows: Sequence[Row], stem: Path) -> list[Path]:
+def plot_rows(rows: Sequence[SpeedRow], stem: Path) -> list[Path]:
     """Write the figure as PDF, SVG and PNG, of the first number of threads in the rows; the paths written."""
     with styled() as pyplot:
         return _plot(pyplot, rows, stem)
 
 
-def _plot(pyplot: Any, rows: Sequence[Row], stem: Path) -> list[Path]:
+def _plot(pyplot: Any, rows: Sequence[SpeedRow], stem: Path) -> list[Path]:
     timed = [row for row in rows if row.status == TIMED and row.threads == rows[0].threads]
     operations = [name for name in OPERATIONS if any(row.operation == name for row in timed)]
     shapes = {name: list(dict.fromkeys(r.shape for r in timed if r.operation == name)) for name in operations}
@@ -60,7 +60,7 @@ def _plot(pyplot: Any, rows: Sequence[Row], stem: Path) -> list[Path]:
     return paths
 
 
-def _panel(panel: Any, operation: str, shapes: Sequence[str], rows: Sequence[Row]) -> None:
+def _panel(panel: Any, operation: str, shapes: Sequence[str], rows: Sequence[SpeedRow]) -> None:
     for row in rows:
         assert row.median_ms is not None and row.min_ms is not None and row.max_ms is not None
         colour, mark = MARKS[row.contender]

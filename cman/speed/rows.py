@@ -1,17 +1,16 @@
 """The rows of `kernels.csv`: one an operation, shape, number of threads and contender, whatever became of it."""
 
-import csv
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from cman.files import atomic_text
+from cman.files import write_csv
 
 TIMED, MISSING, SKIPPED, FAILED = "timed", "missing", "skipped", "failed"
 
 
 @dataclass
-class Row:
+class SpeedRow:
     """What one contender did; empty where nothing was measured.
 
     `ratio` is this contender's median over ours in the same rounds; `parity` the largest difference from the float64
@@ -47,19 +46,9 @@ class Row:
         self.note = f"{self.note}; {text}" if self.note else text
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
+COLUMNS = tuple(field.name for field in fields(SpeedRow))
 
 
-def write_rows(path: Path, rows: Iterable[Row]) -> None:
+def write_rows(path: Path, rows: Iterable[SpeedRow]) -> None:
     """Write rows as CSV, atomically; numbers with six digits, nothing where nothing was measured."""
-    with atomic_text(path) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in rows:
-            writer.writerow([_cell(getattr(row, column)) for column in COLUMNS])
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    write_csv(path, COLUMNS, map(asdict, rows))

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 
 from cman.speed.operations import OPERATIONS
-from cman.speed.rows import TIMED, Row
+from cman.speed.rows import TIMED, SpeedRow
 
 HEADINGS = ("operation", "contender", "median ms", "min..max", "rate", "ratio", "MiB", "note")
 TEXTS = ("operation", "contender", "note")  # to the left and broken into lines; numbers stand to the right
@@ -44,7 +44,7 @@ class Screen:
         else:
             self._console.print(text, markup=False, highlight=False)
 
-    def table(self, title: str, rows: Sequence[Row]) -> None:
+    def table(self, title: str, rows: Sequence[SpeedRow]) -> None:
         """Print rows below a title."""
         if self._console is not None:
             self._console.print(_table(title, rows))
@@ -54,7 +54,7 @@ class Screen:
             self.line(f"  {plain(row)}")
 
 
-def plain(row: Row) -> str:
+def plain(row: SpeedRow) -> str:
     """Return a row as one line."""
     operation, contender, median, spread, rate, ratio, memory, note = cells(row)
     if row.status != TIMED:
@@ -63,7 +63,7 @@ def plain(row: Row) -> str:
     return f"{operation}, {contender}: " + ", ".join(word for word in words if word)
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def cells(row: SpeedRow) -> tuple[str, ...]:
     """Return the cells of a row below `HEADINGS`; a dash where nothing was measured."""
     unknown = row.min_ms is None or row.max_ms is None
     return (
@@ -87,7 +87,7 @@ def digits(value: float | None) -> str:
     return f"{value:.3g}" if value >= 0.001 or value == 0 else f"{value:.5f}"
 
 
-def _table(title: str, rows: Sequence[Row]) -> Table:
+def _table(title: str, rows: Sequence[SpeedRow]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading in TEXTS else "right", no_wrap=heading not in TEXTS)

@@ -1,7 +1,5 @@
 """A training from prepared files to a run folder: the lock, the inputs, the protocol, what is written."""
 
-import csv
-import io
 import logging
 import shutil
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 import torch
 
 from cman.errors import CmanError
-from cman.files import read_json, write_json, write_text
+from cman.files import read_json, write_csv, write_json
 from cman.kernels import KernelChoice, backend, use_kernels
 from cman.layout import Layout
 from cman.lock import Lock, locked
@@ -24,8 +22,6 @@ from cman.training.provenance import identity, provenance
 from cman.training.runs import RESULTS, Run
 
 log = logging.getLogger(__name__)
-
-HISTORY_DIGITS = 6
 
 
 def train(run: Run, layout: Layout, device: str, threads: int, kernels: KernelChoice = "auto") -> Path:
@@ -74,7 +70,8 @@ def _train(run: Run, layout: Layout, device: str, threads: int, kernels: KernelC
         vectors=data.vectors_source,
     )
     model.save(folder / "model")
-    write_text(folder / "history.csv", _table(trained.history))
+    columns = list(dict.fromkeys(name for row in trained.history for name in row))
+    write_csv(folder / "history.csv", columns, trained.history)
     write_json(folder / "provenance.json", provenance(run, data, trained, device))
     list_files(folder, ["history.csv", "provenance.json"])
     shutil.rmtree(checkpoints)  # a later run begins anew
@@ -88,14 +85,3 @@ def _digest(folder: Path) -> Any:
     except CmanError:
         return None
     return facts.get("digest") if isinstance(facts, dict) else None
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-    stream = io.StringIO()
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(stream, names, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({key: f"{value:.{HISTORY_DIGITS}g}" if isinstance(value, float) else value
-                         for key, value in row.items()})  # fmt: skip
-    return stream.getvalue()

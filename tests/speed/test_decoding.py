@@ -144,13 +144,13 @@ def test_fewer_documents_may_be_timed_and_without_the_baseline_there_is_no_relat
 
 
 def test_a_model_whose_backends_differ_is_not_timed(layout, tmp_path, monkeypatch):
-    original = module.Contender.run
+    original = module.TimedModel.run
 
     def wrong(contender, backend):
         documents = original(contender, backend)
         return documents if backend == "compiled" else [*documents[:-1], documents[0]]
 
-    monkeypatch.setattr(module.Contender, "run", wrong)
+    monkeypatch.setattr(module.TimedModel, "run", wrong)
     monkeypatch.setattr(module, "_agree", lambda one, other: one.id == other.id)
     rows = [row for row in measured(layout, tmp_path, "multihead-at") if row["device"] == "cpu"]
     notes = {row["note"] for row in rows if row["note"] != "not built"}
@@ -176,7 +176,7 @@ def test_predictions_agree_if_all_but_the_last_digits_of_confidences_are_the_sam
 def test_what_is_timed_predicts_what_the_prediction_of_a_run_predicts(layout):
     model = module._model(runs(layout, "cman-static")[0])
     documents = module.read_documents(layout.documents("tiny", "main") / "test.jsonl")
-    contender = module.Contender(model, "none", documents, None, None, torch.device("cpu"), 4)
+    contender = module.TimedModel(model, "none", documents, None, None, torch.device("cpu"), 4)
     expected = predict(model.folder, documents, None, torch.device("cpu"))
     for backend in module.BACKENDS:
         predicted = contender.run(backend)

@@ -13,7 +13,7 @@ from cman.speed.kernels import Options, enter, speed_of_kernels
 from cman.speed.memory import Measured
 from cman.speed.operations import OPERATIONS
 from cman.speed.peers import PYTORCH_CRF, Contender
-from cman.speed.rows import COLUMNS, Row, write_rows
+from cman.speed.rows import COLUMNS, SpeedRow, write_rows
 from cman.speed.shapes import Shape
 from cman.speed.tables import cells, digits, plain
 from cman.speed.timing import Timing
@@ -121,8 +121,10 @@ def test_memory_is_measured_once_a_shape_and_a_failed_measurement_is_a_note(tmp_
 # ---- rows and their words
 
 
-def row(**values: object) -> Row:
-    return Row(**{"operation": "crf_decode", "shape": "1x2x3", "threads": 1, "contender": "x", "version": "1"} | values)
+def row(**values: object) -> SpeedRow:
+    return SpeedRow(
+        **{"operation": "crf_decode", "shape": "1x2x3", "threads": 1, "contender": "x", "version": "1"} | values
+    )
 
 
 def test_a_timing_is_entered_in_milliseconds_with_its_rate_and_ratio():

@@ -11,7 +11,7 @@ from cman.speed.kernels import checked
 from cman.speed.operations import OPERATIONS, Outputs, calls_of
 from cman.speed.parity import share_of_tolerance, truth
 from cman.speed.peers import Contender
-from cman.speed.rows import FAILED, TIMED, Row
+from cman.speed.rows import FAILED, TIMED, SpeedRow
 from cman.speed.shapes import Shape
 
 SHAPES = {"crf": Shape("crf", (5, 12, 4)), "pairs": Shape("pairs", (4, 20, 8, 3))}
@@ -35,7 +35,7 @@ def test_every_contender_agrees_with_the_definition():
         if contender.missing():
             continue
         for operation in contender.builds:
-            row = Row(operation, "", 1, contender.name, "")
+            row = SpeedRow(operation, "", 1, contender.name, "")
             x = inputs(operation)
             with torch.set_grad_enabled(OPERATIONS[operation].differentiated):
                 exact = truth(operation, x, reference)
@@ -109,7 +109,7 @@ def test_the_definition_by_sentence_is_the_definition_of_the_batch():
 
 def checked_alone(build):
     """Return the row of a contender with one operation, and its call if there is one."""
-    operation, row = "crf_log_partition", Row("crf_log_partition", "", 1, "other", "")
+    operation, row = "crf_log_partition", SpeedRow("crf_log_partition", "", 1, "other", "")
     x = inputs(operation)
     other = Contender("other", {operation: build})
     return row, checked(other, OPERATIONS[operation], x, truth(operation, x, reference), row)

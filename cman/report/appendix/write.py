@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cman.errors import UsageError
-from cman.files import write_json, write_text
+from cman.files import write_csv, write_json, write_text
 from cman.report.appendix import (
     confusion,
     copies,
@@ -25,7 +25,7 @@ from cman.report.appendix import (
 )
 from cman.report.appendix.section import CSV, KEYS, Figure, Section
 from cman.report.evidence import Evidence, Names, compare_all, on_a_share, read_evidence
-from cman.report.frame import exact, write_csv
+from cman.report.frame import exact
 from cman.report.results import group_runs, read_run
 from cman.report.runs import NO_FACTS, Facts
 from cman.report.table import Part, render

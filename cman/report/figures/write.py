@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cman.errors import CmanError, UsageError
-from cman.files import write_json
+from cman.files import write_csv, write_json
 from cman.report.evidence import read_evidence
 from cman.report.figures.draw import draw
 from cman.report.figures.parts import FIGURES
-from cman.report.frame import write_csv
 from cman.report.published import read_published
 from cman.report.results import Run, group_runs, read_run
 from cman.report.runs import NO_FACTS, Facts
