@@ -6,6 +6,7 @@ there is no such process any more, from another when the file was not touched fo
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import logging
@@ -26,6 +27,7 @@ from cman.files import naming
 log = logging.getLogger(__name__)
 
 BEAT = 10.0  # seconds between two touches
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # of file systems without second names for a file
 SILENCE = 120.0  # seconds without a touch after which a holder on another machine counts as dead
 
 
@@ -99,7 +101,13 @@ def _created(lock: Lock) -> bool:
     try:
         with naming(lock.path):
             complete.write_text(json.dumps(lock.holder), encoding="utf-8")
-            os.link(complete, lock.path)
+            try:
+                os.link(complete, lock.path)
+            except OSError as error:
+                if error.errno not in NO_LINKS:
+                    raise
+                with lock.path.open("x", encoding="utf-8") as stream:  # empty for a moment, which is nobody's
+                    stream.write(json.dumps(lock.holder))
     except FileExistsError:
         return False
     finally:

@@ -1,5 +1,6 @@
 """The lock of a run's checkpoints: who comes second is told who holds it; a dead holder is taken over."""
 
+import errno
 import json
 import os
 import signal
@@ -46,6 +47,18 @@ def test_a_lock_names_its_holder_and_is_gone_afterwards(folder, monkeypatch):
     with pytest.raises(ZeroDivisionError), locked(folder, "trained"):
         raise ZeroDivisionError
     assert not lock_file(folder).exists()
+
+
+def test_a_file_system_without_links_has_locks_too(folder, monkeypatch):
+    def refuse(*names):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with locked(folder, "trained"):
+        assert json.loads(lock_file(folder).read_text())["process"] == os.getpid()
+        with pytest.raises(CmanError, match="is being trained by process"), locked(folder, "trained"):
+            pass
+    assert list(folder.parent.iterdir()) == []
 
 
 def dead_process():
