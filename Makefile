@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: tables test lint kernels sanitize faults clean
+.PHONY: tables test lint kernels sanitize faults fuzz clean
 
 # All tables and figures, the appendix, and a report of how they were made; then where to look.
 tables: $(VENV)/installed kernels
@@ -49,6 +49,10 @@ faults: $(VENV)/installed
 	mkdir -p build
 	$(CC) -O1 -shared -fPIC tests/faults/faults.c -o build/faults.so -ldl
 	OMP_NUM_THREADS=1 LD_PRELOAD=$(CURDIR)/build/faults.so $(BIN)/python -u -m tests.faults.faults
+
+# Mutated files for every reader; the seeds stand in the test.
+fuzz: $(VENV)/installed
+	$(BIN)/pytest -q tests/test_readers.py --mutations 3000
 
 clean:
 	rm -rf $(VENV) build *.egg-info .snakemake cman/_C.*

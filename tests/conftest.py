@@ -3,6 +3,7 @@
 import os
 
 import hypothesis
+import pytest
 
 # A busy machine makes any example slow; how fast something is, benchmarks tell.
 hypothesis.settings.register_profile("cman", deadline=None)
@@ -10,3 +11,13 @@ hypothesis.settings.load_profile("cman")
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--mutations", type=int, default=40, help="Mutated files that each reader is given (`make fuzz`).")
+
+
+@pytest.fixture
+def mutations(pytestconfig: pytest.Config) -> int:
+    """How many mutated files a reader is given."""
+    return int(pytestconfig.getoption("--mutations"))

@@ -9,6 +9,7 @@ A sentence is a pair of PubMed id and text; its number in order of appearance is
 Eberts and Ulges (2020). The adverse effect is the head of our relation, the drug the tail.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from cman.corpora.document import Document, Entity, Relation
 from cman.corpora.folds import Grouped
 from cman.corpora.formats import RawFile, public_files
 from cman.corpora.tokens import tokenise
-from cman.errors import CmanError
+from cman.errors import CmanError, reads
 from cman.fetch.archives import member_lines
 from cman.fetch.download import Remote
 
@@ -71,6 +72,7 @@ def read_grouped(corpus: Ade, raw: Path) -> list[Grouped]:
     return read_ade(raw / ARCHIVE.name)
 
 
+@reads("ADE's archive")
 def read_ade(path: Path) -> list[Grouped]:
     """Read the corpus out of its archive.
 
@@ -106,8 +108,8 @@ def read_relations(lines: Iterable[str], where: str) -> list[Grouped]:
 def _mention(where: str, field: str, kind: str, values: Sequence[str]) -> _Mention:
     text = values[0]
     for name, value in (("begin", values[1]), ("end", values[2])):
-        if not (value.strip().isascii() and value.strip().isdigit()):
-            raise CmanError(f"{where}: field {field} {name}: found {value!r}, wanted a whole number from 0 on")
+        if not re.fullmatch(r"[0-9]{1,15}", value.strip()):
+            raise CmanError(f"{where}: field {field} {name}: found {value[:60]!r}, wanted a whole number from 0 on")
     begin, end = int(values[1]), int(values[2])
     if end - begin != len(text):
         raise CmanError(

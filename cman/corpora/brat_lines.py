@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cman.corpora.document import Document, Entity, Relation
-from cman.errors import CmanError
+from cman.errors import CmanError, reads
 from cman.files import read_text
 
 OTHERS = {"E": "event", "A": "attribute", "M": "attribute", "N": "normalisation", "#": "note", "*": "equivalence"}
-ENTITY = re.compile(r"(\S+) (\d+ \d+(?:;\d+ \d+)*)")
+ENTITY = re.compile(r"(\S+) (\d{1,15} \d{1,15}(?:;\d{1,15} \d{1,15})*)")
 RELATION = re.compile(r"(\S+) Arg1:(\S+) Arg2:(\S+)")
 
 
@@ -37,6 +37,7 @@ class Annotations:
     others: Counter[str] = field(default_factory=Counter)
 
 
+@reads("annotations of brat")
 def read_annotations(path: Path, text: str) -> Annotations:
     """Read a file of annotations of a text.
 

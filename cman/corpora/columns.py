@@ -21,7 +21,7 @@ from typing import TypeVar
 from cman.corpora.bio import OUTSIDE, entities_of, tags_of
 from cman.corpora.document import ROOT, Document, Entity, Relation, without_scores
 from cman.corpora.overlap import keep_longest
-from cman.errors import CmanError
+from cman.errors import CmanError, reads
 from cman.files import read_text, write_text
 
 Item = TypeVar("Item", str, int)
@@ -31,6 +31,7 @@ NO_RELATION = "N"
 COLUMNS = ("index", "token", "tag", "relations", "heads")
 
 
+@reads("five columns a token")
 def read_columns(path: Path, warnings: list[str], *, root: bool = False) -> list[Document]:
     """Read one file; what is read otherwise than it is written is added to `warnings`.
 
@@ -171,6 +172,8 @@ def _list(where: str, field: str, text: str, kind: type[Item]) -> list[Item]:
     wanted = "labels such as ['Kill']" if kind is str else "token indices such as [14]"
     if not isinstance(value, list) or not value or any(type(item) is not kind or item == "" for item in value):
         raise CmanError(f"{where}: field {field}: found {text!r}, wanted a list of {wanted}")
+    if any("\ud800" <= char <= "\udfff" for item in value for char in str(item)):
+        raise CmanError(f"{where}: field {field}: found {text!r}, wanted text without lone surrogates")
     return value
 
 

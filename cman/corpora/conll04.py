@@ -17,7 +17,7 @@ from cman.corpora.columns import fitting_columns, read_columns, write_columns
 from cman.corpora.document import Document
 from cman.corpora.formats import RawFile, own_files, public_files
 from cman.corpora.spert import spert_documents
-from cman.errors import CmanError
+from cman.errors import CmanError, reads
 from cman.fetch.download import Remote
 from cman.files import read_json
 from cman.layout import SPLITS
@@ -74,6 +74,7 @@ def read(corpus: Conll04, raw: Path, warnings: list[str]) -> dict[str, list[Docu
     return {split: read_columns(raw / remote.name, warnings) for split, remote in BEKOU.items()}
 
 
+@reads("SpERT's JSON")
 def read_spert(path: Path, split: str) -> list[Document]:
     """Read one split (`train`, `dev` or `test`) of the `spert` packaging.
 

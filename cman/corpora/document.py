@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cman.errors import CmanError
+from cman.errors import CmanError, reads
 from cman.files import atomic_text, read_text
 
 ROOT = "<root>"
@@ -191,6 +191,7 @@ def _offsets(field: _Field, tokens: Sequence[str], text: str | None, rooted: boo
     return tuple(offsets)
 
 
+@reads("a document a line")
 def read_documents(path: Path) -> list[Document]:
     """Read a JSONL file of documents.
 

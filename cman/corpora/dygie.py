@@ -19,7 +19,7 @@ from typing import Any
 from cman.config.corpora import Own
 from cman.corpora.document import Document, Entity, Relation, parse_document, without_scores
 from cman.corpora.formats import RawFile, own_files
-from cman.errors import CmanError
+from cman.errors import CmanError, reads
 from cman.files import read_text, write_text
 
 
@@ -33,6 +33,7 @@ def read(corpus: Own, raw: Path, warnings: list[str]) -> dict[str, list[Document
     return {split: read_file(path, None, corpus.language, warnings) for split, path in corpus.split_paths.items()}
 
 
+@reads("a text a line")
 def read_file(path: Path, split: str | None, language: str, warnings: list[str]) -> list[Document]:
     """Read one file; relations written twice are read once, with a warning.
 

@@ -13,7 +13,7 @@ from typing import Any
 from cman.config.corpora import Own
 from cman.corpora.document import Document, parse_document
 from cman.corpora.formats import RawFile, own_files
-from cman.errors import CmanError
+from cman.errors import CmanError, reads
 from cman.files import read_json, write_text
 
 HOLDS_SPLITS = True  # one file may hold several splits
@@ -29,6 +29,7 @@ def read(corpus: Own, raw: Path, warnings: list[str]) -> dict[str, list[Document
     return {split: read_file(path, split, corpus.language, warnings) for split, path in corpus.split_paths.items()}
 
 
+@reads("SpERT's JSON")
 def read_file(path: Path, split: str | None, language: str, warnings: list[str]) -> list[Document]:
     """Read a file in SpERT's layout.
 

@@ -49,6 +49,9 @@ class TextTokenizer:
         self._tokenize, self._sentencizer = nlp.tokenizer, nlp.add_pipe("sentencizer")
         self._most = len(nlp.vocab.strings) + NEW_WORDS
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TextTokenizer, (self.language,)  # spaCy's rules are functions that cannot be pickled
+
     def sentences(self, text: str) -> list[list[Span]]:
         """Return the character spans of each sentence's tokens; white space alone is no token.
 

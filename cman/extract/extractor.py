@@ -5,6 +5,7 @@ extractor = Extractor.load("results/runs/conll04/cman/main/seed1/model")
 extractor("Ada Lovelace lives in London.").triples
 """
 
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from cman.corpora.tokenize import Span, TextTokenizer
 from cman.errors import CmanError, UsageError
 from cman.extract.extraction import Extraction
 from cman.extract.sentences import Given, Thresholds, documents_of, extraction_of, is_rooted, joined
-from cman.features.workers import one_core_each
+from cman.features.workers import OfProcess, one_core_each
 from cman.kernels import KernelChoice, use_kernels
 from cman.machine import available_device
 from cman.model.calibration import LIMIT
@@ -26,7 +27,8 @@ from cman.model.predict import Predictor
 
 
 class Extractor:
-    """A trained model that reads text; not for several threads at once.
+    """A trained model that reads text. Several threads take turns; a forked process, a spawned one and one that
+    unpickles it each have threads of their own.
 
     Args:
         folder: the model.
@@ -75,6 +77,7 @@ class Extractor:
         where = torch.device(available_device(device))
         self.predictor = Predictor(self.folder, where, one_core_each(where, threads))
         self._rooted = is_rooted(folder.vocabulary.tags)
+        self._turn: OfProcess[Any] = OfProcess(threading.RLock)
 
     @classmethod
     def load(
@@ -120,14 +123,16 @@ class Extractor:
             CmanError: see `documents_of`.
         """
         if spans is None:
-            spans = self.tokenizer.sentences(given.text) if given.tokens is None else [joined(given.tokens)]
+            with self._turn.get():  # spaCy's vocabulary grows with every text
+                spans = self.tokenizer.sentences(given.text) if given.tokens is None else [joined(given.tokens)]
         return documents_of(given, spans, self._rooted)
 
     def extractions(self, givens: Sequence[Given], sentences: Sequence[Sequence[Document]]) -> list[Extraction]:
         """Return what the sentences of texts, as `sentences` gave them, hold."""
         # Ids of several texts may be equal; those of the sentences that are annotated together may not.
         flat = [replace(each, id=str(index)) for index, each in enumerate(one for text in sentences for one in text)]
-        annotated = iter(self.predictor.predict(flat))
+        with self._turn.get():
+            annotated = iter(self.predictor.predict(flat))
         return [
             extraction_of(given, [next(annotated) for _ in text], self.thresholds)
             for given, text in zip(givens, sentences, strict=True)

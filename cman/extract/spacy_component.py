@@ -2,21 +2,31 @@
 
 It reads the pipeline's own tokens, and its sentences if a component before it sets them; else those of the model's
 language. Entities that were there already are replaced.
+
+What a doc keeps is `doc._.cman`, characters, labels and numbers alone, so that it can be serialised and pickled, and so
+that components that change tokens afterwards, such as `merge_entities`, move nothing. `doc._.relations` and
+`doc._.entity_scores` are made of it when they are asked for. A pipeline that is saved holds the model.
 """
 
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
+import srsly  # type: ignore[import-untyped]
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
+from cman.errors import CmanError
 from cman.extract.extraction import Extraction
 from cman.extract.extractor import Extractor
 from cman.extract.sentences import Given
 
 SETTINGS = {"model": None, "threshold": None, "device": "auto", "threads": None, "trust": False}
+MODEL = "model"  # the folder within a saved pipeline's
 
 
 @dataclass(frozen=True)
@@ -34,17 +44,46 @@ def make_component(
     nlp: Language, name: str, model: str, threshold: float | None, device: str, threads: int | None, trust: bool
 ) -> "CmanComponent":
     """Return the component that spaCy's configuration describes; `model` is a model folder."""
-    return CmanComponent(Extractor.load(model, trust=trust, threshold=threshold, device=device, threads=threads))
+    options = {"trust": trust, "threshold": threshold, "device": device, "threads": threads}
+    return CmanComponent(Path(model), options)
 
 
 class CmanComponent:
-    """Annotates docs."""
+    """Annotates docs.
 
-    def __init__(self, extractor: Extractor) -> None:
-        self.extractor = extractor
-        for extension in ("relations", "entity_scores"):
+    Args:
+        source: the model's folder. One that is not there is looked for at the first doc, because spaCy makes the
+            component of a saved pipeline by its old configuration before it gives it its files.
+        options: keyword arguments of `Extractor.load`.
+    """
+
+    def __init__(self, source: Path, options: dict[str, Any] | None = None) -> None:
+        self.source, self.options = source, options or {}
+        self._extractor: Extractor | None = None
+        if source.is_dir():
+            self._extractor = Extractor.load(source, **self.options)
+        for extension, getter in (("relations", _relations), ("entity_scores", _scores)):
             if not Doc.has_extension(extension):
-                Doc.set_extension(extension, default=[])
+                Doc.set_extension(extension, getter=getter)
+        if not Doc.has_extension("cman"):
+            Doc.set_extension("cman", default=None)
+
+    @property
+    def extractor(self) -> Extractor:
+        """The extractor."""
+        if self._extractor is None:
+            self._extractor = Extractor.load(self.source, **self.options)
+        return self._extractor
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The entity types that the model knows; none while there is no model."""
+        return self.extractor.entity_types if self._extractor is not None or self.source.is_dir() else ()
+
+    @property
+    def relation_labels(self) -> tuple[str, ...]:
+        """The relations that the model knows."""
+        return self.extractor.relation_types
 
     def __call__(self, doc: Doc) -> Doc:
         """Annotate one doc."""
@@ -60,6 +99,59 @@ class CmanComponent:
             for doc, extraction in zip(docs, self.extractor.extractions(givens, sentences), strict=True):
                 _annotate(doc, extraction)
                 yield doc
+
+    # ---- what spaCy saves
+
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        """Write the model into a folder."""
+        shutil.copytree(self._folder(), Path(path) / MODEL, dirs_exist_ok=True)
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "CmanComponent":
+        """Read the model from a folder that `to_disk` wrote."""
+        self.source = Path(path) / MODEL
+        self._extractor = Extractor.load(self.source, **self.options)
+        return self
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Return the model's files."""
+        folder = self._folder()
+        files = {
+            str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+        }
+        content: bytes = srsly.msgpack_dumps(files)
+        return content
+
+    def from_bytes(self, content: bytes, *, exclude: Iterable[str] = ()) -> "CmanComponent":
+        """Read the model's files, which are kept in a temporary folder as long as this component lives."""
+        self._kept = tempfile.TemporaryDirectory(prefix="cman-")
+        self.source = Path(self._kept.name)
+        for name, part in srsly.msgpack_loads(content).items():
+            target = (self.source / name).resolve()
+            if not target.is_relative_to(self.source.resolve()):
+                raise CmanError(f"model: found the file name {name!r}, wanted one within the model's folder")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(part)
+        self._extractor = Extractor.load(self.source, **self.options)
+        return self
+
+    def _folder(self) -> Path:
+        if not self.source.is_dir():
+            raise CmanError(f"{self.source}: found no folder, wanted the model that is to be saved")
+        return self.source
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_kept"}
+
+
+def _relations(doc: Doc) -> list[Relation]:
+    """Return the relations between spans of the doc's present tokens."""
+    kept = doc._.cman or {"entities": [], "relations": []}
+    spans = [doc.char_span(start, end, label, alignment_mode="expand") for start, end, label, _ in kept["entities"]]
+    return [Relation(kind, spans[head], spans[tail], score) for kind, head, tail, score in kept["relations"]]
+
+
+def _scores(doc: Doc) -> list[float | None]:
+    return [score for *_, score in (doc._.cman or {"entities": []})["entities"]]
 
 
 def relation_arcs(doc: Doc) -> dict[str, Any]:
@@ -92,13 +184,20 @@ def _annotate(doc: Doc, extraction: Extraction) -> None:
     # The pipeline's tokens may be wider than the model's: an entity takes in the whole of a token that it touches.
     spans = [doc.char_span(one.start, one.end, label=one.type, alignment_mode="expand") for one in extraction.entities]
     kept: list[Span] = []
-    for span in spans:
+    places: dict[int, int] = {}  # index in the extraction -> in the doc
+    for index, span in enumerate(spans):
         if span is not None and len(span) and all(span.start >= other.end or span.end <= other.start for other in kept):
+            places[index] = len(kept)
             kept.append(span)
     doc.set_ents(kept)
-    doc._.entity_scores = [one.score for one, span in zip(extraction.entities, spans, strict=True) if span in kept]
-    doc._.relations = []
-    for link in extraction.relations:
-        head, tail = spans[link.head], spans[link.tail]
-        if head is not None and tail is not None and head in kept and tail in kept:
-            doc._.relations.append(Relation(link.type, head, tail, link.score))
+    doc._.cman = {
+        "entities": [
+            [kept[place].start_char, kept[place].end_char, kept[place].label_, extraction.entities[index].score]
+            for index, place in places.items()
+        ],
+        "relations": [
+            [link.type, places[link.head], places[link.tail], link.score]
+            for link in extraction.relations
+            if link.head in places and link.tail in places
+        ],
+    }

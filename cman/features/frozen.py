@@ -7,7 +7,7 @@ options alone: `index.json` keeps the hashes of all three, and features that hav
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,7 +36,7 @@ class FrozenEncoder(Protocol):
         """Return what distinguishes this encoder's features from another's: hashes of files, and options."""
 
     def features(
-        self, documents: Sequence[Document], workers: ThreadPoolExecutor | None = None
+        self, documents: Sequence[Document], workers: Executor | None = None
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (position of the document, (tokens, layers, size) float16), in an order of the encoder's choice."""
 
@@ -71,9 +71,7 @@ def encoder_hashes(encoder: EncoderSource, name: str, layout: Layout) -> dict[st
 class DocumentFeatures:
     """Features of documents that are in memory, with the reading side of `FeatureCache`; ids must be unique."""
 
-    def __init__(
-        self, encoder: FrozenEncoder, documents: Sequence[Document], workers: ThreadPoolExecutor | None = None
-    ) -> None:
+    def __init__(self, encoder: FrozenEncoder, documents: Sequence[Document], workers: Executor | None = None) -> None:
         lengths = [len(document.tokens) for document in documents]
         starts = np.concatenate([[0], np.cumsum(lengths)])
         self.features: np.ndarray = np.zeros((int(starts[-1]), encoder.layers, encoder.size), dtype=np.float16)
@@ -96,7 +94,7 @@ def is_current(documents: Sequence[Document], encoder: FrozenEncoder, folder: Pa
 
 
 def write_cache(
-    documents: Sequence[Document], encoder: FrozenEncoder, folder: Path, workers: ThreadPoolExecutor | None = None
+    documents: Sequence[Document], encoder: FrozenEncoder, folder: Path, workers: Executor | None = None
 ) -> None:
     """Write the features of documents as a folder that `FeatureCache` reads; documents of one id must be the same.
 

@@ -4,7 +4,7 @@ It is the one road that the evaluation of an epoch, `cman predict` and `cman ext
 the same annotations in all three.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 
 import torch
 
@@ -32,7 +32,7 @@ def annotate(
     dropped: Dropped | None = None,
     ranking: Ranking | None = None,
     calibration: Calibration | None = None,
-    workers: ThreadPoolExecutor | None = None,
+    workers: Executor | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> list[Document]:
     """Return the documents, in their order, with predicted entities and relations in the place of their own.

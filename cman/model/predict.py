@@ -6,8 +6,9 @@ rest of the road is `cman.model.annotate`.
 
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -40,10 +41,13 @@ class Predictor:
         workers: see `one_core_each`; None computes one batch after another with all of PyTorch's threads.
     """
 
-    def __init__(self, folder: ModelFolder, device: torch.device, workers: ThreadPoolExecutor | None = None) -> None:
+    def __init__(self, folder: ModelFolder, device: torch.device, workers: Executor | None = None) -> None:
         self.folder, self.device, self.workers = folder, device, workers
         self.model = folder.model.to(device).eval()
         self._encoder: FrozenEncoder | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_encoder": None}  # it is loaded again where it is needed
 
     @property
     def encoder(self) -> FrozenEncoder | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cman.errors import CmanError
+from cman.errors import CmanError, reads
 from cman.files import read_text
 from cman.report.evidence import Evidence
 from cman.report.frame import MICRO, fixed
@@ -42,6 +42,7 @@ class Time:
     relative: float | None
 
 
+@reads("decoding times")
 def read_decoding(path: Path) -> list[Time]:
     """Return the decoding times of a CSV.
 

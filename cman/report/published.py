@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from cman.config.experiments import EXPERIMENTS
 from cman.config.strict_yaml import load_yaml
+from cman.errors import reads
 from cman.files import read_text
 from cman.validation import Closed, Text, checked
 
@@ -92,6 +93,7 @@ class Published(Closed):
     figures: tuple[PublishedPoint, ...] = ()
 
 
+@reads("the published tables")
 def read_published(path: Path) -> Published:
     """Return what a YAML file says was published.
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from cman.errors import CmanError
+from cman.errors import CmanError, reads
 from cman.evaluation.counts import Counts
 from cman.evaluation.scores import MATCHINGS
 from cman.files import read_json
@@ -201,6 +201,7 @@ class _Provenance(Read):
     division: str | None = ""  # runs without folds were recorded before there were any
 
 
+@reads("a finished run")
 def read_run(folder: Path, facts: Mapping[str, Any] | None = None) -> Run:
     """Return the run that a folder holds.
 
@@ -218,7 +219,7 @@ def read_run(folder: Path, facts: Mapping[str, Any] | None = None) -> Run:
         provenance = {**provenance, **(facts or {})}
     scores = checked(_Scores, read_json(folder / "scores.json"), str(folder / "scores.json"))
     named = checked(_Provenance, provenance, str(folder / "provenance.json"))
-    return Run(
+    run = Run(
         folder=folder,
         **{**dict(named), "division": named.division or ""},
         documents=scores.documents,
@@ -229,6 +230,13 @@ def read_run(folder: Path, facts: Mapping[str, Any] | None = None) -> Run:
         ranking={} if scores.ranking is None else scores.ranking.figures,
         provenance=provenance,
     )
+    try:
+        _ = run.epochs, run.training  # what tables read of the settings
+    except (KeyError, TypeError, ValueError) as error:
+        raise CmanError(
+            f"{folder / 'provenance.json'}: field settings: found nothing under {error}, wanted all settings of a run"
+        ) from None
+    return run
 
 
 def check_agreement(runs: Sequence[Run], names: Iterable[str]) -> None:

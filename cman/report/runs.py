@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from cman.errors import CmanError
+from cman.errors import CmanError, reads
 from cman.files import read_json
 from cman.validation import Closed, checked
 
@@ -45,6 +45,7 @@ class Shown:
     absent: Sequence[str] = ()
 
 
+@reads("what `cman plan` writes")
 def read_listing(path: Path, prepared: bool = False) -> Shown:
     """Return the runs that a file lists, each of which must be what the file was written for.
 

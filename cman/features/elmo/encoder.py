@@ -6,7 +6,7 @@ documents one by one in their order, each from the state that the one before lef
 
 import logging
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class ElmoEncoder:
         return {"files": self._files, "options": options}
 
     def features(
-        self, documents: Sequence[Document], workers: ThreadPoolExecutor | None = None
+        self, documents: Sequence[Document], workers: Executor | None = None
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (position of the document, (tokens, layers, size) float16), in an order of the encoder's choice.
 

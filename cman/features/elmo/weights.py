@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cman.errors import CmanError
+from cman.errors import CmanError, reads
 from cman.files import read_json
 
 Count = Annotated[int, Field(ge=1)]
@@ -94,6 +94,7 @@ def cell_name(direction: int, layer: int) -> str:
     return f"RNN_{direction}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"
 
 
+@reads("ELMo's options.json")
 def read_options(path: Path) -> ElmoOptions:
     """Read `options.json`.
 
@@ -112,6 +113,7 @@ def read_options(path: Path) -> ElmoOptions:
         ) from None
 
 
+@reads("a complete HDF5 file of ELMo's weights")
 def read_weights(path: Path, options: ElmoOptions, options_path: Path) -> dict[str, np.ndarray]:
     """Read `weights.hdf5` as float32 arrays by name.
 

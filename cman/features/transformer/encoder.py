@@ -9,7 +9,7 @@ sentences are batched by their padded length, which follows from the sentence al
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -124,7 +124,7 @@ class TransformerEncoder(nn.Module):
             yield indices, self.pieces.windows(chosen, longest, lengths[indices[0]]).to(device)
 
     def features(
-        self, documents: Sequence[Document], workers: ThreadPoolExecutor | None = None
+        self, documents: Sequence[Document], workers: Executor | None = None
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (position of the document, (tokens, layers, size) float16), in an order of the encoder's choice.
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cman.corpora.document import Document
-from cman.errors import CmanError
+from cman.errors import CmanError, reads
 from cman.features.cache import corpus_hash
 from cman.features.vectors.formats import Passed, binary_vectors, text_vectors
 from cman.features.vocabulary import VECTOR_FORMS, vector_forms
@@ -24,6 +24,7 @@ from cman.manifest import list_files
 VECTORS = ("vectors.npy", "words.json")
 
 
+@reads("word vectors")
 def read_vectors(path: Path, needed: set[str], passed: Passed | None = None) -> tuple[list[str], np.ndarray]:
     """Return the needed words that a file has, in its order, and their vectors (words, dim) float32.
 
@@ -99,6 +100,7 @@ def are_current(documents: Sequence[Document], source_hash: str, folder: Path) -
         return False
 
 
+@reads("the word vectors of a corpus")
 def read_corpus_vectors(folder: Path) -> tuple[list[str], np.ndarray]:
     """Return what `write_corpus_vectors` wrote: words and their vectors (words, dim)."""
     words: list[str] = read_json(folder / "words.json")["words"]
