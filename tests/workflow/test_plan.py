@@ -17,9 +17,11 @@ from cman.workflow.plan import PREDICTED, TRAINED, Plan
 
 CONFIG = Path(__file__).parents[2] / "config"
 CODE = Code()
-# No ELMo can be fine-tuned, and the sample's few minutes have no room for it.
-TUNED = {"cman-finetuned"}
-READINGS = {"cman-as-printed", "multihead-as-published"}  # of equations; nothing to see on a sample corpus
+# No ELMo can be fine-tuned, and the sample's few minutes have no room for it; nor is the best model the paper's.
+TUNED = {"cman-finetuned", "cman-best"}
+# Nothing to see on a sample corpus: readings of equations, and half of the points of Figure 7.
+LEFT_OUT = {"cman-as-printed", "multihead-as-published"}
+LEFT_OUT |= {f"{name}@{share}" for name in ("cman", "multihead-at") for share in (40, 80)}
 SAMPLE = {"corpora": {"t": {"format": "conll04-sample"}}, "experiments": ["cman"]}
 
 
@@ -36,10 +38,10 @@ def sample(root: Path = Path("results"), **changes: Any) -> Plan:
 
 
 @pytest.mark.parametrize("name", ["default", "paper"])
-def test_default_and_paper_configuration_run_every_experiment(name):
+def test_default_and_paper_configuration_run_the_experiments_of_the_paper(name):
     plan = plan_of(name)
-    assert set(plan.configuration.experiments) == set(EXPERIMENTS) - TUNED - (READINGS if name == "default" else set())
-    assert len(set(plan.runs)) == len(plan.runs) > {"default": 40, "paper": 300}[name]
+    assert set(plan.configuration.experiments) == set(EXPERIMENTS) - TUNED - (LEFT_OUT if name == "default" else set())
+    assert len(set(plan.runs)) == len(plan.runs) > {"default": 35, "paper": 300}[name]
 
 
 def test_by_default_only_sample_corpora_are_used_and_nothing_is_downloaded():
