@@ -44,6 +44,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     with naming(path, f".{target.name}.new"), _taken(target.with_name(f".{target.name}.new")) as temporary:
         try:
             yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)  # a library may have put a private file there; a result is as any other
             sync(temporary)
             os.replace(temporary, target)
         except BaseException:

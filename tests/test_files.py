@@ -75,6 +75,19 @@ def test_an_old_file_is_replaced(tmp_path):
     assert target.read_text() == "second"
 
 
+def test_a_private_file_that_a_library_puts_there_becomes_a_result_like_any_other(tmp_path):
+    with atomic_path(tmp_path / "weights") as temporary:
+        temporary.unlink()
+        temporary.touch(mode=0o600)
+    assert stat.S_IMODE((tmp_path / "weights").stat().st_mode) == 0o666 & ~umask_of_this_process()
+
+
+def umask_of_this_process():
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
 def test_a_result_has_the_mode_of_any_other_new_file(tmp_path, umask, mode):
     before = os.umask(umask)

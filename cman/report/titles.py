@@ -9,7 +9,7 @@ from typing import Any
 
 from cman.config.configuration import Configuration
 from cman.config.corpora import Corpus
-from cman.config.settings import Settings
+from cman.config.settings import Settings, Training
 from cman.corpora.formats import corpus_title, licence
 from cman.errors import CmanError
 from cman.files import read_json
@@ -31,6 +31,13 @@ OVERLAPS = {
 }
 
 
+def protocol_title(training: Training) -> str:
+    """Return what is said of how a run was trained and its epoch chosen."""
+    if training.protocol == "retrain" and training.epoch_rule == "last":
+        return "trained for a fixed number of epochs, on train (dev calibrates the scores), then on train and dev"
+    return PROTOCOLS[training.protocol]
+
+
 def titles(configuration: Configuration, corpus: str, experiment: str) -> dict[str, Any]:
     """Return what a run is called and how its corpus is described, by the keys of `provenance.json`.
 
@@ -45,7 +52,7 @@ def titles(configuration: Configuration, corpus: str, experiment: str) -> dict[s
         "sample": kind.is_sample,
         "title": configuration.experiment(experiment).title,
         "licence": licence(kind),
-        "protocol": PROTOCOLS[settings.training.protocol],
+        "protocol": protocol_title(settings.training),
         "inputs_title": inputs_title(configuration, settings),
         "language": kind.language,
     }
