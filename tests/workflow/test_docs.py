@@ -23,6 +23,7 @@ RUN = sorted(page.name for page in DOCS.glob("*.md") if BLOCK.search(page.read_t
 @pytest.mark.parametrize("page", RUN)
 def test_every_block_of_a_page_runs_in_its_order(new_project, page):
     project = new_project()
+    (project / "models").symlink_to(DOCS.parent / "models")
     for language, block in BLOCK.findall((DOCS / page).read_text(encoding="utf-8")):
         if language == "sh":
             project.run("bash", "-euo", "pipefail", "-c", block)
