@@ -82,7 +82,11 @@ class Run:
         training = self.settings.get("training")
         if not training:
             return ""
-        return "chosen on dev" if training["protocol"] != "fixed" else str(training["epochs"])
+        fixed = training["protocol"] == "fixed" or (training["protocol"], training.get("epoch_rule")) == (
+            "retrain",
+            "last",
+        )
+        return str(training["epochs"]) if fixed else "chosen on dev"
 
     @property
     def training(self) -> str:
