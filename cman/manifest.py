@@ -29,6 +29,12 @@ def list_files(folder: Path, names: Iterable[str]) -> None:
         _write(folder, {name: digest for name, digest in hashes.items() if (folder / name).is_file()})
 
 
+def complete_manifest(folder: Path, names: Iterable[str]) -> None:
+    """List files that a process left unlisted which was killed after it had written them, or an older version."""
+    if not set(names) <= listed(folder).keys():
+        list_files(folder, names)
+
+
 def list_file(path: Path) -> None:
     """Put one file into the manifest of its folder; a device or a pipe has none."""
     if not is_stream(path):

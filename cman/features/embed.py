@@ -4,10 +4,11 @@ import logging
 from pathlib import Path
 
 from cman.corpora.document import Document, read_documents
-from cman.features.vectors.words import are_current, write_corpus_vectors
+from cman.features.vectors.words import VECTORS, are_current, write_corpus_vectors
 from cman.fetch.inputs import InputFile, verified
 from cman.fetch.models import EncoderSource
 from cman.layout import SPLITS, Layout
+from cman.manifest import complete_manifest
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def embed(
     # torch takes seconds to load, which word vectors do not need.
     import torch
 
+    from cman.features.cache import CACHED
     from cman.features.frozen import is_current, open_encoder, write_cache
     from cman.features.workers import one_core_each
     from cman.machine import available_device
@@ -44,6 +46,7 @@ def embed(
     where = torch.device(available_device(device))
     encoder = open_encoder(source, name, where, layout)
     if is_current(documents, encoder, target):
+        complete_manifest(target, CACHED)
         log.info("%s: unchanged corpus, encoder and options; nothing to compute", target)
         return
     write_cache(documents, encoder, target, one_core_each(where, threads))
@@ -52,6 +55,7 @@ def embed(
 def _word_vectors(documents: list[Document], file: InputFile, target: Path) -> None:
     source, source_hash = verified(file)
     if are_current(documents, source_hash, target):
+        complete_manifest(target, VECTORS)
         log.info("%s: unchanged corpus and vectors; nothing to read", target)
         return
     covered = write_corpus_vectors(documents, source, target, source_hash)

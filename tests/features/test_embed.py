@@ -159,6 +159,17 @@ def test_features_with_one_bit_changed_are_refused_by_name_and_computed_again(na
     assert (folder / file).read_bytes() == content
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_features_whose_writer_died_before_the_manifest_get_one_and_are_not_computed_again(name, corpus):
+    corpus.embed(name)
+    manifest = corpus.layout.features("s", name) / MANIFEST
+    expected = manifest.read_bytes()
+    manifest.rename(manifest.with_name(f".{MANIFEST}.new"))
+    assert corpus.embed(name) == 1
+    assert manifest.read_bytes() == expected
+    assert list(corpus.content(name)) == FILES[name]
+
+
 def test_features_that_a_disk_cannot_take_are_refused_before_they_are_computed(corpus):
     with room_for(200), pytest.raises(OSError, match="too large") as error:
         corpus.embed("elmo")
