@@ -99,8 +99,8 @@ def test_a_contribution_is_the_mean_difference_of_paired_seeds(root):
 
 
 def test_what_else_than_the_model_differs_is_told(root):
-    settings = {"training": {"epochs": 18}, "at": {"enabled": False}}
-    other = {"training": {"epochs": 60}, "at": {"enabled": True}}
+    settings = {"training": {"epochs": 18, "protocol": "fixed"}, "at": {"enabled": False}}
+    other = {"training": {"epochs": 60, "protocol": "fixed"}, "at": {"enabled": True}}
     found = evidence(
         root,
         {"cman": {1: WORSE}, "multihead-contextual": {1: GOLD}},
