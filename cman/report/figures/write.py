@@ -56,7 +56,11 @@ def write_figures(
             log.info("%s: no run of its experiments; it says so", data.name)
         paths += draw(data, evidence.title, evidence.sample, output / data.name)
         paths += [output / f"{data.name}.csv", output / f"{data.name}.json"]
-        write_csv(paths[-2], CSV, (line for line, _ in data.rows()))
+        lines = (
+            {key: "" if value is None else str(value) for key, value in line.items()}  # all the digits that they have
+            for line, _ in data.rows()
+        )
+        write_csv(paths[-2], CSV, lines)
         write_json(paths[-1], data.to_json(name, evidence.sample))
     log.info("figures of %s: %s", name, output)
     return paths
