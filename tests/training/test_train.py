@@ -129,16 +129,17 @@ def test_the_fixed_protocol_never_looks_at_dev(configure, layout):
 def test_the_train_protocol_keeps_the_weights_of_the_best_epoch(configure, layout, monkeypatch):
     # Epochs after the best one change the weights and not what is kept: with or without them the model is the same.
     changes = {"training.protocol": "train", "training.schedule": "constant"}
-    kept = []
+    kept, calibrations = [], []
     for epochs in (2, 4):
         scores = iter([10.0, 30.0, 20.0, 30.0])
-        monkeypatch.setattr(loop, "dev_scores", lambda *_, scores=scores: ({"dev_mean_f1": next(scores)}, 0.4))
+        monkeypatch.setattr(loop, "dev_scores", lambda *_, scores=scores: {"dev_mean_f1": next(scores)})
         folder = trained(configure(**changes, **{"training.epochs": epochs}), layout, "tiny", "cman")
         assert (facts(folder)["best_epoch"], facts(folder)["documents"]["trained_on"]) == (2, 24)
-        assert facts(folder)["dev_threshold"] == 0.4
+        calibrations.append((facts(folder)["calibration"], facts(folder)["dev_threshold"]))
         assert [row["stage"] for row in history(folder)] == ["select"] * epochs
         kept.append(weights(folder))
     assert all(torch.equal(kept[0][name], kept[1][name]) for name in kept[0])
+    assert calibrations[0] == calibrations[1] and calibrations[0][0] is not None  # of those weights, not of the last
 
 
 def test_a_smaller_fraction_trains_on_part_of_a_larger_one(configure, layout):
