@@ -200,7 +200,7 @@ def test_a_cache_holds_the_features_of_each_document_at_its_rows(encoder, tmp_pa
         start = cache.rows(document)
         np.testing.assert_array_equal(cache.features[start : start + len(document.tokens)], expected)
     assert cache.encoder == json.loads(json.dumps(encoder.identity()))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["features.npy", "index.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["features.npy", "index.json", "manifest.sha256"]
 
 
 @needs_package

@@ -180,6 +180,9 @@ def test_coverage_adds_up_and_a_vocabulary_agrees_with_it(corpus, known):
 def test_files_of_corpus_vectors_that_are_missing_or_do_not_belong_together_are_refused(tmp_path):
     write_corpus_vectors([Document("a", ("Ada", "the"))], write(tmp_path / "v.txt", text(False)), tmp_path)
     np.save(tmp_path / "vectors.npy", np.zeros((1, 2)))
+    with pytest.raises(CmanError, match=r"vectors\.npy: found SHA-256 "):
+        read_corpus_vectors(tmp_path)
+    (tmp_path / "manifest.sha256").unlink()  # as files of before there was one
     with pytest.raises(CmanError, match=r"words\.json has 2 words, vectors\.npy 1 rows"):
         read_corpus_vectors(tmp_path)
     (tmp_path / "vectors.npy").unlink()

@@ -114,12 +114,15 @@ def test_nothing_is_selected_from_nothing(operations):
 
 
 @once
-def test_anchors_are_read_in_their_own_strides_and_results_take_no_part_in_differentiation(operations):
+def test_anchors_are_read_in_their_own_strides_and_only_scores_are_differentiable(operations):
     case = pairs([6, 2], labels=3, dtype=torch.float32)
     anchors = case.anchors(1.0)
     expected = operations.pair_select(*case.arguments[:4], anchors, case.lengths, 0.0)
     turned = anchors.t().contiguous().t()
     assert not turned.is_contiguous()
-    cells, scores = operations.pair_select(*case.leaves(), turned, case.lengths, 0.0)
+    cells, scores = operations.pair_select(*case.arguments[:4], turned, case.lengths, 0.0)
     assert torch.equal(cells, expected[0]) and torch.equal(scores, expected[1])
-    assert not scores.requires_grad
+    cells, scores = operations.pair_select(*case.leaves(), turned, case.lengths, 0.0)
+    assert scores.requires_grad and not cells.requires_grad
+    assert torch.equal(cells, expected[0])
+    torch.testing.assert_close(scores.detach(), expected[1])
