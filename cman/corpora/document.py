@@ -191,15 +191,12 @@ def _offsets(field: _Field, tokens: Sequence[str], text: str | None, rooted: boo
     return tuple(offsets)
 
 
-@reads("a document a line")
-def read_documents(path: Path) -> list[Document]:
-    """Read a JSONL file of documents.
+def json_lines(path: Path) -> Iterator[tuple[int, str, Any]]:
+    """Return number, place (for messages) and value of each line of a file of JSON that is not blank.
 
     Raises:
-        CmanError: the file is missing, empty, not UTF-8, or a line is not a valid document; ids must be unique.
+        CmanError: the file is missing or not UTF-8, or a line is no JSON.
     """
-    documents: list[Document] = []
-    lines: dict[str, int] = {}
     # Not str.splitlines: it also breaks at U+2028 and its kin, which JSON strings may hold as they are.
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
@@ -209,6 +206,19 @@ def read_documents(path: Path) -> list[Document]:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise CmanError(f"{where}: found invalid JSON ({error}), wanted one document a line") from None
+        yield number, where, value
+
+
+@reads("a document a line")
+def read_documents(path: Path) -> list[Document]:
+    """Read a JSONL file of documents.
+
+    Raises:
+        CmanError: the file is missing, empty, not UTF-8, or a line is not a valid document; ids must be unique.
+    """
+    documents: list[Document] = []
+    lines: dict[str, int] = {}
+    for number, where, value in json_lines(path):
         document = parse_document(value, where)
         if document.id in lines:
             raise CmanError(f"{where}: field id: {document.id!r} already stands on line {lines[document.id]}")

@@ -11,9 +11,9 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from cman.corpora.document import Document, Relation, parse_relations
+from cman.corpora.document import Document, Relation, json_lines, parse_relations
 from cman.errors import CmanError
-from cman.files import atomic_text, read_text
+from cman.files import atomic_text
 
 LEAST = 0.02
 
@@ -38,14 +38,7 @@ def read_ranking(path: Path, predicted: Iterable[Document]) -> Ranking:
     """
     documents = {document.id: document for document in predicted}
     ranking: Ranking = {}
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        where = f"{path}: line {number}"
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise CmanError(f"{where}: found invalid JSON ({error}), wanted one document a line") from None
+    for _, where, value in json_lines(path):
         name = value.get("id") if isinstance(value, dict) else None
         if not isinstance(name, str) or name not in documents or name in ranking:
             raise CmanError(f"{where}: field id: found {name!r}, wanted that of a predicted document, each once")
