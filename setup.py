@@ -68,6 +68,9 @@ def attempts():
     except ImportError:
         say("torch is not installed here, so nothing is compiled; plain PyTorch will be used")
         return []
+    if sys.platform == "win32":
+        say("nothing is compiled on Windows; plain PyTorch will be used")
+        return []
     if shutil.which(os.environ.get("CXX", "g++")) is None:
         say("no C++ compiler found, so nothing is compiled; plain PyTorch will be used")
         return []

@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import typer
 from snakemake.cli import get_argument_parser
 
 from cman.cli.app import app
+from cman.install import DISTRIBUTION, MODULES, installing
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -213,3 +215,46 @@ def test_every_direct_dependency_is_pinned():
 
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+# ---- how to install
+
+
+def requirements(text: str) -> list[str]:
+    """The names after each `pip install` of a text, without options, versions and extras."""
+    found = []
+    for call in re.findall(r"pip install((?: +[^\s`]+)+)", text):
+        words = iter(call.split())
+        for word in words:
+            if word in ("-c", "-r", "-e", "--target"):
+                next(words, None)
+            elif name := re.match(r"[\w.-]*\w", word.strip("\"'`(,;:")):
+                found += [] if name[0].startswith(("-", ".")) else [name[0]]
+            if word.endswith(("'", '"', ")", ".", ",", ";", ":")):
+                break
+    return found
+
+
+def test_no_text_sends_anyone_to_the_package_of_another(files):
+    assert requirements("pip install -c x 'cman[text]'") == ["cman"]
+    assert requirements("`pip install --no-deps .[a]`, pip install 'a-b[c]>=1' d") == ["a-b"]
+    known = {normal(pin.partition("==")[0]) for pin in pins()} | {DISTRIBUTION, "snakemake-executor-plugin-slurm"}
+    known |= {"setuptools", "build"}  # of builds
+    wrong = {}
+    for path in files:
+        if path == Path(__file__) or path.is_relative_to(ROOT / "results") or path.suffix in (".png", ".safetensors"):
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        foreign = [name for name in requirements(text) if normal(name) not in known and not name.endswith(".whl")]
+        if foreign or re.search(r"['\"(]cman\[[a-z]", text):
+            wrong[str(path.relative_to(ROOT))] = foreign
+    assert wrong == {}
+
+
+def test_the_project_has_the_name_and_the_extras_that_messages_say():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["name"] == DISTRIBUTION != "cman"
+    assert MODULES.keys() <= project["optional-dependencies"].keys()
+    assert installing("text") == f"pip install '{DISTRIBUTION}[text]'"
+    heavy = {"snakemake", "matplotlib", "jinja2", "pandas", "h5py", "spacy", "fastapi"}
+    assert not heavy & {normal(re.match(r"[\w.-]+", each)[0]) for each in project["dependencies"]}

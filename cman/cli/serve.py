@@ -10,7 +10,6 @@ import typer
 
 from cman.cli.options import EncoderOption, ReleasedModelOption, TrustOption, released_model
 from cman.cli.verb import verb
-from cman.errors import UsageError
 from cman.hashes import use_verification, verifying
 
 if TYPE_CHECKING:
@@ -46,15 +45,11 @@ def serve(
     from cman.serve.limits import Limits
 
     limits = Limits(max_characters=max_characters, max_waiting=max_waiting, timeout=timeout)
-    try:
-        from cman.serve.app import create_app
-        from cman.serve.process import ModelProcess
-        from cman.serve.server import address_of, allowed_hosts, bound_socket, is_loopback
-        from cman.serve.server import serve as serve_until_stopped
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("fastapi", "starlette", "uvicorn", "h11"):
-            raise
-        raise UsageError(f"serve: found no {error.name}, wanted the extra `serve`: pip install 'cman[serve]'") from None
+    from cman.serve.app import create_app
+    from cman.serve.process import ModelProcess
+    from cman.serve.server import address_of, allowed_hosts, bound_socket, is_loopback
+    from cman.serve.server import serve as serve_until_stopped
+
     with bound_socket(host, port) as listener:  # a port that is taken is told before the model is loaded
         options = {"trust": trust, "encoder": encoder, "device": device, "threads": threads, "threshold": threshold}
         app = create_app(ModelProcess(partial(_load, folder, options, verifying())), limits, allowed_hosts(host))

@@ -14,6 +14,7 @@ import typer
 
 from cman.errors import CmanError, UsageError
 from cman.hashes import use_verification
+from cman.install import missing
 from cman.streams import drop_output, flush_output, tell
 
 LogOption = Annotated[Path | None, typer.Option("--log", help="Also write messages and any error to this file.")]
@@ -49,6 +50,10 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
             drop_output()
             _fail(f"error: {error.filename or 'standard output'}: {error.strerror or error}")
             raise typer.Exit(1) from None
+        except ModuleNotFoundError as error:
+            reason = missing(error)
+            _fail(traceback.format_exc() if reason is None else f"error: {reason}")
+            raise typer.Exit(1 if reason is None else 2) from None
         except Exception:
             # An error of ours: the traceback belongs into the log file as well, not only on the terminal.
             _fail(traceback.format_exc())

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from cman.errors import UsageError
+from cman.install import installing
 
 Span = tuple[int, int]  # characters of the text, end exclusive
 
@@ -15,7 +16,7 @@ LONG_RUN = 250  # characters without white space that spaCy divides in a hundred
 WINDOW = 32  # characters; no sign at a word's beginning or end is nearly as long
 NEW_WORDS = 100_000  # that are remembered at most
 
-NO_SPACY = "reading text needs spaCy: install it with pip install 'cman[text]'"
+NO_SPACY = f"reading text needs spaCy: {installing('text')}"
 
 
 class TextTokenizer:

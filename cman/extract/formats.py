@@ -8,6 +8,7 @@ from typing import IO, Any, Literal
 
 from cman.errors import UsageError
 from cman.files import atomic_path, atomic_text, csv_lines
+from cman.install import installing
 
 Format = Literal["jsonl", "csv", "parquet"]
 
@@ -67,7 +68,7 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow
         from pyarrow import parquet
     except ImportError:
-        raise UsageError("--format parquet needs pyarrow: install it with pip install 'cman[text]'") from None
+        raise UsageError(f"--format parquet needs pyarrow: {installing('text')}") from None
     return pyarrow, parquet
 
 

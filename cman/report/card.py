@@ -13,7 +13,7 @@ from cman.errors import CmanError
 from cman.evaluation.counts import Counts
 from cman.evaluation.scores import MATCHINGS
 from cman.files import read_json, write_text
-from cman.report.frame import FIGURES, MACRO, MICRO, STRICT, percent, score_frame, summaries
+from cman.report.frame import FIGURES, MACRO, MICRO, STRICT, percent, score_columns, summaries
 from cman.report.results import ALL, COUNTED, Run, read_run
 
 
@@ -95,7 +95,7 @@ def card(run: Run, config: Mapping[str, Any], vocabulary: Mapping[str, Any], sco
 
 def _scores(run: Run) -> Iterator[str]:
     """Return a line for each task under strict and boundaries matching, and for each type under strict."""
-    found = summaries(score_frame([run]), ["task", "matching", "type", "figure"])
+    found = summaries(score_columns(run), ["task", "matching", "type", "figure"])
     for task in COUNTED:
         for matching in MATCHINGS[:2]:
             yield _line(found, task, matching, MICRO, task, run.scores[task][matching][ALL].gold)

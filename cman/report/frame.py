@@ -13,16 +13,17 @@ deviation the sample standard deviation over seeds, or over folds where there is
 
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from cman.evaluation.counts import Counts
 from cman.evaluation.scores import MATCHINGS
 from cman.report.results import ALL, COUNTED, RANKED, Level, Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KEYS = ["corpus", "experiment", "split", "seed"]
 COLUMNS = [*KEYS, "task", "matching", "type", "figure", "value", "run"]
@@ -80,22 +81,35 @@ def _scores(run: Run) -> Iterator[Measured]:
     yield "overall", STRICT, MICRO, "f1", sum(single) / len(COUNTED) if len(single) == len(COUNTED) else None
 
 
-def tidy(measured: Iterable[tuple[Run, Iterable[Measured]]]) -> pd.DataFrame:
+def tidy(measured: Iterable[tuple[Run, Iterable[Measured]]]) -> "pd.DataFrame":
     """Return the table of what was measured of runs, sorted by run."""
-    lines = [
-        (run.corpus, run.experiment, run.split, run.seed, *values, run)
-        for run, figures in sorted(measured, key=lambda pair: (pair[0].name, pair[0].seed))
-        for values in figures
-    ]
-    return pd.DataFrame(lines, columns=COLUMNS).astype({"value": float})
+    import pandas as pd  # the card of a model needs no more than the columns
+
+    return pd.DataFrame(_columns(measured), columns=COLUMNS).astype({"value": float})
 
 
-def score_frame(runs: Iterable[Run]) -> pd.DataFrame:
+def score_frame(runs: Iterable[Run]) -> "pd.DataFrame":
     """Return the table of all scores of runs."""
     return tidy((run, _scores(run)) for run in runs)
 
 
-def summaries(frame: pd.DataFrame, by: Sequence[str], *, total: bool = False) -> dict[Any, Summary]:
+def score_columns(run: Run) -> dict[str, list[Any]]:
+    """Return the same table of one run as lists, a column each."""
+    return _columns([(run, _scores(run))])
+
+
+def _columns(measured: Iterable[tuple[Run, Iterable[Measured]]]) -> dict[str, list[Any]]:
+    lines = [
+        (run.corpus, run.experiment, run.split, run.seed, *names, math.nan if value is None else value, run)
+        for run, figures in sorted(measured, key=lambda pair: (pair[0].name, pair[0].seed))
+        for *names, value in figures
+    ]
+    return {name: [line[index] for line in lines] for index, name in enumerate(COLUMNS)}
+
+
+def summaries(
+    frame: "pd.DataFrame | Mapping[str, Sequence[Any]]", by: Sequence[str], *, total: bool = False
+) -> dict[Any, Summary]:
     """Return mean and deviation of each group of lines, in the order of the first line of each.
 
     Args:

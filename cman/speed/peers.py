@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from cman.install import installing
 from cman.speed.inputs import THRESHOLD, CrfInputs, PairInputs
 from cman.speed.operations import Build, Call, Outputs, differentiated
 
@@ -47,7 +48,7 @@ class Contender:
         """Return why this contender cannot take part; None if it can."""
         if self.module is None or find_spec(self.module) is not None:
             return None
-        return "not installed, pip install '.[speed]'"
+        return f"not installed, {installing('speed')}"
 
 
 def composed(library: Any) -> list[Contender]:

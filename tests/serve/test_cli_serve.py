@@ -73,7 +73,7 @@ def test_without_the_extra_its_name_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "fastapi", None)  # as if it were not installed
     result = CliRunner().invoke(app, ["serve", "--model", "folder"])
     assert result.exit_code == 2
-    assert result.stderr == "error: serve: found no fastapi, wanted the extra `serve`: pip install 'cman[serve]'\n"
+    assert result.stderr == "error: found no fastapi, wanted the extra `serve`: pip install 'cman-relations[serve]'\n"
 
 
 @pytest.mark.parametrize(("option", "value"), [("--timeout", "0"), ("--timeout", "nan"), ("--timeout", "inf")])

@@ -85,10 +85,10 @@ def test_the_first_line_says_what_is_measured_and_missing_peers_are_named(tmp_pa
     speed_of_kernels(SHAPES[:1], Options((1,), 0.001, compile_limit=0, memory=False), output)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"kernels: {kernels.backend()}"
-    assert "missing: some-peer (not installed, pip install '.[speed]')" in lines
-    assert "  Viterbi decoding, some-peer: missing: not installed, pip install '.[speed]'" in lines
+    assert "missing: some-peer (not installed, pip install 'cman-relations[speed]')" in lines
+    assert "  Viterbi decoding, some-peer: missing: not installed, pip install 'cman-relations[speed]'" in lines
     row = next(row for row in read(output) if row["contender"] == "some-peer")
-    assert (row["status"], row["note"]) == ("missing", "not installed, pip install '.[speed]'")
+    assert (row["status"], row["note"]) == ("missing", "not installed, pip install 'cman-relations[speed]'")
 
 
 def test_an_unknown_device_is_refused_by_the_name_of_its_option(tmp_path):
