@@ -6,22 +6,26 @@
 a number in quotes is no number, and true is no whole number.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from cman.errors import CmanError
 
-Model = TypeVar("Model", bound=BaseModel)
+Value = TypeVar("Value")
 Whole = Annotated[int, Field(ge=0)]
-Text = Annotated[str, StringConstraints(pattern=r"\S")]
+NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+Text = Annotated[str, StringConstraints(pattern=r"\S")]  # and not of white space alone
+Score = Annotated[float, Field(ge=0, le=1)]
 SHOWN = 60  # letters of a value
 
 WANTED: Mapping[str, str] = {
     "string_type": "a string",
     "string_pattern_mismatch": "a non-empty string",
     "string_too_short": "a non-empty string",
+    "string_unicode": "text without lone surrogates, which no UTF-8 file can hold",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "bool_type": "true or false",
@@ -45,16 +49,22 @@ class Closed(Read):
     model_config = ConfigDict(extra="forbid")
 
 
-def checked(model: type[Model], value: Any, where: str, strict: bool | None = None) -> Model:
-    """Return a parsed value as a model.
+def checked(model: type[Value] | TypeAdapter[Value], value: Any, where: str, strict: bool | None = None) -> Value:
+    """Return a parsed value as what a model describes.
 
     Raises:
         CmanError: it does not fit; the message names the place, the field, what was found and what was wanted.
     """
+    adapter = model if isinstance(model, TypeAdapter) else TypeAdapter(model)
     try:
-        return model.model_validate(value, strict=strict)
+        return adapter.validate_python(value, strict=strict)
     except ValidationError as error:
         raise CmanError(sentence(error, where)) from None
+
+
+def refused(where: str, field: tuple[int | str, ...], value: Any, expected: str) -> CmanError:
+    """Return the error for a value that fits its own field and not another one, such as a span beyond the tokens."""
+    return CmanError(f"{where}: field {path(field)}: found {shown(value)}, wanted {expected}")
 
 
 def sentence(error: ValidationError, where: str) -> str:
@@ -78,8 +88,8 @@ def path(parts: tuple[int | str, ...]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value as an error shows it: short."""
-    text = repr(value)
+    """Return a value as an error shows it: as JSON, and short."""
+    text = json.dumps(value, ensure_ascii=False, default=repr).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
@@ -90,5 +100,9 @@ def _wanted(error: Any) -> str:
             return "a whole number from 0 on"
         case kind if kind in WANTED:
             return WANTED[kind]
+        case "too_short":
+            return f"a list of at least {context['min_length']}"
+        case "too_long":
+            return f"a list of at most {context['max_length']}"
     message: str = error["msg"].removeprefix("Input should be ")
     return f"a number {message}" if message.startswith(("less ", "greater ")) else message

@@ -97,7 +97,7 @@ def test_a_missing_file_is_named():
 LONG = '{"id": "2", "tokens": ["a"], "entities": [{"type": "T", "start": 0, "end": 2}], "relations": []}'
 MALFORMED = [
     ("{", ["line 2", "invalid JSON"]),
-    ('{"id": "2", "tokens": ["a"], "entities": []}', ["line 2", "'relations' is missing"]),
+    ('{"id": "2", "tokens": ["a"], "entities": []}', ["line 2", "relations: is missing"]),
     (LONG, ["line 2", "entities[0].end"]),
     ('{"id": "1", "tokens": ["a"], "entities": [], "relations": []}', ["line 2", "id", "line 1"]),
 ]

@@ -14,10 +14,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NotRequired
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
 
 from cman.errors import CmanError, reads
 from cman.files import atomic_text, read_text
+from cman.validation import NonEmpty, Score, Whole, checked, refused
 
 ROOT = "<root>"
 
@@ -74,78 +78,52 @@ def _without_missing_score(annotation: Entity | Relation) -> dict[str, Any]:
     return {name: value for name, value in vars(annotation).items() if value is not None}
 
 
-class _Field:
-    """A value of a parsed line that knows its own place, so that every complaint can name it."""
-
-    def __init__(self, value: Any, where: str, name: str = "") -> None:
-        self.value, self.where, self.name = value, where, name
-
-    def fail(self, wanted: str) -> NoReturn:
-        found = json.dumps(self.value)
-        shown = found if len(found) <= 60 else found[:57] + "..."
-        raise CmanError(f"{self.where}: field {self.name or 'document'}: found {shown}, wanted {wanted}")
-
-    def __getitem__(self, key: str | int) -> "_Field":
-        name = f"{self.name}[{key}]" if isinstance(key, int) else f"{self.name}.{key}".lstrip(".")
-        return _Field(self.value[key], self.where, name)
-
-    def closed(self, required: tuple[str, ...], optional: tuple[str, ...]) -> "_Field":
-        if not isinstance(self.value, dict):
-            self.fail("an object")
-        for key in required:
-            if key not in self.value:
-                raise CmanError(f"{self.where}: field {self.name or 'document'}: {key!r} is missing")
-        for key in self.value:
-            if key not in required + optional:
-                raise CmanError(f"{self.where}: field {self.name or 'document'}: unknown key {key!r}")
-        return self
-
-    def items(self) -> Iterator["_Field"]:
-        if not isinstance(self.value, list):
-            self.fail("a list")
-        return (self[position] for position in range(len(self.value)))
-
-    def string(self) -> str:
-        if not isinstance(self.value, str) or not self.value:
-            self.fail("a non-empty string")
-        if any("\ud800" <= char <= "\udfff" for char in self.value):
-            self.fail("text without lone surrogates, which no UTF-8 file can hold")
-        return self.value
-
-    def integer(self, low: int, high: int) -> int:
-        if type(self.value) is not int or not low <= self.value <= high:
-            self.fail(f"an integer from {low} to {high}")
-        return self.value
-
-    def score(self) -> float:
-        if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not 0 <= self.value <= 1:
-            self.fail("a number from 0 to 1")
-        return float(self.value)
+_STRICT = ConfigDict(strict=True, extra="forbid")
 
 
-def _entity(field: _Field, tokens: int) -> Entity:
-    field.closed(("type", "start", "end"), ("score",))
-    start = field["start"].integer(0, tokens - 1)
-    score = field["score"].score() if "score" in field.value else None
-    return Entity(field["type"].string(), start, field["end"].integer(start + 1, tokens), score)
+@with_config(_STRICT)
+class _EntityLine(TypedDict):
+    type: NonEmpty
+    start: Whole
+    end: Whole
+    score: NotRequired[Score]
 
 
-def _relation(field: _Field, entities: int) -> Relation:
-    field.closed(("type", "head", "tail"), ("score",))
-    if entities == 0:
-        field.fail("no relation in a document without entities")
-    head, tail = field["head"].integer(0, entities - 1), field["tail"].integer(0, entities - 1)
-    score = field["score"].score() if "score" in field.value else None
-    return Relation(field["type"].string(), head, tail, score)
+@with_config(_STRICT)
+class _RelationLine(TypedDict):
+    type: NonEmpty
+    head: Whole
+    tail: Whole
+    score: NotRequired[Score]
+
+
+@with_config(_STRICT)
+class _DocumentLine(TypedDict):
+    id: NonEmpty
+    tokens: Annotated[list[NonEmpty], Field(min_length=1)]
+    entities: list[_EntityLine]
+    relations: list[_RelationLine]
+    text: NotRequired[NonEmpty]
+    offsets: NotRequired[list[Annotated[list[int], Field(min_length=2, max_length=2)]]]
+
+
+@with_config(_STRICT)
+class _RankingLine(TypedDict):
+    id: NonEmpty
+    relations: list[_RelationLine]
+
+
+# Dictionaries: they are checked faster than models are made.
+_DOCUMENT, _RANKING = TypeAdapter(_DocumentLine), TypeAdapter(_RankingLine)
 
 
 def parse_relations(value: Any, entities: int, where: str) -> tuple[Relation, ...]:
     """Return the scored relations between so many entities that a line of a ranking holds; errors as for a document."""
-    field = _Field(value, where).closed(("id", "relations"), ())
-    relations = tuple(_relation(each, entities) for each in field["relations"].items())
+    relations = tuple(Relation(**each) for each in checked(_RANKING, value, where)["relations"])
+    _check_arguments(relations, entities, where)
     for place, relation in enumerate(relations):
         if relation.score is None:
-            field["relations"][place].fail("a relation with a score")
+            raise refused(where, ("relations", place, "score"), None, "a number from 0 to 1")
     return relations
 
 
@@ -159,36 +137,71 @@ def parse_document(value: Any, where: str) -> Document:
     Raises:
         CmanError: the first field that is missing, unknown or out of range, named with its path.
     """
-    field = _Field(value, where)
-    field.closed(("id", "tokens", "entities", "relations"), ("text", "offsets"))
-    tokens = tuple(token.string() for token in field["tokens"].items())
-    if not tokens:
-        field["tokens"].fail("at least one token")
-    entities = tuple(_entity(entity, len(tokens)) for entity in field["entities"].items())
-    relations = tuple(_relation(relation, len(entities)) for relation in field["relations"].items())
-    text = field["text"].string() if "text" in value else None
-    rooted = any(entity.is_root for entity in entities)
-    offsets = _offsets(field["offsets"], tokens, text, rooted) if "offsets" in value else None
-    return Document(field["id"].string(), tokens, entities, relations, text, offsets)
+    return _document(checked(_DOCUMENT, value, where), where)
 
 
-def _offsets(field: _Field, tokens: Sequence[str], text: str | None, rooted: bool) -> tuple[tuple[int, int], ...]:
+def _document(line: _DocumentLine, where: str) -> Document:
+    """Return the document of a line whose fields have the right types, if they fit one another."""
+    tokens = tuple(line["tokens"])
+    entities = tuple([Entity(**entity) for entity in line["entities"]])
+    for place, entity in enumerate(entities):
+        if entity.start >= len(tokens):
+            raise refused(where, ("entities", place, "start"), entity.start, f"an integer from 0 to {len(tokens) - 1}")
+        if not entity.start < entity.end <= len(tokens):
+            expected = f"an integer from {entity.start + 1} to {len(tokens)}"
+            raise refused(where, ("entities", place, "end"), entity.end, expected)
+    relations = tuple([Relation(**relation) for relation in line["relations"]])
+    _check_arguments(relations, len(entities), where)
+    text, offsets = line.get("text"), None
+    if "offsets" in line:
+        offsets = _offsets(line["offsets"], tokens, text, any(entity.is_root for entity in entities), where)
+    return Document(line["id"], tokens, entities, relations, text, offsets)
+
+
+def _check_arguments(relations: Sequence[Relation], entities: int, where: str) -> None:
+    for place, relation in enumerate(relations):
+        if entities == 0:
+            shown = _without_missing_score(relation)
+            raise refused(where, ("relations", place), shown, "no relation in a document without entities")
+        for name, argument in (("head", relation.head), ("tail", relation.tail)):
+            if argument >= entities:
+                raise refused(where, ("relations", place, name), argument, f"an integer from 0 to {entities - 1}")
+
+
+def _offsets(
+    pairs: list[list[int]], tokens: Sequence[str], text: str | None, rooted: bool, where: str
+) -> tuple[tuple[int, int], ...]:
     """Return the characters of each token, which must be its very own; those of an artificial root are none."""
-    pairs = list(field.items())
     if len(pairs) != len(tokens):
-        field.fail(f"one [start, end] pair for each of the {len(tokens)} tokens")
-    offsets: list[tuple[int, int]] = []
-    for number, (pair, token) in enumerate(zip(pairs, tokens, strict=True)):
-        if not isinstance(pair.value, list) or len(pair.value) != 2:
-            pair.fail("a [start, end] pair")
-        last = len(text) if text is not None else 2**31
-        start = pair[0].integer(offsets[-1][1] if offsets else 0, last)
-        end = pair[1].integer(start, last)
-        found = token if text is None and end - start == len(token) else text and text[start:end]
-        if found != token and not (rooted and number == 0 and start == end):
-            pair.fail(f"the characters of the token {token[:40]!r}" + ("" if text is None else " in text"))
-        offsets.append((start, end))
-    return tuple(offsets)
+        raise refused(where, ("offsets",), pairs, f"one [start, end] pair for each of the {len(tokens)} tokens")
+    last = len(text) if text is not None else 2**31
+    low = 0
+    for number, ((start, end), token) in enumerate(zip(pairs, tokens, strict=True)):
+        for side, least in ((0, low), (1, start)):
+            if not least <= pairs[number][side] <= last:
+                expected = f"an integer from {least} to {last}"
+                raise refused(where, ("offsets", number, side), pairs[number][side], expected)
+        fits = end - start == len(token) if text is None else text[start:end] == token
+        if not fits and not (rooted and number == 0 and start == end):
+            expected = f"the characters of the token {token[:40]!r}" + ("" if text is None else " in text")
+            raise refused(where, ("offsets", number), pairs[number], expected)
+        low = end
+    return tuple([(start, end) for start, end in pairs])
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Return number, place (for messages) and text of each line of a file that is not blank."""
+    # Not str.splitlines: it also breaks at U+2028 and its kin, which JSON strings may hold as they are.
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.strip():
+            yield number, f"{path}: line {number}", line
+
+
+def _parsed(line: str, where: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise CmanError(f"{where}: found invalid JSON ({error}), wanted one document a line") from None
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, str, Any]]:
@@ -197,16 +210,8 @@ def json_lines(path: Path) -> Iterator[tuple[int, str, Any]]:
     Raises:
         CmanError: the file is missing or not UTF-8, or a line is no JSON.
     """
-    # Not str.splitlines: it also breaks at U+2028 and its kin, which JSON strings may hold as they are.
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        where = f"{path}: line {number}"
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise CmanError(f"{where}: found invalid JSON ({error}), wanted one document a line") from None
-        yield number, where, value
+    for number, where, line in _lines(path):
+        yield number, where, _parsed(line, where)
 
 
 @reads("a document a line")
@@ -218,8 +223,11 @@ def read_documents(path: Path) -> list[Document]:
     """
     documents: list[Document] = []
     lines: dict[str, int] = {}
-    for number, where, value in json_lines(path):
-        document = parse_document(value, where)
+    for number, where, line in _lines(path):
+        try:  # what is right is parsed and checked at once; what is wrong goes the slower way to its sentence
+            document = _document(_DOCUMENT.validate_json(line), where)
+        except ValidationError:
+            document = parse_document(_parsed(line, where), where)
         if document.id in lines:
             raise CmanError(f"{where}: field id: {document.id!r} already stands on line {lines[document.id]}")
         lines[document.id] = number

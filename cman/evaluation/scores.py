@@ -64,16 +64,13 @@ def score_files(
         extra = next(document.id for document in predicted if document.id not in {item.id for item in gold})
         raise CmanError(f"{predicted_path}: found document {extra!r}, which {gold_path} does not have")
     provenance = {} if provenance_path is None else read_json(provenance_path)
-    if not isinstance(provenance, dict):
-        raise CmanError(f"{provenance_path}: found {provenance!r}, wanted what `cman train` writes")
+    facts = checked(_Provenance, provenance, str(provenance_path))
     paired = [by_id[document.id] for document in gold]
     scores = score_documents(gold, paired)
     scores["reliability"] = reliability(gold, paired)
     if ranking_path is not None:
-        threshold = dev_threshold(provenance, str(provenance_path))
-        scores["ranking"] = ranking_scores(gold, paired, read_ranking(ranking_path, paired), threshold)
-    digest = provenance.get("digest")  # a training by hand has none
-    return scores if digest is None else {"digest": digest, **scores}
+        scores["ranking"] = ranking_scores(gold, paired, read_ranking(ranking_path, paired), facts.dev_threshold)
+    return scores if facts.digest is None else {"digest": facts.digest, **scores}
 
 
 def dev_threshold(provenance: Mapping[str, Any], where: str) -> float | None:
@@ -82,10 +79,11 @@ def dev_threshold(provenance: Mapping[str, Any], where: str) -> float | None:
     Raises:
         CmanError: it is no probability.
     """
-    return checked(_Chosen, dict(provenance), where).dev_threshold
+    return checked(_Provenance, dict(provenance), where).dev_threshold
 
 
-class _Chosen(Read):
+class _Provenance(Read):
+    digest: str | None = None  # a training by hand has none
     dev_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
 
 

@@ -8,11 +8,13 @@ temperature alone (Guo et al. 2017) 0.5 stays where it is, and low scores too hi
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from cman.corpora.document import Document, Relation
-from cman.errors import CmanError
 from cman.model.decode import SCORE_DIGITS
+from cman.validation import Closed, Read, checked
 
 LIMIT = 1e-6  # a score of 0 or 1 has no logit
 
@@ -83,27 +85,26 @@ class Calibration:
         Raises:
             CmanError: it is something else.
         """
-        if not isinstance(value, dict) or value.keys() != {"entities", "relations", "threshold"}:
-            raise CmanError(f"{where}: field calibration: found {value!r}, wanted entities, relations, threshold")
-        lines = {}
-        for task in ("entities", "relations"):
-            line = value[task]
-            if not isinstance(line, dict) or line.keys() != {"temperature", "shift"}:
-                raise CmanError(f"{where}: field calibration.{task}: found {line!r}, wanted temperature and shift")
-            for name, each in line.items():
-                if not _is_number(each) or (name == "temperature" and each <= 0):
-                    raise CmanError(f"{where}: field calibration.{task}.{name}: found {each!r}, wanted a number")
-            lines[task] = Line(**line)
-        threshold = value["threshold"]
-        if threshold is not None and not (_is_number(threshold) and 0 < threshold < 1):
-            raise CmanError(
-                f"{where}: field calibration.threshold: found {threshold!r}, wanted one from 0 to 1 or null"
-            )
-        return cls(**lines, threshold=threshold)
+        known = checked(_Config, {"calibration": value}, where).calibration
+        return cls(Line(**vars(known.entities)), Line(**vars(known.relations)), known.threshold)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Line(Closed):
+    temperature: Annotated[Finite, Field(gt=0)]
+    shift: Finite
+
+
+class _Calibration(Closed):
+    entities: _Line
+    relations: _Line
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None
+
+
+class _Config(Read):
+    calibration: _Calibration
 
 
 def _logit(probability: float) -> float:

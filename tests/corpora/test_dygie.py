@@ -66,7 +66,7 @@ REFUSED = {
         relations=[[], [[8, 8, 4, 5, "USED-FOR"]]]
     ),
     r"field ner: found \[2, 2, 7\], wanted \[START, END, LABEL\]": changed(ner=[[[2, 2, 7]], []], relations=[[], []]),
-    r"field tokens: found \[\], wanted at least one token": {"doc_key": "a", "sentences": [[]]},
+    r"field tokens: found \[\], wanted a list of at least 1": {"doc_key": "a", "sentences": [[]]},
     "field id: found null": {"sentences": [["Hi"]]},
 }
 

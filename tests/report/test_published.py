@@ -87,20 +87,20 @@ def _row(value):
             lambda value: value["tables"][0].update(added=["camn"]),
             r"tables\[0\]\.added: found 'camn', wanted the",
         ),
-        (lambda value: value["decoding"]["rows"][0].update(relative_time="fast"), "relative_time: found 'fast'"),
+        (lambda value: value["decoding"]["rows"][0].update(relative_time="fast"), 'relative_time: found "fast"'),
         (lambda value: value.update(more=1), "field more: unknown key"),
         (
             lambda value: value["tables"][0]["rows"][0].update(entity_f1=101),
             r"field tables\[0\]\.rows\[0\]\.entity_f1: found 101, wanted a number less than or equal to 100",
         ),
-        (lambda value: value["tables"][0]["rows"][0].update(entity_f1="high"), r"rows\[0\]\.entity_f1: found 'high'"),
+        (lambda value: value["tables"][0]["rows"][0].update(entity_f1="high"), r'rows\[0\]\.entity_f1: found "high"'),
         (
             lambda value: value["tables"][0]["rows"][0].update(sorce="x"),
             r"rows\[0\]\.sorce: unknown key",
         ),
         (
             lambda value: value["tables"][0]["rows"][0].update(method=None),
-            r"rows\[0\]\.method: found None, wanted",
+            r"rows\[0\]\.method: found null, wanted",
         ),
     ],
 )

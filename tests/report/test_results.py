@@ -101,10 +101,10 @@ def test_runs_that_do_not_belong_in_one_row_are_refused_by_field(tmp_path):
     ("name", "keys", "value", "message"),
     [
         ("provenance.json", ("seed",), None, r"provenance\.json: field seed: is missing"),
-        ("provenance.json", ("seed",), True, r"field seed: found True, wanted a whole number"),
+        ("provenance.json", ("seed",), True, r"field seed: found true, wanted a whole number"),
         ("provenance.json", ("seed",), -1, r"field seed: found -1, wanted a whole number"),
-        ("provenance.json", ("sample",), "no", r"field sample: found 'no', wanted true or false"),
-        ("provenance.json", ("title",), " ", r"field title: found ' ', wanted a non-empty string"),
+        ("provenance.json", ("sample",), "no", r'field sample: found "no", wanted true or false'),
+        ("provenance.json", ("title",), " ", r'field title: found " ", wanted a non-empty string'),
         ("provenance.json", ("experiment",), "../up", r"field experiment: found '\.\./up', wanted a name"),
         ("scores.json", ("documents",), 1.5, r"field documents: found 1\.5"),
         ("scores.json", ("entities", "strict", "all", "gold"), None, r"field entities\.strict\.all\.gold: is missing"),
