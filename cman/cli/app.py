@@ -15,6 +15,7 @@ from cman import __version__
 from cman.cli.configuration import config
 from cman.cli.corpora import convert, fetch, prepare
 from cman.cli.extract import extract
+from cman.cli.fit import fit
 from cman.cli.folders import ensemble, release, verify
 from cman.cli.plan import plan
 from cman.cli.prediction import embed, predict
@@ -28,7 +29,7 @@ VERBS = (
     *(config, plan, fetch, prepare, convert, embed, train, predict, score, card),
     *(tables, appendix, figures, browser, kernels),
 )
-MORE_VERBS = (record, verify, release, ensemble, results, summary, extract, serve)
+MORE_VERBS = (record, verify, release, ensemble, results, summary, fit, extract, serve)
 
 
 class InOrder(TyperGroup):
@@ -43,7 +44,7 @@ app = typer.Typer(
     name="cman",
     cls=InOrder,
     help="Joint entity and relation extraction with a two-phase cross-modal attention network.",
-    epilog="Each verb's --help has an example. All of them in order: snakemake --cores all",
+    epilog="Each verb's --help has an example. A model of your own files: cman fit. All tables: snakemake --cores all",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="rich",

@@ -71,6 +71,8 @@ class TrainingData:
         """
         settings, name = run.settings, run.settings.contextual.encoder
         folder, files = layout.documents(run.corpus, run.split), _Files()
+        if not folder.is_dir():
+            raise CmanError(f"{folder}: found no documents of {run.corpus}, wanted them; run `cman prepare` first")
         train, dev = (read_documents(files.noted(folder / f"{split}.jsonl")) for split in ("train", "dev"))
         every_token = [*train, *dev]
         if settings.word.vocabulary == "all":
@@ -84,11 +86,20 @@ class TrainingData:
                 files.noted(directory / file, f"{given}/{file}")
         elif run.encoder is not None:
             features = layout.features(run.corpus, name)
+            if not features.is_dir():
+                raise CmanError(
+                    f"{features}: found no features of {run.corpus} by {name}, wanted them; run `cman embed` first"
+                )
             for file in CACHED:
                 files.noted(features / file)
             cache = FeatureCache(features)
         if settings.word.vectors is not None:
             corpus_vectors = layout.features(run.corpus, settings.word.vectors)
+            if not corpus_vectors.is_dir():
+                raise CmanError(
+                    f"{corpus_vectors}: found no word vectors of {run.corpus}, wanted them; run `cman embed --name "
+                    f"{settings.word.vectors}` first"
+                )
             for file in VECTORS:
                 files.noted(corpus_vectors / file)
             vectors = read_corpus_vectors(corpus_vectors)

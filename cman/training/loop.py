@@ -4,7 +4,6 @@ An epoch's random state is a function of seed, stage and epoch, and everything e
 the same way whether the process ran through or was started again before it.
 """
 
-import logging
 import os
 import signal
 import threading
@@ -31,8 +30,7 @@ from cman.training.batches import TrainingBatches
 from cman.training.checkpoint import Checkpoint, Progress
 from cman.training.schedule import set_learning_rates
 from cman.training.step import make_optimiser, training_step
-
-log = logging.getLogger(__name__)
+from cman.training.watch import Watch
 
 STAGES = ("select", "retrain")
 
@@ -48,6 +46,7 @@ class Stage:
     Args:
         number: 0 for the selection of the epoch, 1 for the retraining; part of the random state.
         dev: documents held out from training, encoded without their annotations; None where no epoch is chosen.
+        following: epochs of the stages after it, at most, for whoever waits.
     """
 
     number: int
@@ -57,6 +56,7 @@ class Stage:
     dev: EncodedDocuments | None
     settings: Settings
     seed: int
+    following: int = 0
 
 
 def train_stage(stage: Stage, epochs: int, checkpoint: Checkpoint, device: str) -> Progress:
@@ -69,19 +69,19 @@ def train_stage(stage: Stage, epochs: int, checkpoint: Checkpoint, device: str) 
     optimiser = make_optimiser(model, joint, settings)
     average = WeightAverage(model, settings.training, settings.training.epochs * len(stage.batches))
     progress = checkpoint.restore(model, joint, optimiser, average)
-    with _deterministic(), _signals_stop(checkpoint):
+    watch = Watch(STAGES[stage.number], epochs, len(stage.batches), stage.following, progress.epoch_seconds)
+    with _deterministic(), _signals_stop(checkpoint), watch:
         for epoch in range(len(progress.history), epochs):
             if progress.stopped:
                 break
             began = time.perf_counter()
-            losses = _train_epoch(stage, optimiser, average, epoch, torch.device(device))
+            losses = _train_epoch(stage, optimiser, average, epoch, torch.device(device), watch)
             scores = {} if stage.dev is None else dev_scores(average.model, stage.dev)
             progress.epoch_seconds.append(round(time.perf_counter() - began, 2))
             variances = {f"log_variance_{name}": value for name, value in joint.log_variances().items()}
             row = {"stage": STAGES[stage.number], "epoch": epoch + 1, **losses, **variances, **scores}
             progress.history.append(row)
-            shown = ", ".join(f"{name} {value:.4f}" for name, value in (losses | scores).items())
-            log.info("%s epoch %d: %s (%.1f s)", row["stage"], epoch + 1, shown, progress.epoch_seconds[-1])
+            watch.epoch(losses | scores)
             if scores:
                 progress.judge(scores["dev_mean_f1"], average.model, settings.training)
             checkpoint.save(model, joint, optimiser, average, progress)
@@ -90,7 +90,12 @@ def train_stage(stage: Stage, epochs: int, checkpoint: Checkpoint, device: str) 
 
 
 def _train_epoch(
-    stage: Stage, optimiser: torch.optim.Optimizer, average: WeightAverage, epoch: int, device: torch.device
+    stage: Stage,
+    optimiser: torch.optim.Optimizer,
+    average: WeightAverage,
+    epoch: int,
+    device: torch.device,
+    watch: Watch,
 ) -> dict[str, float]:
     """Train for one epoch and return its losses, averaged over its steps and passes."""
     model, batches = stage.model, stage.batches
@@ -107,6 +112,7 @@ def _train_epoch(
             for name, loss in losses.items():
                 totals[name] = totals.get(name, torch.zeros_like(loss)) + loss
         average.update(epoch * len(batches) + number)
+        watch.batch()
     return {f"loss_{name}": total.item() / passes for name, total in totals.items()}
 
 

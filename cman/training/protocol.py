@@ -103,7 +103,8 @@ class Trainer:
             held = EncodedDocuments(dev, vocabulary, cache, annotated=False, pieces=pieces, given=given)
         joint = JointLoss(model.loss_names, settings)
         checkpoint = Checkpoint(self.checkpoints / f"{STAGES[number]}.ckpt", self.lock)
-        stage = Stage(number, model, joint, batches, held, settings, seed)
+        following = settings.training.epochs if number == 0 and settings.training.protocol == "retrain" else 0
+        stage = Stage(number, model, joint, batches, held, settings, seed, following)
         return _Done(model, vocabulary, train_stage(stage, epochs, checkpoint, self.device), held)
 
     def _encoder(self) -> TransformerEncoder | None:

@@ -12,6 +12,7 @@ from trained import trained
 from cman import hashes
 from cman.cli.training import run_of
 from cman.errors import CmanError, UsageError
+from cman.layout import Layout
 from cman.training import loop
 from cman.training.data import TrainingData
 from cman.training.train import train
@@ -183,3 +184,10 @@ def test_a_device_that_is_none_is_refused_and_nothing_is_written(configure, layo
     with pytest.raises(UsageError, match="device: found 'gpu', wanted auto, cpu or cuda"):
         train(run_of(configure(), "tiny", "cman", "main", 1), layout, "gpu", 1)
     assert not (layout.root / "checkpoints").exists()
+
+
+def test_what_was_not_made_before_is_told_with_the_verb_that_makes_it(configure, layout, tmp_path):
+    with pytest.raises(CmanError, match="found no features of tiny by minilm, wanted them; run `cman embed` first"):
+        trained(configure(**{"contextual.enabled": True}), layout, "tiny", "cman")
+    with pytest.raises(CmanError, match="found no documents of tiny, wanted them; run `cman prepare` first"):
+        trained(configure(), Layout(tmp_path / "empty"), "tiny", "cman")
