@@ -19,6 +19,13 @@ from cman.hashes import check_content
 
 log = logging.getLogger(__name__)
 
+# The longer mark first: that of UTF-32 begins with that of UTF-16.
+WIDE_MARKS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 STREAMS = ("/dev/", "/proc/")  # what stands there is a device or a file that another process has open
 
 
@@ -150,8 +157,16 @@ def csv_lines(stream: IO[str], columns: Sequence[str], lines: Iterable[Mapping[s
         writer.writerow({name: f"{value:.6g}" if isinstance(value, float) else value for name, value in line.items()})
 
 
-def read_text(path: Path) -> str:
+def wide_encoding(content: bytes) -> str | None:
+    """Return the encoding of which content begins with the byte order mark, UTF-16 or UTF-32; None for any other."""
+    return next((name for mark, name in WIDE_MARKS.items() if content.startswith(mark)), None)
+
+
+def read_text(path: Path, keep_mark: bool = False) -> str:
     """Return the text of a UTF-8 file, unpacked if its name ends in `.gz`.
+
+    Args:
+        keep_mark: leave a byte order mark at the beginning, for offsets that may count it.
 
     Raises:
         CmanError: the file is missing, is not what the manifest beside it lists, is no gzip file where its name says
@@ -166,8 +181,11 @@ def read_text(path: Path) -> str:
         raise CmanError(f"{path}: cannot be unpacked ({error}); wanted a whole gzip file") from None
     except OSError as error:
         raise CmanError(f"{path}: cannot be read ({error.strerror}); wanted a readable file") from None
+    wide = wide_encoding(content)
+    if wide is not None:
+        raise CmanError(f"{path}: found the byte order mark of {wide}, wanted UTF-8 text; convert the file")
     try:
-        return content.decode("utf-8")
+        return content.decode("utf-8" if keep_mark else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         found = content[error.start]

@@ -91,7 +91,7 @@ def _print_check(name: str, corpus: Any, layout: Layout) -> None:
     Raises:
         CmanError: the corpus cannot be read or trained on.
     """
-    from cman.corpora.check import check
+    from cman.corpora.check import check, verdict
 
     rows, notes, reason = check(name, corpus, layout)
     from rich.console import Console
@@ -112,4 +112,4 @@ def _print_check(name: str, corpus: Any, layout: Layout) -> None:
         typer.echo(note)
     if reason is not None:
         raise reason
-    typer.echo(f"{name}: can be trained")
+    typer.echo(verdict(name, notes))

@@ -6,14 +6,28 @@ from typing import Any
 
 from cman.config.corpora import NO_PATH, Corpus
 from cman.corpora.document import Document
-from cman.corpora.formats import split_format
 from cman.corpora.overlap import has_overlap
-from cman.corpora.prepare import check_types, for_training
+from cman.corpora.prepare import check_types, fold_division, for_training, sentences_of
+from cman.corpora.retokenise import unlike
+from cman.corpora.splits import read_groups, read_splits
 from cman.corpora.statistics import statistics
-from cman.errors import CmanError
+from cman.corpora.tokenize import NO_SPACY, TextTokenizer
+from cman.errors import CmanError, UsageError
 from cman.layout import Layout
 
 SHOWN = 3  # places that a line names
+ENOUGH = 50  # examples of a type
+WINDOW = 300  # tokens that 512 pieces of a word-piece encoder hold, at 1.7 pieces a token
+
+FEW = f"fewer than {ENOUGH} examples"
+OTHER_TOKENS = "other tokens"
+LONG = f"more than {WINDOW} tokens"
+GRAVE = {
+    FEW: f"types with {FEW}",
+    "and test: ": "test repeats train or dev",
+    OTHER_TOKENS: "raw text gets other tokens",
+    LONG: f"sentences of {LONG}",
+}
 
 
 def check(name: str, corpus: Corpus, layout: Layout) -> tuple[list[list[str]], list[str], CmanError | None]:
@@ -25,18 +39,57 @@ def check(name: str, corpus: Corpus, layout: Layout) -> tuple[list[list[str]], l
     notes: list[str] = []
     if corpus.is_absent:
         raise CmanError(NO_PATH % name)
-    if corpus.folded is not None:
+    if corpus.folded is not None and not corpus.is_own:
         raise CmanError(
             f"{name}: found a corpus with folds, wanted one with train, dev and test; prepare reports on it"
         )
-    splits = split_format(corpus).read(corpus, layout.raw(name), notes)
+    if corpus.folded is not None:
+        folds = fold_division(corpus.folded, read_groups(corpus, layout.raw(name), notes))
+        notes.append(f"counts are of the first of {len(folds)} folds")
+        splits = sentences_of(next(iter(folds.values())))
+    else:
+        splits = read_splits(name, corpus, layout.raw(name), notes)
     notes += observations(splits, statistics(splits, [])["repeated_sentences"])
     reason = None
     try:
-        check_types(name, for_training(name, corpus, splits, notes))
+        notes += unlike_tokens(splits, corpus)
+        check_types(name, for_training(name, corpus, splits, notes), corpus, splits, notes)
     except CmanError as error:
         reason = error
     return table(splits), notes, reason
+
+
+def verdict(name: str, notes: Sequence[str]) -> str:
+    """Return the last line: that a corpus can be trained, and what of the notes may spoil its scores."""
+    grave = [meaning for mark, meaning in GRAVE.items() if any(mark in note for note in notes)]
+    return f"{name}: can be trained" + (f"; but first see: {', '.join(grave)}" if grave else "")
+
+
+def unlike_tokens(splits: Mapping[str, Sequence[Document]], corpus: Corpus) -> list[str]:
+    """Return how many sentences get other tokens from text, with an example: a model of the one reads text worse.
+
+    Raises:
+        UsageError: a language that no tokeniser knows.
+    """
+    try:
+        tokenizer = TextTokenizer(corpus.language)
+    except UsageError as error:
+        if str(error) != NO_SPACY:
+            raise
+        return ["tokens are not compared with those of text: spaCy is not installed"]
+    documents = [each for part in splits.values() for each in part]
+    found = unlike(documents, tokenizer)
+    if not found:
+        return []
+    document, tokens = found[0]
+    pairs = zip(document.tokens, tokens, strict=False)
+    index = next((place for place, (own, new) in enumerate(pairs) if own != new), 0)
+    here = slice(max(index - 1, 0), index + 2)
+    new, own = (" ".join(each[here]) for each in (tokens, document.tokens))
+    return [
+        f"{len(found)} of {len(documents)} sentences get {OTHER_TOKENS} from raw text in {corpus.language}, such as "
+        f"{new!r} for {own!r} ({document.id}); `tokens: language` trains on those that `cman extract` reads"
+    ]
 
 
 def table(splits: Mapping[str, Sequence[Document]]) -> list[list[str]]:
@@ -46,10 +99,10 @@ def table(splits: Mapping[str, Sequence[Document]]) -> list[list[str]]:
     for key in ("sentences", "tokens", "longest"):
         rows.append([key, *(str(counts[split][key]) for split in splits)])
     for kind in ("entities", "relations"):
-        labels = list(dict.fromkeys(label for split in splits for label in counts[split][kind]))
-        for label in labels:
-            title = kind if label == "all" else f"  {label}"
-            rows.append([title, *(str(counts[split][kind].get(label, 0)) for split in splits)])
+        rows.append([kind, *(str(counts[split][kind]["all"]) for split in splits)])
+        for label in dict.fromkeys(label for split in splits for label in counts[split][kind]["types"]):
+            title = "  " + " ".join(label.split())
+            rows.append([title, *(str(counts[split][kind]["types"].get(label, 0)) for split in splits)])
     return rows
 
 
@@ -62,6 +115,10 @@ def observations(splits: Mapping[str, Sequence[Document]], repeated: Mapping[str
         once = sorted(label for label, count in counts.items() if count == 1)
         if once:
             notes.append(f"{kind}: seen only once in all splits: {', '.join(once)}")
+        trained = Counter(item.type for each in splits["train"] for item in getattr(each, kind))
+        few = [f"{label} ({count})" for label, count in sorted(trained.items()) if count < ENOUGH]
+        if few:
+            notes.append(f"{kind}: {FEW} in train: {', '.join(few)}")
     if not any(each.relations for documents in splits.values() for each in documents):
         notes.append("no relation anywhere: a model of entities alone is trained")
     for split, documents in splits.items():
@@ -72,6 +129,10 @@ def observations(splits: Mapping[str, Sequence[Document]], repeated: Mapping[str
     notes += [
         f"{split}: {count} sentences repeat another of it" for split, count in repeated["within"].items() if count
     ]
+    longest = max(len(each.tokens) for documents in splits.values() for each in documents)
+    if longest > WINDOW:
+        count = sum(len(each.tokens) > WINDOW for documents in splits.values() for each in documents)
+        notes.append(f"{count} sentences have {LONG}; an encoder of 512 pieces reads such a sentence in windows")
     for pair, count in repeated["of the second that stand in the first"].items():
         if count:
             notes.append(f"{pair}: {count} sentences of the second stand in the first")

@@ -215,8 +215,12 @@ def json_lines(path: Path) -> Iterator[tuple[int, str, Any]]:
 
 
 @reads("a document a line")
-def read_documents(path: Path) -> list[Document]:
+def read_documents(path: Path, annotated: bool = True) -> list[Document]:
     """Read a JSONL file of documents.
+
+    Args:
+        annotated: False reads tokens alone, too: `entities` and `relations` may be missing, and so may `id`, for which
+            the number of the line stands.
 
     Raises:
         CmanError: the file is missing, empty, not UTF-8, or a line is not a valid document; ids must be unique.
@@ -227,7 +231,8 @@ def read_documents(path: Path) -> list[Document]:
         try:  # what is right is parsed and checked at once; what is wrong goes the slower way to its sentence
             document = _document(_DOCUMENT.validate_json(line), where)
         except ValidationError:
-            document = parse_document(_parsed(line, where), where)
+            value = _parsed(line, where)
+            document = parse_document(value if annotated else _completed(value, number, where), where)
         if document.id in lines:
             raise CmanError(f"{where}: field id: {document.id!r} already stands on line {lines[document.id]}")
         lines[document.id] = number
@@ -235,6 +240,15 @@ def read_documents(path: Path) -> list[Document]:
     if not documents:
         raise CmanError(f"{path}: found no document, wanted at least one")
     return documents
+
+
+def _completed(value: Any, number: int, where: str) -> Any:
+    """Return a parsed line with what tokens without annotation lack."""
+    if not isinstance(value, dict):
+        return value
+    if "tokens" not in value and "text" in value:
+        raise CmanError(f"{where}: found text without tokens, wanted tokens; `cman extract` reads text")
+    return {"id": str(number), "entities": [], "relations": [], **value}
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> None:

@@ -46,21 +46,20 @@ def spert_folds(sentences: int) -> list[int]:
     return folds
 
 
-def grouped_folds(groups: Sequence[str], seed: int) -> list[int]:
+def grouped_folds(groups: Sequence[str], seed: int, count: int = len(FOLDS)) -> list[int]:
     """Return the fold of each sentence such that equal groups share one.
 
     Args:
         groups: the group of each sentence, such as its abstract.
+        count: of the folds.
 
     Raises:
         CmanError: there are fewer groups than folds.
     """
     sizes = Counter(groups)
-    if len(sizes) < len(FOLDS):
-        raise CmanError(
-            f"folds: found {len(sizes)} groups of sentences, wanted at least {len(FOLDS)}, one for each fold"
-        )
-    filled = [0] * len(FOLDS)
+    if len(sizes) < count:
+        raise CmanError(f"folds: found {len(sizes)} groups of sentences, wanted at least {count}, one for each fold")
+    filled = [0] * count
     fold_of: dict[str, int] = {}
     for group in sorted(sizes, key=lambda group: _chance(f"folds {seed}", group)):
         fold_of[group] = filled.index(min(filled))
@@ -92,6 +91,24 @@ def divide(
         "dev": [sentences[place] for place in others if groups[place] in dev],
         "test": [sentence for sentence, fold in zip(sentences, folds, strict=True) if fold == number],
     }
+
+
+def carved(groups: Sequence[str], share: float, seed: int, purpose: str) -> set[str]:
+    """Return the groups that are, together, about a share of all items; at least one is taken and one is left.
+
+    Args:
+        groups: the group of each item.
+        purpose: of the part, such as `test`; those of two purposes are drawn apart.
+    """
+    sizes = Counter(groups)
+    taken: set[str] = set()
+    filled = 0
+    for group in sorted(sizes, key=lambda group: _chance(f"{purpose} {seed}", group))[: len(sizes) - 1]:
+        if taken and filled + sizes[group] / 2 > share * len(groups):
+            break
+        taken.add(group)
+        filled += sizes[group]
+    return taken
 
 
 def _chance(purpose: str, name: str) -> bytes:

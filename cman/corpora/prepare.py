@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from cman.config.corpora import NO_PATH, Corpus, Folded
 from cman.corpora.document import Document, write_documents
 from cman.corpora.folds import Grouped, divide, grouped_folds, spert_folds
-from cman.corpora.formats import folded_format, split_format
 from cman.corpora.overlap import has_overlap, without_overlap
+from cman.corpora.splits import read_groups, read_splits
 from cman.corpora.statistics import fold_statistics, statistics
 from cman.errors import CmanError
 from cman.files import write_json
-from cman.layout import FOLDS, MAIN, Layout
+from cman.layout import MAIN, Layout
 from cman.manifest import list_files
 
 log = logging.getLogger(__name__)
@@ -30,16 +30,16 @@ def prepare(name: str, corpus: Corpus, layout: Layout) -> None:
     if corpus.is_absent:
         log.info(NO_PATH, name)
     elif corpus.folded is not None:
-        _prepare_folds(name, corpus.folded, layout)
+        _prepare_folds(name, corpus, corpus.folded, layout)
     else:
         _prepare_main(name, corpus, layout)
 
 
 def _prepare_main(name: str, corpus: Corpus, layout: Layout) -> None:
     warnings: list[str] = []
-    splits = split_format(corpus).read(corpus, layout.raw(name), warnings)
+    splits = read_splits(name, corpus, layout.raw(name), warnings)
     trained = for_training(name, corpus, splits, warnings)
-    check_types(name, trained)
+    check_types(name, trained, corpus, splits, warnings)
     _write(name, MAIN, trained, layout)
     for warning in warnings:
         log.warning("%s", warning)
@@ -77,8 +77,9 @@ def for_training(
     return result
 
 
-def _prepare_folds(name: str, corpus: Folded, layout: Layout) -> None:
-    sentences = folded_format(corpus).read_grouped(corpus, layout.raw(name))
+def _prepare_folds(name: str, given: Corpus, corpus: Folded, layout: Layout) -> None:
+    warnings: list[str] = []
+    sentences = read_groups(given, layout.raw(name), warnings)
     folds = fold_division(corpus, sentences)
     # Everything is made and checked before anything is written: a wrong corpus leaves nothing behind.
     trained = {
@@ -94,9 +95,10 @@ def _prepare_folds(name: str, corpus: Folded, layout: Layout) -> None:
         for split, documents in splits.items():
             if not documents:
                 raise CmanError(f"{name}: {fold}: found no sentence for {split}, wanted at least one")
-        check_types(f"{name}: {fold}", splits)
+        check_types(f"{name}: {fold}", splits, given, sentences_of(folds[fold]), warnings)
     content = fold_statistics(sentences, folds, trained, corpus.overlap)
-    every = {split: [sentence.document for sentence in part] for split, part in folds[FOLDS[0]].items()}
+    content["warnings"] = [*warnings, *content["warnings"]]
+    every = {split: [sentence.document for sentence in part] for split, part in folds[next(iter(folds))].items()}
     for fold, splits in {MAIN: every, **trained}.items():
         _write(name, fold, splits, layout)
     for warning in content["warnings"]:
@@ -112,11 +114,13 @@ def fold_division(corpus: Folded, sentences: Sequence[Grouped]) -> dict[str, Map
         CmanError: the corpus cannot be divided like that.
     """
     ids = [sentence.document.id for sentence in sentences]
-    groups = [sentence.group for sentence in sentences] if corpus.folds == "document" else ids
-    folds = spert_folds(len(sentences)) if corpus.folds == "spert" else grouped_folds(groups, corpus.fold_seed)
+    names = corpus.divisions
+    groups = [sentence.group for sentence in sentences] if corpus.folds in ("document", "own") else ids
+    spert = corpus.folds == "spert"
+    folds = spert_folds(len(sentences)) if spert else grouped_folds(groups, corpus.fold_seed, len(names))
     return {
         fold: divide(sentences, folds, groups, number, corpus.dev.share, corpus.dev.seed)
-        for number, fold in enumerate(FOLDS)
+        for number, fold in enumerate(names)
     }
 
 
@@ -127,19 +131,50 @@ def _write(name: str, division: str, splits: Mapping[str, Sequence[Document]], l
     list_files(folder, [f"{split}.jsonl" for split in splits])
 
 
-def check_types(name: str, splits: Mapping[str, Sequence[Document]]) -> None:
-    """Refuse entity types and relation labels that a model could never have learned.
+def sentences_of(parts: Mapping[str, Sequence[Grouped]]) -> dict[str, list[Document]]:
+    """Return the documents of each part of a fold."""
+    return {split: [sentence.document for sentence in part] for split, part in parts.items()}
+
+
+def check_types(
+    name: str,
+    splits: Mapping[str, Sequence[Document]],
+    corpus: Corpus,
+    annotated: Mapping[str, Sequence[Document]],
+    warnings: list[str],
+) -> None:
+    """Refuse entity types and relation labels that a model could never have learned, or say that they are missed.
+
+    Args:
+        splits: of the corpus, as they are written.
+        annotated: the same before the overlap policy.
 
     Raises:
-        CmanError: the first such type, with its document.
+        CmanError: the first such type, with its document, unless `unseen_types` of the corpus is `keep`.
     """
     for kind in ("entities", "relations"):
-        known = {item.type for document in splits["train"] for item in getattr(document, kind)}
+        known, before = _types(splits["train"], kind), _types(annotated["train"], kind)
+        kept: dict[str, int] = {}
         for split in ("dev", "test"):
             for document in splits[split]:
                 for item in getattr(document, kind):
-                    if item.type not in known:
-                        raise CmanError(
-                            f"{name}: {split}: document {document.id}: field {kind}: found the type {item.type!r}, "
-                            f"wanted one that train has ({', '.join(sorted(known)) or 'it has none'})"
-                        )
+                    if item.type in known:
+                        continue
+                    if getattr(corpus, "unseen_types", "refuse") == "keep":
+                        kept[item.type] = kept.get(item.type, 0) + (split == "test")
+                        continue
+                    why = ""
+                    if item.type in before:
+                        why = f"; overlap: {corpus.overlap_policy} took its last example from train"
+                    way = "; `unseen_types: keep` counts it as missed" if corpus.is_own else ""
+                    raise CmanError(
+                        f"{name}: {split}: document {document.id}: field {kind}: found the type {item.type!r}, "
+                        f"wanted one that train has ({', '.join(sorted(known)) or 'it has none'}){why}{way}"
+                    )
+        if kept:
+            listed = ", ".join(f"{label!r} ({count} of test)" for label, count in sorted(kept.items()))
+            warnings.append(f"unseen_types: keep: {kind} that train lacks are always missed: {listed}")
+
+
+def _types(documents: Sequence[Document], kind: str) -> set[str]:
+    return {item.type for document in documents for item in getattr(document, kind)}

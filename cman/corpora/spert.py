@@ -1,7 +1,8 @@
 """SpERT's JSON (Eberts and Ulges 2020). It holds everything.
 
 A file is a list of documents, or an object with such lists under `train`, `dev` and `test`. A document is one of
-`cman.corpora.document` whose id is called `orig_id`; without one, its position in the list is its id.
+`cman.corpora.document` whose id is called `orig_id`; without one, its position in the list is its id. Further keys
+(`ltokens`, `pos`) are counted and not read; documents without `relations`, as predictions of entities are, have none.
 """
 
 import json
@@ -17,6 +18,9 @@ from cman.errors import CmanError, reads
 from cman.files import read_json, write_text
 
 HOLDS_SPLITS = True  # one file may hold several splits
+
+DOCUMENT = ("orig_id", "tokens", "entities", "relations", "text", "offsets")
+ANNOTATION = {"entities": ("type", "start", "end", "score"), "relations": ("type", "head", "tail", "score")}
 
 
 def files(corpus: Own) -> list[RawFile]:
@@ -48,15 +52,23 @@ def read_file(path: Path, split: str | None, language: str, warnings: list[str])
         value, where = value[split], f"{path}: {split}"
     if not isinstance(value, list) or not value:
         raise CmanError(f"{where}: found {str(value)[:40]!r}, wanted a list of at least one document")
-    return spert_documents(value, where, numbered=False)
+    others: Counter[str] = Counter()
+    documents = spert_documents(value, where, numbered=False, others=others)
+    if others:
+        listed = ", ".join(f"{key} ({count})" for key, count in sorted(others.items()))
+        warnings.append(f"{where}: keys that are not read: {listed}")
+    return documents
 
 
-def spert_documents(items: list[Any], where_from: str, numbered: bool = True) -> list[Document]:
+def spert_documents(
+    items: list[Any], where_from: str, numbered: bool = True, others: Counter[str] | None = None
+) -> list[Document]:
     """Return the documents of one list in SpERT's layout.
 
     Args:
         where_from: the list's place for error messages.
-        numbered: every document must have an `orig_id`; otherwise its position in the list takes the place.
+        numbered: every document must have an `orig_id`; otherwise its `id` or its position in the list takes the place.
+        others: gets the number of each further key; None refuses them.
 
     Raises:
         CmanError: the first malformed document.
@@ -65,6 +77,10 @@ def spert_documents(items: list[Any], where_from: str, numbered: bool = True) ->
     for position, given in enumerate(items):
         where = f"{where_from}[{position}]"
         item = dict(given) if isinstance(given, dict) else given
+        if isinstance(item, dict) and others is not None:
+            if "orig_id" not in item and "id" in item:
+                item["orig_id"] = item.pop("id")
+            item = _known(item, others)
         number = item.pop("orig_id", None if numbered else position) if isinstance(item, dict) else None
         if not isinstance(number, int | str) or isinstance(number, bool) or "id" in item:
             raise CmanError(f"{where}: field orig_id: found {number!r}, wanted the number of the document, and no 'id'")
@@ -73,6 +89,24 @@ def spert_documents(items: list[Any], where_from: str, numbered: bool = True) ->
             raise CmanError(f"{where}: field orig_id: found {number!r} a second time, wanted a new number")
         documents[document.id] = document
     return list(documents.values())
+
+
+def _known(item: dict[str, Any], others: Counter[str]) -> dict[str, Any]:
+    """Return a document with the keys that are read alone; the others are counted."""
+    others.update(key for key in item if key not in DOCUMENT)
+    known = {key: value for key, value in item.items() if key in DOCUMENT}
+    if known.get("relations") is None:
+        known["relations"] = []
+    for kind, keys in ANNOTATION.items():
+        if isinstance(known.get(kind), list):
+            kept = []
+            for each in known[kind]:
+                if isinstance(each, dict):
+                    others.update(f"{kind}.{key}" for key in each if key not in keys)
+                    each = {key: value for key, value in each.items() if key in keys}
+                kept.append(each)
+            known[kind] = kept
+    return known
 
 
 def fitting(documents: Sequence[Document]) -> tuple[list[Document], Counter[str]]:

@@ -151,7 +151,7 @@ def predict_file(
     """
     use_kernels(kernels)
     folder = ModelFolder.load(model, trust, elsewhere)
-    documents = read_documents(source)
+    documents = read_documents(source, annotated=folder.settings.ner.given)
     cache = None if features is None else FeatureCache(features)
     if cache is not None and folder.encoder is not None:
         check_identity(cache.encoder, folder.identity, str(features))

@@ -75,7 +75,9 @@ def division_title(corpus: Corpus) -> str:
     """Return how a corpus with folds is divided and made fit for BIO, for captions; empty for other corpora."""
     if corpus.folded is None:
         return ""
-    return f"{FOLDS[corpus.folded.folds]}; before training, {OVERLAPS[corpus.folded.overlap]}; test is as annotated"
+    number = len(corpus.divisions)
+    division = FOLDS.get(corpus.folded.folds) or f"{number} folds that share no text"
+    return f"{division}; before training, {OVERLAPS[corpus.folded.overlap]}; test is as annotated"
 
 
 def inputs_title(configuration: Configuration, settings: Settings) -> str:

@@ -82,6 +82,10 @@ class Plan:
         """The runs that are trained here: none where records are shown."""
         return [] if self.configuration.record else self.runs
 
+    def with_folds(self, count: int) -> list[str]:
+        """Return the corpora that are divided into so many folds."""
+        return [name for name in self.folded if len(self.configuration.corpora[name].divisions) == count]
+
     @cached_property
     def experiments(self) -> list[str]:
         """The experiments that are run on any corpus."""

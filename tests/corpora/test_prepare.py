@@ -166,13 +166,27 @@ def test_a_type_that_train_lacks_is_refused_with_split_document_field_and_type(l
             assert not (layout.root / "corpora").exists()
 
 
+def checked(splits, **keys):
+    corpus = Own(format="jsonl", paths={split: split for split in SPLITS}, **keys)
+    warnings: list[str] = []
+    check_types("c", splits, corpus, splits, warnings)
+    return warnings
+
+
 def test_a_type_that_only_train_has_is_accepted():
-    check_types("c", {"train": [document("1")], "dev": [Document("2", ("a",))], "test": [Document("3", ("b",))]})
+    checked({"train": [document("1")], "dev": [Document("2", ("a",))], "test": [Document("3", ("b",))]})
 
 
 def test_a_train_split_without_relations_says_so_when_test_has_one():
     with pytest.raises(CmanError, match=r"test: document 3: field relations: .*'Live_In'.*none"):
-        check_types("c", {"train": [Document("1", ("a",), document("1").entities)], "dev": [], "test": [document("3")]})
+        checked({"train": [Document("1", ("a",), document("1").entities)], "dev": [], "test": [document("3")]})
+
+
+def test_a_type_that_train_lacks_is_kept_where_the_corpus_says_so_and_counted():
+    splits = {"train": [Document("1", ("a",))], "dev": [], "test": [document("3")]}
+    with pytest.raises(CmanError, match="unseen_types: keep"):
+        checked(splits)
+    assert "'Peop' (1 of test)" in checked(splits, unseen_types="keep")[0]
 
 
 def test_a_malformed_line_in_any_split_leaves_nothing_written(layout):
