@@ -35,6 +35,11 @@ FORMATS: Mapping[str, Format] = {
     "spert": Format(Own, "SpERT's JSON, a list a split; or the same file three times, with a list for each split."),
     "dygie": Format(Own, "DyGIE++'s, PURE's and SciERC's JSON lines, a text of sentences a line; a file a split."),
     "brat": Format(OwnText, "Text annotated with brat, a folder of .txt and .ann files a split."),
+    "pfn": Format(Own, "PFN's JSON: texts with triples, or SpERT's or DyGIE++'s layout; a file a split."),
+    "conll2003": Format(
+        Own, "A token a line, its tag last (BIO, IOB1, BIOES or BILOU), as in CoNLL-2003; no relations; a file a split."
+    ),
+    "docbin": Format(OwnText, "spaCy's DocBin (.spacy), with relations in the user data; a file a split."),
     "doccano": Format(OwnText, "doccano's JSON lines, a text a line; a file a split."),
     "labelstudio": Format(OwnText, "Label Studio's JSON, a list of tasks; a file a split."),
     "prodigy": Format(OwnText, "Prodigy's JSON lines, a text a line, of ner.manual or rel.manual; a file a split."),

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from cman.corpora.bio import OUTSIDE, entities_of, tags_of
 from cman.corpora.document import ROOT, Document, Entity, Relation, without_scores
+from cman.corpora.duplicates import without_duplicates
 from cman.corpora.overlap import keep_longest
 from cman.errors import CmanError, reads
 from cman.files import read_text, write_text
@@ -182,9 +183,9 @@ def fitting_columns(documents: Sequence[Document]) -> tuple[list[Document], Coun
     lost: Counter[str] = Counter()
     result = []
     for given in documents:
-        document = keep_longest(without_scores(given, lost))
-        lost["overlapping entities"] += len(given.entities) - len(document.entities)
-        lost["relations of these"] += len(given.relations) - len(document.relations)
+        document = keep_longest(merged := without_duplicates(without_scores(given, lost)))
+        lost["overlapping entities"] += len(merged.entities) - len(document.entities)
+        lost["relations of these"] += len(merged.relations) - len(document.relations)
         distinct = [link for link in dict.fromkeys(document.relations) if link.head != link.tail]
         lost["relations from an entity to itself or written twice"] += len(document.relations) - len(distinct)
         lost["texts"] += given.text is not None or given.offsets is not None

@@ -9,6 +9,7 @@ from typing import cast
 
 from cman.config.formats import FORMATS
 from cman.corpora.formats import ReadableFormat, WritableFormat, module_name
+from cman.corpora.likeness import telling
 from cman.errors import CmanError, UsageError
 
 
@@ -30,7 +31,8 @@ def convert_file(
         raise UsageError(f"--split: found {split!r}, wanted none: only SpERT's files hold several")
     reader, writer = cast(ReadableFormat, modules[source]), cast(WritableFormat, modules[target])
     warnings: list[str] = []
-    documents, lost = writer.fitting(reader.read_file(path, split, language, warnings))
+    documents = telling(lambda: reader.read_file(path, split, language, warnings), source, [path])
+    documents, lost = writer.fitting(documents)
     if lost.total():
         listed = ", ".join(f"{count} {what}" for what, count in lost.items() if count)
         if not lossy:

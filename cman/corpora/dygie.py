@@ -11,7 +11,7 @@ only have the first.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,25 +40,39 @@ def read_file(path: Path, split: str | None, language: str, warnings: list[str])
     Raises:
         CmanError: the first malformed line, with its number, field, what was found and what was wanted.
     """
-    documents: dict[str, Document] = {}
+    return documents_of(_records(path), str(path), warnings)
+
+
+def _records(path: Path) -> Iterator[tuple[Any, str]]:
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():
-            for document in _sentences(line, f"{path}: line {number}", warnings):
-                if document.id in documents:
-                    raise CmanError(f"{path}: line {number}: field doc_key: found {document.id!r} a second time")
-                documents[document.id] = document
+            where = f"{path}: line {number}"
+            try:
+                yield json.loads(line), where
+            except (ValueError, RecursionError) as error:
+                raise CmanError(f"{where}: found invalid JSON ({error}), wanted a text a line") from None
+
+
+def documents_of(records: Iterable[tuple[Any, str]], path: str, warnings: list[str]) -> list[Document]:
+    """Return the sentences of texts, each given with its place for messages.
+
+    Raises:
+        CmanError: see `read_file`.
+    """
+    documents: dict[str, Document] = {}
+    for text, where in records:
+        for document in _sentences(text, where, warnings):
+            if document.id in documents:
+                raise CmanError(f"{where}: field doc_key: found {document.id!r} a second time")
+            documents[document.id] = document
     if not documents:
         raise CmanError(f"{path}: found no sentence, wanted a text a line")
     return list(documents.values())
 
 
-def _sentences(line: str, where: str, warnings: list[str]) -> Iterator[Document]:
-    try:
-        text: Any = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise CmanError(f"{where}: found invalid JSON ({error}), wanted a text a line") from None
+def _sentences(text: Any, where: str, warnings: list[str]) -> Iterator[Document]:
     if not isinstance(text, dict):
-        raise CmanError(f"{where}: found {line[:40]!r}, wanted an object with doc_key and sentences")
+        raise CmanError(f"{where}: found {json.dumps(text)[:40]!r}, wanted an object with doc_key and sentences")
     sentences = text.get("sentences")
     if not isinstance(sentences, list) or not all(isinstance(tokens, list) for tokens in sentences):
         raise CmanError(f"{where}: field sentences: found {str(sentences)[:40]}, wanted a list of lists of tokens")

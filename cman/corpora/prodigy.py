@@ -21,6 +21,7 @@ from cman.corpora.texts import AnnotatedText, characters, fitting_texts, json_re
 from cman.errors import CmanError, reads
 from cman.files import write_text
 
+OF_PRODIGY = {"spans", "tokens", "answer", "_task_hash"}
 DIVIDES_TEXTS = True  # a document is a sentence of a text
 
 
@@ -50,6 +51,8 @@ def _texts(path: Path, refused: Counter[str]) -> Iterator[AnnotatedText]:
         if record.get("answer", "accept") != "accept":
             refused[str(record["answer"])] += 1
             continue
+        if not OF_PRODIGY & set(record):
+            raise CmanError(f"{where}: found the keys {', '.join(record)}, wanted text with tokens and spans")
         text, found = value_of(record, "text", str, where), Annotations()
         known: dict[tuple[int, int], str] = {}
         for place, item in enumerate(value_of(record, "spans", list, where, default=[])):

@@ -14,6 +14,8 @@ from cman.corpora.document import Document
 from cman.corpora.duplicates import merge_duplicates
 from cman.corpora.folds import Grouped, carved
 from cman.corpora.formats import folded_format, module_name, split_format
+from cman.corpora.likeness import telling
+from cman.corpora.raw import given_files
 from cman.corpora.retokenise import retokenised
 from cman.errors import CmanError
 from cman.layout import SPLITS
@@ -60,7 +62,11 @@ def groups_of(format: str, documents: Sequence[Document]) -> list[str]:
 
 
 def _read(corpus: Corpus, raw: Path, warnings: list[str]) -> dict[str, list[Document]]:
-    splits = dict(split_format(corpus).read(corpus, raw, warnings))
+    reader = split_format(corpus)
+    if not corpus.is_own:
+        return reader.read(corpus, raw, warnings)
+    paths = [Path(file) for file in given_files(corpus)]
+    splits = dict(telling(lambda: reader.read(corpus, raw, warnings), corpus.format, paths))
     if isinstance(corpus, Own):
         splits = {split: merge_duplicates(documents, split, warnings) for split, documents in splits.items()}
         if corpus.tokens == "language":

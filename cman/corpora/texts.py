@@ -23,12 +23,13 @@ TYPES = {str: "a string", int: "a whole number", list: "a list", dict: "an objec
 
 @dataclass(frozen=True)
 class AnnotatedText:
-    """One text of a tool: its name, what is annotated, and its own tokens where the tool has any."""
+    """One text of a tool: its name, what is annotated, and its own tokens and sentences where the tool has any."""
 
     name: str
     text: str
     annotations: Annotations
     tokens: Tokens | None = None
+    sentences: Sequence[Tokens] | None = None
 
 
 def json_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -91,7 +92,9 @@ def read_texts(
                 raise CmanError(
                     f"{span.where}: found the characters {list(span.parts[0])}, wanted START < END <= {len(each.text)}"
                 )
-        sentences = None if each.tokens is None else _grouped(each.tokens, reader.tokenizer.sentences(each.text))
+        sentences = each.sentences
+        if sentences is None and each.tokens is not None:
+            sentences = _grouped(each.tokens, reader.tokenizer.sentences(each.text))
         documents += reader.documents(each.name, each.text, each.annotations, sentences)
     if not documents:
         raise CmanError(f"{path}: found no sentence, wanted at least one annotated text")
