@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 import yaml
 from packing import packed
 
@@ -71,9 +72,15 @@ class Project:
         path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         return {**environment, "PYTHONPATH": str(self.folder), "PATH": path}
 
+    def warm(self) -> dict[str, str]:
+        """That environment, in which `cman` in a shell starts without importing libraries (helpers/warm.py)."""
+        return {**self.environment(), "BASH_ENV": str(warm.shell_function())}
+
     def run(self, *command: str, status: int = 0, **environment: str) -> str:
         """Run a command and return all that it printed."""
-        where: Mapping[str, Any] = {"cwd": self.folder, "env": {**self.environment(), **environment}}
+        where: Mapping[str, Any] = {"cwd": self.folder, "env": {**self.warm(), **environment}}
+        if command[0] in ("cman", "python", sys.executable):
+            command = (*warm.client(), *command)
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, **where
         )
