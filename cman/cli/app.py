@@ -19,7 +19,7 @@ from cman.cli.fit import fit
 from cman.cli.folders import ensemble, release, verify
 from cman.cli.plan import plan
 from cman.cli.prediction import embed, predict
-from cman.cli.report import appendix, browser, card, figures, record, results, score, summary, tables
+from cman.cli.report import appendix, browser, card, explain, figures, record, results, score, summary, tables
 from cman.cli.serve import serve
 from cman.cli.speed import kernels, speed
 from cman.cli.training import train
@@ -29,7 +29,7 @@ VERBS = (
     *(config, plan, fetch, prepare, convert, embed, train, predict, score, card),
     *(tables, appendix, figures, browser, kernels),
 )
-MORE_VERBS = (record, verify, release, ensemble, results, summary, fit, extract, serve)
+MORE_VERBS = (record, verify, release, ensemble, results, summary, explain, fit, extract, serve)
 
 
 class InOrder(TyperGroup):

@@ -201,6 +201,20 @@ def summary(
 
 
 @verb
+def explain(
+    run: Annotated[Path, typer.Argument(help="Run folder or record with scores.")],
+    corpora: Annotated[Path, typer.Option(help="Folder of prepared corpora.")] = Path("results/corpora"),
+) -> None:
+    """Say which types a run does not find, where its errors come from, and what to try next.
+
+    Example: cman explain results/runs/mine/cman-best/main/seed1
+    """
+    from cman.report.explain import explain
+
+    typer.echo(explain(run, corpora))
+
+
+@verb
 def record(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
     to: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results/record"),
