@@ -16,6 +16,7 @@ from cman.errors import CmanError
 
 Value = TypeVar("Value")
 Whole = Annotated[int, Field(ge=0)]
+String = Annotated[str, StringConstraints(min_length=0)]  # with a bound pydantic looks at it: no lone surrogates
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 Text = Annotated[str, StringConstraints(pattern=r"\S")]  # and not of white space alone
 Score = Annotated[float, Field(ge=0, le=1)]
@@ -32,6 +33,7 @@ WANTED: Mapping[str, str] = {
     "float_type": "a number",
     "dict_type": "an object",
     "model_type": "an object",
+    "model_attributes_type": "an object",
     "list_type": "a list",
     "tuple_type": "a list",
 }
@@ -67,10 +69,14 @@ def refused(where: str, field: tuple[int | str, ...], value: Any, expected: str)
     return CmanError(f"{where}: field {path(field)}: found {shown(value)}, wanted {expected}")
 
 
-def sentence(error: ValidationError, where: str) -> str:
+def sentence(error: ValidationError, where: str = "") -> str:
     """Return what is wrong first, in one sentence."""
-    first = error.errors()[0]
-    field = f"{where}: field {path(first['loc'])}"
+    return told(error.errors()[0], where)
+
+
+def told(first: Mapping[str, Any], where: str = "") -> str:
+    """Return what one error of pydantic says, in one sentence."""
+    field = f"{where}: field {path(first['loc'])}".removeprefix(": ")
     match first["type"]:
         case "missing":
             return f"{field}: is missing"
@@ -89,7 +95,8 @@ def path(parts: tuple[int | str, ...]) -> str:
 
 def shown(value: Any) -> str:
     """Return a value as an error shows it: as JSON, and short."""
-    text = json.dumps(value, ensure_ascii=False, default=repr).encode("utf-8", "backslashreplace").decode()
+    text = json.dumps(value, ensure_ascii=False, default=repr)
+    text = text if text.isprintable() else json.dumps(value, default=repr)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 

@@ -104,14 +104,24 @@ class Extractor:
         Raises:
             CmanError: a text cannot be read; the message has its number, from 1.
         """
-        givens = [Given(str(number), text) for number, text in enumerate(texts, start=1)]
+        return self.read([Given(str(number), text) for number, text in enumerate(texts, start=1)])
+
+    def read(self, givens: Sequence[Given], threshold: float | None = None) -> list[Extraction]:
+        """Return the entities and relations of texts or tokens.
+
+        Args:
+            threshold: the least confidence, of this call alone, in the place of the extractor's.
+
+        Raises:
+            CmanError: a text cannot be read; the message has its number, from 1.
+        """
         sentences = []
-        for given in givens:
+        for number, given in enumerate(givens, start=1):
             try:
                 sentences.append(self.sentences(given))
             except CmanError as error:
-                raise CmanError(f"text {given.id}: {error}") from None
-        return self.extractions(givens, sentences)
+                raise CmanError(f"text {number}: {error}") from None
+        return self.extractions(givens, sentences, threshold)
 
     def sentences(self, given: Given, spans: Sequence[Sequence[Span]] | None = None) -> list[Document]:
         """Return the sentences of a text as documents without annotation.
@@ -127,14 +137,24 @@ class Extractor:
                 spans = self.tokenizer.sentences(given.text) if given.tokens is None else [joined(given.tokens)]
         return documents_of(given, spans, self._rooted)
 
-    def extractions(self, givens: Sequence[Given], sentences: Sequence[Sequence[Document]]) -> list[Extraction]:
-        """Return what the sentences of texts, as `sentences` gave them, hold."""
+    def extractions(
+        self, givens: Sequence[Given], sentences: Sequence[Sequence[Document]], threshold: float | None = None
+    ) -> list[Extraction]:
+        """Return what the sentences of texts, as `sentences` gave them, hold; see `read`."""
         # Ids of several texts may be equal; those of the sentences that are annotated together may not.
         flat = [replace(each, id=str(index)) for index, each in enumerate(one for text in sentences for one in text)]
+        thresholds = self.thresholds if threshold is None else Thresholds(threshold, threshold)
+        relations = self.folder.model.relations
         with self._turn.get():
-            annotated = iter(self.predictor.predict(flat))
+            kept = relations.threshold
+            if threshold is not None:
+                _with_threshold(self.folder, threshold)
+            try:
+                annotated = iter(self.predictor.predict(flat))
+            finally:
+                relations.threshold = kept
         return [
-            extraction_of(given, [next(annotated) for _ in text], self.thresholds)
+            extraction_of(given, [next(annotated) for _ in text], thresholds)
             for given, text in zip(givens, sentences, strict=True)
         ]
 

@@ -7,9 +7,12 @@ not end a night's work.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
 
 from cman.extract.sentences import Given
+from cman.validation import NonEmpty, Read, String, sentence, shown
 
 Form = Literal["text", "jsonl"]
 
@@ -63,8 +66,8 @@ def records(stream: BinaryIO, form: Form, longest: int, line: int = 0, end: int 
             if form == "jsonl":
                 if not text.strip():
                     continue
-                value = _object(text)
-                identifier = _identifier(value, line)
+                value = _value(text)
+                identifier = _named(value, identifier)
                 given = _given(value, identifier)
             else:
                 given = Given(identifier, text)
@@ -83,41 +86,50 @@ def _decoded(content: bytes) -> str:
         raise UnreadableError(f"found the byte 0x{content[error.start]:02x}, wanted UTF-8 text") from None
 
 
-def _object(text: str) -> dict[str, Any]:
+def _value(text: str) -> Any:
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"found invalid JSON ({error}), wanted an object a line") from None
-    if not isinstance(value, dict):
-        raise UnreadableError(f"found {_shown(value)}, wanted an object with text or tokens")
-    return value
 
 
-def _identifier(value: dict[str, Any], line: int) -> str:
-    identifier = value.get("id", str(line))
-    if isinstance(identifier, bool) or not isinstance(identifier, str | int):
-        raise UnreadableError(f"field id: found {_shown(identifier)}, wanted a string or a whole number")
-    return _checked(str(identifier), "id")
+def _named(value: Any, number: str) -> str:
+    """Return the id of a line, of one that is refused for another field as well."""
+    try:
+        return _Named.model_validate(value).id or number
+    except ValidationError as error:
+        raise UnreadableError(sentence(error)) from None
 
 
-def _given(value: dict[str, Any], identifier: str) -> Given:
-    if "text" in value:
-        if not isinstance(value["text"], str):
-            raise UnreadableError(f"field text: found {_shown(value['text'])}, wanted a string")
-        return Given(identifier, _checked(value["text"], "text"))
-    tokens = value.get("tokens")
-    if not isinstance(tokens, list) or not tokens or not all(isinstance(token, str) and token for token in tokens):
-        content = f"found {_shown(tokens)}" if "tokens" in value else f"found the keys {', '.join(value) or 'none'}"
-        raise UnreadableError(f"{content}, wanted text, or tokens as a list of strings that are not empty")
-    return Given(identifier, _checked(" ".join(tokens), "tokens"), tuple(tokens))
+def _given(value: Any, number: str) -> Given:
+    try:
+        line = Line.model_validate(value)
+    except ValidationError as error:
+        raise UnreadableError(sentence(error)) from None
+    if not line.model_fields_set & {"text", "tokens"}:
+        raise UnreadableError(f"found the keys {', '.join(value) or 'none'}, wanted text or tokens")
+    return line.given(number)
 
 
-def _checked(text: str, field: str) -> str:
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        raise UnreadableError(f"field {field}: found a lone surrogate, which no UTF-8 file can hold")
-    return text
+def _identifier(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f"found {shown(value)}, wanted a string or a whole number")
+    return str(value)
 
 
-def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+class _Named(Read):
+    id: Annotated[String, BeforeValidator(_identifier)] = ""
+
+
+class Line(_Named):
+    """What a line of JSON or a request holds: a text, or the tokens of one sentence; of both, the text is read."""
+
+    text: String = ""
+    tokens: list[NonEmpty] = Field(default_factory=list, min_length=1)
+
+    def given(self, number: str) -> Given:
+        """Return what is to be read; its id is `number` unless there is one."""
+        identifier = self.id or number
+        if "text" in self.model_fields_set:
+            return Given(identifier, self.text)
+        return Given(identifier, " ".join(self.tokens), tuple(self.tokens))

@@ -55,6 +55,13 @@ class Health(BaseModel):
     running: bool
 
 
+class Version(BaseModel):
+    """What answers: the program's version, and what the model was trained on."""
+
+    version: str
+    model: dict[str, Any]
+
+
 class Model(BaseModel):
     """What the model knows, and what one request may hold."""
 
@@ -66,8 +73,7 @@ class Model(BaseModel):
 
 
 FAILURES = {
-    400: "The body is no JSON, or a field is wrong.",
-    403: "The Host header names another server.",
+    400: "The body is no JSON, or a field is wrong; or the Host header names another server.",
     408: "The body did not end in time.",
     413: "The body, a text, or the list of texts is too long.",
     415: "The body is not application/json.",
@@ -93,23 +99,6 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def request(limits: Limits) -> dict[str, Any]:
-    """Return the OpenAPI description of what is sent to `/extract`."""
-    text = {"type": "string", "maxLength": limits.max_characters}
-    texts = {"type": "array", "items": text, "minItems": 1, "maxItems": limits.max_texts}
-    either = [_object("text", text), _object("texts", texts)]
-    wanted = {"type": "string", "enum": ["json", "jsonl"]}
-    sentence = "Form of the answer; without it, the Accept header decides."
-    return {
-        "parameters": [{"name": "format", "in": "query", "description": sentence, "schema": wanted}],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": {"oneOf": either}}}},
-    }
-
-
-def _object(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": {name: schema}, "required": [name], "additionalProperties": False}
-
-
 def in_words(limits: Limits) -> str:
     """Return the description for a reader."""
     failures = "\n".join(f"  {status}  {sentence}" for status, sentence in FAILURES.items())
@@ -119,7 +108,12 @@ POST /extract
   Content-Type: application/json
   {{"text": "Ada Lovelace lives in London."}}      one text
   {{"texts": ["...", "..."]}}                      several, at most {limits.max_texts:,}
-  At most {limits.max_characters:,} characters in all.
+  {{"tokens": ["Ada", "lives", "in", "London"]}}   one sentence in tokens; beside text, the text is read
+  At most {limits.max_characters:,} characters in all. Beside them may stand
+  "id": "a1"        what the answer to text or tokens is called; "1" by default
+  "threshold": 0.5  the least confidence of what is answered, 0 to 1; the server's by default
+
+  curl -H 'Content-Type: application/json' -d '{{"text": "Ada Lovelace lives in London."}}' http://localhost:8000/extract
 
   The answer to one text:
   {{"id": "1", "text": "Ada Lovelace lives in London.",
@@ -134,6 +128,9 @@ An error is {{"error": "one sentence"}}:
 
 GET /model         what the model knows, and what one request may hold
 GET /health        whether the server lives, and what it does
+GET /ready         200 when the model is loaded and warm, 503 until then
+GET /version       the program's version, and what the model was trained on
+GET /metrics       counts since the start, for Prometheus
 GET /openapi.json  this description for programs (OpenAPI)
 GET /              the page
 """

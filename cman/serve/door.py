@@ -1,4 +1,4 @@
-"""What every request passes before the application: host, number, length and time, told without reading on.
+"""What every request passes before the application: number, length and time of bodies, told without reading on.
 
 A body is read here, at most `Limits.max_bytes` of it and for at most `Limits.timeout` seconds, and handed on in one
 piece. An answer that does not wait for the rest of a body first discards a little of what still comes, because a
@@ -8,10 +8,12 @@ connection closed on unread bytes is reset, and a client that is still sending m
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from cman.serve.asked import RefusedError
+from starlette.exceptions import HTTPException
+
 from cman.serve.limits import Limits
 from cman.serve.worker import Worker
 
@@ -42,12 +44,11 @@ class Door:
         app: the application.
         worker: what runs the model for it, to be closed at the end.
         limits: see there.
-        hosts: names under which the server may be addressed, lower case and without port; None for any. A page of
-            another site that lets its own name point to this machine is refused by that.
+        statuses: counts answers by their status.
     """
 
-    def __init__(self, app: App, worker: Worker, limits: Limits, hosts: frozenset[str] | None) -> None:
-        self.app, self.worker, self.limits, self.hosts = app, worker, limits, hosts
+    def __init__(self, app: App, worker: Worker, limits: Limits, statuses: Counter[int]) -> None:
+        self.app, self.worker, self.limits, self.statuses = app, worker, limits, statuses
         self._held = 0  # bytes of bodies
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -60,6 +61,7 @@ class Door:
             if message["type"] == "http.response.start":
                 fixed = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
                 message["headers"] = [*message.get("headers", []), *fixed]
+                self.statuses[message["status"]] += 1
             await send(message)
 
         # Not requests are counted but what they hold, so that those that trickle keep nobody out.
@@ -67,7 +69,7 @@ class Door:
         try:
             try:
                 complete = await self._read(scope, receive, body)
-            except RefusedError as refused:
+            except HTTPException as refused:
                 await _refuse(refused, receive, with_headers)
                 return
             if complete:
@@ -81,11 +83,10 @@ class Door:
     async def _read(self, scope: Message, receive: Receive, body: bytearray) -> bool:
         """Read the body; return whether it is complete, which it is not if the client went away."""
         headers = {name.lower(): value for name, value in scope["headers"]}
-        self._check_host(headers.get(b"host", b"").decode("latin-1"))
         longest = self.limits.max_bytes
         length = headers.get(b"content-length", b"0")
         if int(length) > longest:  # the server has checked that it is a number
-            raise RefusedError(413, f"body: found {int(length):,} bytes, wanted at most {longest:,}")
+            raise HTTPException(413, f"body: found {int(length):,} bytes, wanted at most {longest:,}")
         try:
             async with asyncio.timeout(self.limits.timeout):
                 while True:
@@ -96,23 +97,14 @@ class Door:
                     self._held += len(part)
                     body += part
                     if self._held > self.limits.max_held:
-                        raise RefusedError(503, "The server is busy; try again.", {"Retry-After": "1"})
+                        raise HTTPException(503, "The server is busy; try again.", {"Retry-After": "1"})
                     if len(body) > longest:
-                        raise RefusedError(413, f"body: found more than {longest:,} bytes, wanted at most that many")
+                        raise HTTPException(413, f"body: found more than {longest:,} bytes, wanted at most that many")
                     if not message.get("more_body", False):
                         return True
         except TimeoutError:
             seconds = f"{self.limits.timeout:g} s"
-            raise RefusedError(408, f"body: found no end within {seconds}, wanted all of it by then") from None
-
-    def _check_host(self, given: str) -> None:
-        if self.hosts is None:
-            return
-        # An IPv6 address stands in brackets, so the last colon begins a port only behind them.
-        name = given if given.endswith("]") else given.rpartition(":")[0] or given
-        if name.lower().rstrip(".") not in self.hosts:
-            wanted = ", ".join(sorted(self.hosts))
-            raise RefusedError(403, f"Host: found {given[:80]!a}, wanted one of {wanted}")
+            raise HTTPException(408, f"body: found no end within {seconds}, wanted all of it by then") from None
 
 
 def _given(body: bytes, receive: Receive) -> Receive:
@@ -129,13 +121,13 @@ def _given(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-async def _refuse(refused: RefusedError, receive: Receive, send: Send) -> None:
+async def _refuse(refused: HTTPException, receive: Receive, send: Send) -> None:
     """Answer, then discard what still comes for a moment, then let the connection be closed."""
-    text = json.dumps({"error": refused.sentence}).encode()
-    headers = {**refused.headers, "Content-Type": "application/json", "Content-Length": str(len(text))}
+    text = json.dumps({"error": refused.detail}).encode()
+    headers = {**(refused.headers or {}), "Content-Type": "application/json", "Content-Length": str(len(text))}
     lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     lines.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": refused.status, "headers": lines})
+    await send({"type": "http.response.start", "status": refused.status_code, "headers": lines})
     await send({"type": "http.response.body", "body": text, "more_body": True})
     discarded = 0
     try:

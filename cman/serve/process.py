@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
 from cman.errors import CmanError, UsageError
+from cman.extract.sentences import Given
 
 log = logging.getLogger("cman")
 
@@ -43,8 +44,8 @@ class TextExtractor(Protocol):
         """Return what the page's header says of the model."""
         ...
 
-    def batch(self, texts: list[str]) -> Sequence[Found]:
-        """Return what each text holds."""
+    def read(self, givens: Sequence[Given], threshold: float | None = None) -> Sequence[Found]:
+        """Return what each text holds, at a least confidence in the place of the model's."""
         ...
 
 
@@ -97,7 +98,12 @@ class ModelProcess:
         description: dict[str, Any] = self._description
         return description
 
-    def answers(self, texts: list[str], seconds: float) -> Answers:
+    @property
+    def loaded(self) -> bool:
+        """Whether the process has loaded the model and read a first sentence with it."""
+        return self._ready
+
+    def answers(self, givens: Sequence[Given], threshold: float | None, seconds: float) -> Answers:
         """Return what each text holds.
 
         Raises:
@@ -108,7 +114,7 @@ class ModelProcess:
         self.ready()
         assert self._pipe is not None
         try:
-            self._pipe.send(texts)
+            self._pipe.send((givens, threshold))
             message = self._pipe.recv() if self._pipe.poll(seconds) else None
         except (EOFError, OSError):
             self._replace()
@@ -146,14 +152,16 @@ class ModelProcess:
 class Inside:
     """An extractor in this very process, where nothing can end it: for tests and for trusted short texts."""
 
+    loaded = True
+
     def __init__(self, extractor: TextExtractor) -> None:
         self._extractor = extractor
         self.entity_types, self.relation_types = extractor.entity_types, extractor.relation_types
         self.describe = extractor.describe
 
-    def answers(self, texts: list[str], seconds: float) -> Answers:
+    def answers(self, givens: Sequence[Given], threshold: float | None, seconds: float) -> Answers:
         """Return what each text holds, however long it takes."""
-        return [found.to_json() for found in self._extractor.batch(texts)]
+        return [found.to_json() for found in self._extractor.read(givens, threshold)]
 
     def ready(self) -> None:
         """Do nothing."""
@@ -175,12 +183,19 @@ def _serve(pipe: Connection, load: Callable[[], TextExtractor]) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     log.setLevel(logging.INFO)
     try:
-        extractor = _tell(pipe, load, lambda loaded: (loaded.entity_types, loaded.relation_types, loaded.describe()))
+        extractor = _tell(pipe, partial(_warm, load), lambda it: (it.entity_types, it.relation_types, it.describe()))
         while extractor is not None:
-            texts = pipe.recv()
-            _tell(pipe, partial(extractor.batch, texts), lambda found: [each.to_json() for each in found])
+            givens, threshold = pipe.recv()
+            _tell(pipe, partial(extractor.read, givens, threshold), lambda found: [each.to_json() for each in found])
     except (EOFError, OSError):
         return
+
+
+def _warm(load: Callable[[], TextExtractor]) -> TextExtractor:
+    """Return the extractor after its first sentence, which takes longer than the next ones."""
+    extractor = load()
+    extractor.read([Given("1", "Nobody waits for this sentence.")])
+    return extractor
 
 
 def _tell(pipe: Connection, work: Callable[[], Any], shown: Callable[[Any], Any]) -> Any:

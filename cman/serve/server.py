@@ -33,11 +33,11 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def allowed_hosts(host: str) -> frozenset[str] | None:
-    """Return the names in a Host header that belong to a server at this address; None for any."""
+def allowed_hosts(host: str) -> tuple[str, ...]:
+    """Return the names in a Host header that belong to a server at this address; `*` for any."""
     if not is_loopback(host):
-        return None
-    return frozenset({"localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host.lower()})
+        return ("*",)
+    return ("localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host.lower())
 
 
 def bound_socket(host: str, port: int) -> socket.socket:

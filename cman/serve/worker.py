@@ -1,8 +1,9 @@
 """One thread that asks the model, and the bounded queue before it.
 
-A model is not for several threads at once, so requests are computed in turn. What gave up while it waited (time-out,
-closed connection) leaves the queue and is never computed; what is being computed is ended when its time is over, or
-`GRACE` seconds after it began if it waited that long. Functions of `Worker` are called from the event loop.
+A model is not for several threads at once, so requests are computed in turn: all that wait with the same threshold in
+one batch, and each alone if the batch fails, so that nobody pays for another's text. What gave up while it waited
+(time-out, closed connection) leaves the queue and is never computed; what is being computed is ended when its time is
+over, or `GRACE` seconds after it began if it waited that long. Functions of `Worker` are called from the event loop.
 """
 
 import asyncio
@@ -10,14 +11,17 @@ import logging
 import math
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cman.extract.sentences import Given
 from cman.serve.process import Inside, ModelProcess
 
 log = logging.getLogger("cman")
 
+BATCH = 20_000  # characters of several requests together
 GRACE = 2.0  # seconds; a text that takes less never costs a process
 
 
@@ -35,7 +39,8 @@ class ClosedError(Exception):
 
 @dataclass(eq=False)
 class _Job:
-    texts: list[str]
+    givens: Sequence[Given]
+    threshold: float | None
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[list[dict[str, Any]]]
     deadline: float  # of `time.monotonic`
@@ -71,7 +76,9 @@ class Worker:
         self._waiting: deque[_Job] = deque()
         self._running = False
         self._closed = False
-        self._seconds = 1.0  # of the last request, for the guess of `Retry-After`
+        self._seconds = 1.0  # of the last batch, for the guess of `Retry-After`
+        self.done = Counter[str]()  # since the start: batches, texts, characters
+        self.busy = 0.0  # seconds
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -85,7 +92,7 @@ class Worker:
         """Whether the model computes."""
         return self._running
 
-    async def extract(self, texts: list[str]) -> list[dict[str, Any]]:
+    async def extract(self, givens: Sequence[Given], threshold: float | None = None) -> list[dict[str, Any]]:
         """Return the result of each text, as `to_json` gives it.
 
         Raises:
@@ -94,7 +101,7 @@ class Worker:
             Exception: whatever the extractor raised.
         """
         loop = asyncio.get_running_loop()
-        job = _Job(texts, loop, loop.create_future(), time.monotonic() + self.timeout)
+        job = _Job(givens, threshold, loop, loop.create_future(), time.monotonic() + self.timeout)
         with self._changed:
             if self._closed:
                 raise ClosedError
@@ -141,17 +148,48 @@ class Worker:
                     self._changed.wait()
                 if self._closed:
                     return
-                job = self._waiting.popleft()
+                batch = self._batch()
                 self._running = True
-            start = time.monotonic()
-            try:
-                result = self.model.answers(job.texts, max(job.deadline - start, min(self.timeout, GRACE)))
-            except BaseException as error:  # whatever it is, the thread lives on and the asker is told
-                job.settle(None, error if isinstance(error, Exception) else RuntimeError(repr(error)))
-            else:
-                job.settle(result, None)
-            self._seconds = time.monotonic() - start
-            del job  # its texts are not kept while waiting for the next
+            if not self._compute(batch):
+                for job in batch:
+                    if not job.future.done():
+                        self._compute([job])
+            del batch  # its texts are not kept while waiting for the next
+
+    def _batch(self) -> list[_Job]:
+        """Take the first request from the queue, and with it others that have its threshold."""
+        batch: list[_Job] = []
+        characters = 0
+        for job in tuple(self._waiting):
+            characters += sum(len(given.text) for given in job.givens)
+            if batch and characters > BATCH:
+                break
+            if not batch or job.threshold == batch[0].threshold:
+                self._waiting.remove(job)
+                batch.append(job)
+        return batch
+
+    def _compute(self, batch: list[_Job]) -> bool:
+        """Compute requests together and hand over their results; return whether all have one, or an error of its own.
+
+        The text of a batch at which the model fails is not known, so the failure of several requests is nobody's.
+        """
+        start = time.monotonic()
+        seconds = max(min(job.deadline for job in batch) - start, min(self.timeout, GRACE))
+        givens = [given for job in batch for given in job.givens]
+        try:
+            results = self.model.answers(givens, batch[0].threshold, seconds)
+            for job in batch:
+                job.settle(results[: len(job.givens)], None)
+                del results[: len(job.givens)]
+        except BaseException as error:  # whatever it is, the thread lives on and the asker is told
+            if len(batch) > 1:
+                return False
+            batch[0].settle(None, error if isinstance(error, Exception) else RuntimeError(repr(error)))
+        self._seconds = time.monotonic() - start
+        self.done.update(batches=1, texts=len(givens), characters=sum(len(given.text) for given in givens))
+        self.busy += self._seconds
+        return True
 
     def _wait_for_model(self) -> None:
         """Wait before a request is taken from the queue, where it can still give up."""

@@ -26,7 +26,7 @@ DOCUMENTS = [
 VOCABULARY = Vocabulary.of(DOCUMENTS)
 
 
-class Rows:
+class FeatureRows:
     """Features whose value tells the row; document `c` comes first."""
 
     features = np.arange(10 * 2 * 3, dtype=np.float16).reshape(10, 2, 3)
@@ -80,11 +80,11 @@ def test_documents_come_in_the_order_asked_for_in_tensors_that_hold_the_longest(
 
 
 def test_contextual_features_are_the_documents_rows_and_zero_in_the_padding():
-    batch = encoded(cache=Rows()).batch([1, 0, 2])
+    batch = encoded(cache=FeatureRows()).batch([1, 0, 2])
     assert batch.contextual.shape == (3, batch.words.shape[1], 2, 3) and batch.contextual.dtype == torch.float16
-    assert torch.equal(batch.contextual[0, 0], torch.from_numpy(Rows.features[9]))
-    assert torch.equal(batch.contextual[1, :6], torch.from_numpy(Rows.features[3:9]))
-    assert torch.equal(batch.contextual[2, :3], torch.from_numpy(Rows.features[:3]))
+    assert torch.equal(batch.contextual[0, 0], torch.from_numpy(FeatureRows.features[9]))
+    assert torch.equal(batch.contextual[1, :6], torch.from_numpy(FeatureRows.features[3:9]))
+    assert torch.equal(batch.contextual[2, :3], torch.from_numpy(FeatureRows.features[:3]))
     assert not any(batch.contextual[row, n:].any() for row, n in enumerate((1, 6, 3)))
 
 
@@ -128,7 +128,7 @@ def test_overlapping_entities_of_unannotated_documents_do_not_matter():
 
 
 def test_a_document_that_the_cache_lacks_is_refused():
-    class Lacking(Rows):
+    class Lacking(FeatureRows):
         def rows(self, document: Document) -> int:
             raise CmanError(f"has no features of document {document.id!r}")
 
@@ -137,7 +137,7 @@ def test_a_document_that_the_cache_lacks_is_refused():
 
 
 def test_a_batch_moves_to_a_device_as_a_whole():
-    batch = encoded(cache=Rows()).batch([0, 1])
+    batch = encoded(cache=FeatureRows()).batch([0, 1])
     moved = batch.to(torch.device("meta"))
     assert all(value.device.type == "meta" for value in vars(moved).values() if value is not None)
     assert encoded().batch([0]).to(torch.device("cpu")).contextual is None

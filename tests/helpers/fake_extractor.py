@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cman.errors import CmanError
+from cman.extract.sentences import Given
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,17 @@ class FakeExtractor:
 
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.calls: list[tuple[int, float | None]] = []  # texts and threshold of each
         self.begun = threading.Event()
         self.go_on = threading.Event()
 
     def describe(self) -> dict[str, Any]:
         return {"corpus": "conll04", "experiment": "cman"}
 
-    def batch(self, texts: list[str]) -> list[FakeExtraction]:
+    def read(self, givens: list[Given], threshold: float | None = None) -> list[FakeExtraction]:
+        texts = [given.text for given in givens]
         self.seen += texts
+        self.calls.append((len(texts), threshold))
         if "wait" in texts:
             self.begun.set()
             self.go_on.wait(20)
@@ -67,7 +71,7 @@ class FakeExtractor:
             raise CmanError("text 1: found no sentence, wanted one")
         if "infinite" in texts:
             return [Infinite("1", "")]
-        return [FakeExtraction(str(number), text) for number, text in enumerate(texts, start=1)]
+        return [FakeExtraction(given.id, given.text) for given in givens]
 
 
 class Infinite(FakeExtraction):

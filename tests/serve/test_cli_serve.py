@@ -51,7 +51,7 @@ def test_it_prints_its_address_serves_with_the_given_limits_and_ends_quietly():
         assert httpx.get(address).text.startswith("<!doctype html>")
         assert httpx.post(address + "extract", json={"text": "Ada"}).json()["entities"][0]["text"] == "Ada"
         assert httpx.post(address + "extract", json={"text": "a" * 11}).status_code == 413
-        assert httpx.get(address, headers={"host": "evil.example"}).status_code == 403
+        assert httpx.get(address, headers={"host": "evil.example"}).status_code == 400
         assert (
             end(process)
             == "folder [('device', 'auto'), ('encoder', None), ('threads', 1), ('threshold', 0.5), ('trust', False)]\n"

@@ -64,24 +64,24 @@ def extract(page: Any, text: str) -> None:
 
 
 def words(page: Any) -> list[str]:
-    return page.locator("#drawing mark .words").all_text_contents()
+    return [title.split("“")[1].split("”")[0] for title in page.locator("#drawing .entity title").all_text_contents()]
 
 
 def test_entities_are_spans_with_the_right_text_behind_emoji(page):
     extract(page, TEXT)
     assert words(page) == ["Ada", "London", "Bob", "Paris"]
-    assert page.locator("#drawing mark .type").all_text_contents() == ["Peop", "Loc", "Peop", "Loc"]
-    page.evaluate("document.querySelectorAll('#drawing .type').forEach((each) => each.remove())")
-    assert page.locator("#drawing .text").text_content() == TEXT
-    assert page.locator("#drawing mark").first.get_attribute("title") == "Peop, confidence 0.99"
+    assert page.locator("#drawing .entity .label").all_text_contents() == ["Peop", "Loc", "Peop", "Loc"]
+    drawn = page.locator("#drawing .word").all_text_contents()
+    assert "".join(drawn) == TEXT.replace(" ", "") and drawn[-2:] == ["Paris", "."]
+    assert page.locator("#drawing .entity title").first.text_content() == "Peop “Ada”, confidence 0.99"
 
 
 def test_relations_are_arcs_with_a_name_and_a_list(page):
     extract(page, TEXT)
     relations = FakeExtraction("1", TEXT).to_json()["relations"]
     assert page.locator("#drawing path.arc").count() == len(relations) == 3
-    assert page.locator("#drawing .arc-label").first.text_content().startswith("Live_In")
-    assert page.locator("#drawing path.arc title").all_text_contents()[0].endswith("confidence 0.70")
+    assert page.locator("#drawing .relation .label").first.text_content().startswith("Live_In")
+    assert page.locator("#drawing .relation title").all_text_contents()[0].endswith("(confidence 0.70)")
     assert page.locator("#relations li").first.text_content() == "Ada – Live_In → London (confidence 0.70)"
 
 
@@ -93,9 +93,9 @@ def test_arcs_end_at_their_entities_and_stay_inside_when_lines_wrap(page, width)
     problems = page.evaluate(
         """() => {
           const box = document.querySelector("#drawing").getBoundingClientRect();
-          const marks = [...document.querySelectorAll("#drawing mark")].map((mark) => mark.getClientRects()[0]);
+          const marks = [...document.querySelectorAll("#drawing .tint")].map((mark) => mark.getClientRects()[0]);
           const problems = [];
-          for (const arrow of document.querySelectorAll("#drawing .arrow")) {
+          for (const arrow of document.querySelectorAll("#drawing .tip")) {
             const { left, right, bottom } = arrow.getBoundingClientRect();
             const x = (left + right) / 2;
             const at = (mark) => x > mark.left - 1 && x < mark.right + 1 && Math.abs(bottom - mark.top) < 3;
@@ -146,7 +146,7 @@ def test_a_text_that_is_too_long_shows_the_servers_sentence_and_the_next_one_wor
     page.fill("#text", "é" * 2001)
     page.keyboard.press("Control+Enter")
     page.wait_for_selector("#error:not([hidden])")
-    assert page.text_content("#error") == "text: found 2,001 characters, wanted at most 2,000"
+    assert page.text_content("#error") == "found 2,001 characters in all, wanted at most 2,000"
     assert page.text_content("#length") == "2,001 of at most 2,000 characters"
     page.fill("#text", "a" * 300_000)  # longer than the server reads
     with page.expect_response("**/extract"):

@@ -12,6 +12,7 @@ from fake_extractor import FakeExtractor
 from served import Served, request, served
 
 from cman.errors import CmanError, UsageError
+from cman.extract.sentences import Given
 from cman.serve.process import EndedError, ModelProcess
 
 TEXT = {"text": "Ada lives in London"}
@@ -79,18 +80,24 @@ def test_a_model_that_cannot_be_loaded_says_why():
 
 def test_what_the_extractor_raises_is_raised_here_and_its_end_is_told():
     process = ModelProcess(FakeExtractor)
+
+    def answers(*texts: str, seconds: float = 20):
+        return process.answers([Given(text, text) for text in texts], None, seconds)
+
     try:
+        assert process.loaded
         assert process.entity_types == FakeExtractor.entity_types and process.describe()["corpus"] == "conll04"
-        assert [each["text"] for each in process.answers(["Ada", "Bo"], 20)] == ["Ada", "Bo"]
+        assert [each["text"] for each in answers("Ada", "Bo")] == ["Ada", "Bo"]
         with pytest.raises(CmanError, match="found no sentence"):
-            process.answers(["unreadable"], 20)
+            answers("unreadable")
         with pytest.raises(RuntimeError, match="ZeroDivisionError: secret words"):
-            process.answers(["break"], 20)
+            answers("break")
         with pytest.raises(TimeoutError):
-            process.answers(["hang"], 0.2)
+            answers("hang", seconds=0.2)
+        assert not process.loaded
         with pytest.raises(EndedError):
-            process.answers(["die"], 20)
-        assert process.answers(["Ada"], 20)
+            answers("die")
+        assert answers("Ada")
     finally:
         process.close()
 

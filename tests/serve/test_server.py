@@ -12,6 +12,7 @@ from fake_extractor import FakeExtractor
 from served import Served, read_all, request, served
 
 from cman.errors import CmanError, UsageError
+from cman.extract.sentences import Given
 from cman.serve.app import create_app
 from cman.serve.limits import Limits
 from cman.serve.process import Inside
@@ -37,24 +38,28 @@ def until(server: Served, name: str, value: object) -> None:
 # ---- the queue
 
 
+def given(text: str) -> list[Given]:
+    return [Given("1", text)]
+
+
 def in_turn(extractor: FakeExtractor, max_waiting: int, timeout: float, asked: list[str]) -> list[object]:
     """The outcomes of one text that makes the model wait, then of others; the model goes on when all have one."""
 
     async def ask() -> list[object]:
         worker = Worker(Inside(extractor), max_waiting, timeout)
-        first = asyncio.ensure_future(worker.extract(["wait"]))
+        first = asyncio.ensure_future(worker.extract(given("wait")))
         await asyncio.to_thread(extractor.begun.wait)
-        others = [asyncio.ensure_future(worker.extract([text])) for text in asked]
+        others = [asyncio.ensure_future(worker.extract(given(text))) for text in asked]
         done, _ = await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED) if others else (set(), None)
         assert all(each.exception() is not None for each in done)
         if timeout < 1:
             await asyncio.wait([first, *others])
         extractor.go_on.set()
         outcomes = await asyncio.gather(first, *others, return_exceptions=True)
-        assert await worker.extract(["after"])
+        assert await worker.extract(given("after"))
         worker.close()
         with pytest.raises(ClosedError):
-            await worker.extract(["late"])
+            await worker.extract(given("late"))
         return outcomes
 
     return asyncio.run(ask())
@@ -73,6 +78,17 @@ def test_a_request_that_timed_out_while_it_waited_is_never_computed():
     outcomes = in_turn(extractor, 2, 0.2, ["1", "2"])
     assert [type(each) for each in outcomes] == [TimeoutError] * 3
     assert extractor.seen == ["wait", "after"]
+
+
+def test_requests_that_wait_are_computed_in_one_batch_and_each_alone_if_it_fails():
+    extractor = FakeExtractor()
+    outcomes = in_turn(extractor, 3, 20, ["1", "2", "3", "4"])
+    assert [[each["text"] for each in found] for found in outcomes[:-1]] == [["wait"], ["1"], ["2"], ["3"]]
+    assert extractor.calls == [(1, None), (3, None), (1, None)]
+    extractor = FakeExtractor()
+    outcomes = in_turn(extractor, 3, 20, ["1", "break", "3", "4"])
+    assert [type(each) for each in outcomes] == [list, list, ZeroDivisionError, list, QueueFullError]
+    assert [count for count, _ in extractor.calls] == [1, 3, 1, 1, 1, 1]
 
 
 def through_the_door(limits: Limits, clients: int, leave: bool = False) -> tuple[list[httpx.Response], FakeExtractor]:

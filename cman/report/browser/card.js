@@ -2,13 +2,6 @@
 
 const NARROW = 720; // pixels below which two runs stand below each other
 
-function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children); // strings become text nodes
-  return made;
-}
-
 const spanText = (sentence, start, end) => sentence.tokens.slice(start, end).join(" ");
 const confidence = (score) => (score < 0 ? "" : `, confidence ${(score / 1000).toFixed(3)}`);
 const SIDE_NAMES = ["left", "right"];
@@ -73,6 +66,7 @@ function annotate(corpus, sentence, side) {
       const what = task === ENTITY ? `${item.name} “${text(at)}”` : `${item.name} from “${text(item.head)}” to “${text(item.tail)}”`;
       if (gold) describeGold(item, task, sides.map((one) => sentence.found[one][task + 2][at]), what);
       else describePredicted(item, task, mine !== null && !others.has(mine[at]), what);
+      item.look = task === ENTITY ? `${colourOf(item.type)} ${item.status}` : item.status;
     });
   }
   return { entities, relations };
@@ -99,7 +93,8 @@ function panel(view, sentence, side, width) {
   const label = [`${title}: ${sentence.tokens.join(" ")}`, ...[...entities, ...relations].map((item) => item.title)].join("; ");
   const head = element("h3", {}, title);
   if (side !== null) head.append(" ", element("span", { class: "tally" }, outcome(view, sentence, side)));
-  const drawn = drawSentence(sentence.tokens, entities, relations, width, label, searched(sentence, view.wanted));
+  const words = sentence.tokens.map((text) => ({ text, gap: " ", sticks: false }));
+  const drawn = drawing(words, entities, relations, width, label, searched(sentence, view.wanted));
   return element("section", { class: side === null ? "gold" : `found ${SIDE_NAMES[side]}` }, head, drawn);
 }
 

@@ -57,7 +57,7 @@ function showBoxes(id, group, state, tallies, namesOf, onChange) {
       const box = element("input", { type: "checkbox", "data-box": `${group}/${value}` });
       box.checked = state[group].has(value);
       box.addEventListener("change", () => onChange(group, value, box.checked));
-      const label = element("label", {}, box, element("span", { class: group === "types" && task === ENTITY ? `name t${at % COLOURS}` : "name" }, text));
+      const label = element("label", {}, box, element("span", { class: group === "types" && task === ENTITY ? `name ${colourOf(at)}` : "name" }, text));
       const counts = tallies.map((tally) => element("td", {}, written(tally[task][group][at])));
       return [element("tr", {}, element("th", { scope: "row" }, label), ...counts)];
     });

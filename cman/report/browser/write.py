@@ -14,7 +14,7 @@ from typing import Any
 
 import jinja2
 
-from cman import style
+from cman import drawing
 from cman.errors import UsageError
 from cman.files import write_text
 from cman.report.browser.data import page_data
@@ -24,15 +24,7 @@ from cman.report.runs import NO_FACTS, Facts
 log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
-SCRIPTS = ("model", "filter", "layout", "draw", "card", "list", "state", "controls", "main")  # each knows those before
-COLOURS = {
-    "blue": style.BLUE,
-    "vermilion": style.VERMILION,
-    "purple": style.PURPLE,
-    "green": style.GREEN,
-    "orange": style.ORANGE,
-    "sky": style.SKY,
-}
+SCRIPTS = ("model", "filter", "card", "list", "state", "controls", "main")  # each knows those before
 
 
 def write_browser(folders: Sequence[Path], corpora: Path, output: Path, facts: Facts = NO_FACTS) -> None:
@@ -60,10 +52,8 @@ def write_browser(folders: Sequence[Path], corpora: Path, output: Path, facts: F
 
 def render(data: dict[str, Any]) -> str:
     """Return the page for what `page_data` gives."""
-    colours = "".join(f"--{name}:{value};" for name, value in COLOURS.items())
-    sheet = f":root{{{colours}}}\n{(HERE / 'page.css').read_text(encoding='utf-8')}"
-    parts = "".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
-    script = f'"use strict";\n(() => {{\n{parts}}})();\n'
+    sheet = drawing.sheet() + (HERE / "page.css").read_text(encoding="utf-8")
+    script = drawing.script() + "".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,

@@ -1,8 +1,11 @@
-// Where words, entities and arcs of one sentence stand: lines are broken here, so that arcs know them.
+// One text as SVG: words, entities below them, relations as arcs above. Lines are broken here, so that arcs know them.
+// Texts become text nodes alone, never markup.
 
+const SVG = "http://www.w3.org/2000/svg";
 const FONT = "15px system-ui, sans-serif", SMALL = "11px system-ui, sans-serif";
 const TEXT_HEIGHT = 21, LABEL_HEIGHT = 17, ARC_HEIGHT = 17, LINE_GAP = 8, MARGIN = 4;
 const LONGEST_END = 24; // characters of the other end's text on an arc between two lines; the pointer shows all of it
+const COLOURS = 6; // of types, in turn; the name stands beside each
 
 const pen = document.createElement("canvas").getContext("2d");
 const widths = { [FONT]: new Map(), [SMALL]: new Map() };
@@ -17,12 +20,85 @@ function widthOf(text, font) {
   return width;
 }
 
+/** An HTML element; children that are strings become text nodes. */
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+/** The class that gives the colour of the type at a place in a list of types. */
+export const colourOf = (place) => `t${place % COLOURS}`;
+
+/**
+ * The drawing, for a holder of so many pixels.
+ *   words: [{text, gap, sticks}]: `gap` is the white space before it, `sticks` whether no line may begin with it.
+ *   entities: [{start, end, label, title, look}] in words; relations: [{head, tail, label, title, look}] in entities.
+ *   `look` is a class: a colour of `colourOf`, or right, wrong, missed, split.
+ *   marked: places of words that a search found.
+ */
+export function drawing(words, entities, relations, width, label, marked = new Set()) {
+  const { lines, height, width: whole } = layOut(words, entities, relations, width);
+  const root = svg("svg", { width: Math.ceil(whole), height, role: "img", "aria-label": label });
+  for (const line of lines) {
+    for (const piece of line.pieces) drawPiece(root, line, piece);
+    for (const word of line.words) {
+      if (marked.has(word.place)) {
+        svg("rect", { class: "hit", x: word.x - 1, y: line.top, width: word.width + 2, height: TEXT_HEIGHT - 2 }, root);
+      }
+      svg("text", { class: "word", x: word.x, y: line.top + 15 }, root, word.text);
+    }
+    const fromFar = [...line.arcs].sort((one, other) => other.lane - one.lane); // near labels stay on top
+    for (const arc of fromFar) drawArc(root, line, arc);
+  }
+  return root;
+}
+
+/** The text of an entity. */
+export function textOf(words, { start, end }) {
+  return words.slice(start, end).map(({ text, gap }, at) => (at ? gap : "") + text).join("");
+}
+
+function svg(name, attributes, parent, text) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  parent?.append(made);
+  return made;
+}
+
+function drawPiece(root, line, piece) {
+  const { entity } = piece;
+  const group = svg("g", { class: `entity ${entity.look}` }, root);
+  svg("title", {}, group, entity.title);
+  svg("rect", { class: "tint", x: piece.x - 2, y: line.top, width: piece.end - piece.x + 4, height: TEXT_HEIGHT - 1, rx: 3 }, group);
+  const y = line.top + TEXT_HEIGHT + 1 + piece.lane * LABEL_HEIGHT;
+  svg("line", { class: "bar", x1: piece.x - 1, x2: piece.end + 1, y1: y, y2: y }, group);
+  if (piece.named) svg("text", { class: "label", x: piece.x, y: y + 12 }, group, entity.label);
+}
+
+function drawArc(root, line, arc) {
+  const group = svg("g", { class: `relation ${arc.relation.look}` }, root);
+  svg("title", {}, group, arc.relation.title);
+  const foot = line.top - 1, y = line.top - 9 - arc.lane * ARC_HEIGHT;
+  const [low, high] = [Math.min(...arc.legs), Math.max(...arc.legs)];
+  const path = arc.legs.length > 1
+    ? `M${low},${foot}V${y}H${high}V${foot}`
+    : `M${low},${foot}V${y}H${arc.centre}`;
+  svg("path", { class: "arc", d: path }, group);
+  if (arc.tip !== null) {
+    svg("path", { class: "tip", d: `M${arc.tip - 3.5},${foot - 5}h7l-3.5,6z` }, group);
+  }
+  svg("rect", { class: "under", x: arc.centre - arc.room / 2 + 2, y: y - 7, width: arc.room - 4, height: 14 }, group);
+  svg("text", { class: "label", x: arc.centre, y: y + 4, "text-anchor": "middle" }, group, arc.label);
+}
+
 // Returns words and pieces of entities by line, arcs by line, and the height.
-// entities: {start, end, label, ...}; relations: {head, tail, label, ...}
-function layOut(tokens, entities, relations, width) {
-  const lines = brokenLines(tokens, entities, width - 2 * MARGIN);
+function layOut(words, entities, relations, width) {
+  const lines = brokenLines(words, entities, width - 2 * MARGIN);
   const firstPieces = placePieces(lines, entities);
-  placeArcs(lines, relations, entities, firstPieces, tokens, width);
+  placeArcs(lines, relations, entities, firstPieces, words, width);
   let y = 0, right = width;
   for (const line of lines) {
     line.arcLanes = 1 + Math.max(-1, ...line.arcs.map((arc) => arc.lane));
@@ -35,23 +111,21 @@ function layOut(tokens, entities, relations, width) {
   return { lines, height: y, width: right };
 }
 
-function brokenLines(tokens, entities, width) {
-  const space = widthOf(" ", FONT);
+function brokenLines(words, entities, width) {
   const starts = new Map(), ends = new Map();
   for (const entity of entities) {
-    let whole = 0;
-    for (let at = entity.start; at < entity.end; at++) whole += widthOf(tokens[at], FONT) + space;
-    whole = Math.max(whole, widthOf(entity.label, SMALL));
+    const whole = Math.max(widthOf(textOf(words, entity), FONT), widthOf(entity.label, SMALL));
     starts.set(entity.start, Math.max(whole, starts.get(entity.start) ?? 0));
     ends.set(entity.end - 1, [...(ends.get(entity.end - 1) ?? []), entity]);
   }
   const lines = [];
-  let line = null, x = 0, at = new Map();
-  tokens.forEach((text, place) => {
+  let line = null, end = 0, at = new Map();
+  words.forEach(({ text, gap, sticks }, place) => {
     const own = widthOf(text, FONT), whole = starts.get(place) ?? 0;
     // An entity begins a new line if it fits there and not here.
     const needed = whole <= width ? Math.max(own, whole) : own;
-    if (!line || (x > 0 && x + needed > width)) {
+    let x = end && end + widthOf(gap, FONT);
+    if (!line || gap.includes("\n") || (end > 0 && !sticks && x + needed > width)) {
       line = { words: [], pieces: [], arcs: [], first: place };
       lines.push(line);
       x = 0;
@@ -59,9 +133,9 @@ function brokenLines(tokens, entities, width) {
     }
     at.set(place, x);
     line.words.push({ text, place, x: x + MARGIN, width: own });
-    x += own + space;
+    end = x + own;
     for (const entity of ends.get(place) ?? []) { // room for the label
-      if (at.has(entity.start)) x = Math.max(x, at.get(entity.start) + widthOf(entity.label, SMALL) + 8);
+      if (at.has(entity.start)) end = Math.max(end, at.get(entity.start) + widthOf(entity.label, SMALL) + 4);
     }
   });
   return lines;
@@ -96,7 +170,7 @@ function intoLanes(items, extent) {
   }
 }
 
-function placeArcs(lines, relations, entities, firstPieces, tokens, width) {
+function placeArcs(lines, relations, entities, firstPieces, words, width) {
   const ends = new Map(); // piece -> the arcs' ends on it, which share its width
   for (const relation of relations) {
     for (const [mine, other] of [[relation.head, relation.tail], [relation.tail, relation.head]]) {
@@ -118,7 +192,7 @@ function placeArcs(lines, relations, entities, firstPieces, tokens, width) {
     });
   }
   const short = (index) => {
-    const text = tokens.slice(entities[index].start, entities[index].end).join(" ");
+    const text = textOf(words, entities[index]);
     return text.length > LONGEST_END ? `${text.slice(0, LONGEST_END - 1)}…` : text;
   };
   for (const relation of relations) {
