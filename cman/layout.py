@@ -42,6 +42,10 @@ class Layout:
         """Run folder: model, history, predictions, scores and provenance."""
         return self.root / "runs" / corpus / experiment / split / f"seed{seed}"
 
+    def cards(self, corpus: str, experiment: str) -> Path:
+        """The list of the model cards of an experiment's runs."""
+        return self.root / "cards" / corpus / f"{experiment}.txt"
+
     def checkpoints(self, corpus: str, experiment: str, split: str, seed: int) -> Path:
         """Checkpoints of an unfinished run; not in its folder, because Snakemake removes a failed job's outputs."""
         return self.root / "checkpoints" / corpus / experiment / split / f"seed{seed}"

@@ -12,6 +12,7 @@ from cman.cli.verb import verb
 from cman.errors import UsageError
 
 if TYPE_CHECKING:
+    from cman.config.configuration import Configuration
     from cman.report.runs import Shown
 
 log = logging.getLogger("cman")
@@ -40,6 +41,19 @@ def _some(shown: "Shown") -> "Shown":
             "the configuration: give its --configfile"
         )
     return shown
+
+
+def _runs_of(configuration: "Configuration | None", corpus: str | None, experiment: str | None) -> list[Path]:
+    from cman.workflow.plan import Plan
+
+    if configuration is None or corpus is None or experiment is None:
+        raise UsageError("runs: found none, wanted run folders, or --config, --corpus and --experiment")
+    runs = Plan(configuration).by_experiment.get((corpus, experiment))
+    if runs is None:
+        raise UsageError(
+            f"--corpus, --experiment: found {corpus} and {experiment}, wanted two of which --config has runs"
+        )
+    return [Path(run.folder) for run in runs]
 
 
 @verb
@@ -71,17 +85,26 @@ def score(
 
 @verb
 def card(
-    run: Annotated[Path, typer.Argument(help="Run folder with scores.")],
+    folders: FoldersArgument = None,
     config: Annotated[Path | None, typer.Option(help="Take titles, licence and language from it.")] = None,
+    corpus: Annotated[
+        str | None, typer.Option(help="Instead of folders: all runs on it that --config asks for ...")
+    ] = None,
+    experiment: Annotated[str | None, typer.Option(help="... of this experiment.")] = None,
+    output: Annotated[Path | None, typer.Option(help="List of the cards to write, when all are.")] = None,
 ) -> None:
     """Write the card of a trained model: what it is, what it knows and how well it did.
 
     Example: cman card results/runs/conll04/cman/main/seed1
     """
-    from cman.report.card import write_card
-    from cman.report.titles import titles_of_run
+    from cman.report.card import write_cards
 
-    log.info("%s", write_card(run, None if config is None else titles_of_run(configuration_at(config), run)))
+    configuration = None if config is None else configuration_at(config)
+    if folders and (corpus or experiment):
+        raise UsageError("--corpus, --experiment: found run folders beside them, wanted one of the two")
+    if not folders:
+        folders = _runs_of(configuration, corpus, experiment)
+    write_cards(folders, configuration, output)
 
 
 @verb

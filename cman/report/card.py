@@ -4,17 +4,35 @@ Everything in it is read from the run's `provenance.json` and `scores.json`, the
 pivot; the head in YAML is what a model hub reads. Titles and labels are a corpus's own words and stand there escaped.
 """
 
+import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cman.config.configuration import Configuration
 from cman.errors import CmanError
 from cman.evaluation.counts import Counts
 from cman.evaluation.scores import MATCHINGS
 from cman.files import read_json, write_text
 from cman.report.frame import FIGURES, MACRO, MICRO, STRICT, percent, score_columns, summaries
 from cman.report.results import ALL, COUNTED, Run, read_run
+from cman.report.titles import titles_of_run
+
+log = logging.getLogger("cman")
+
+
+def write_cards(folders: Sequence[Path], configuration: Configuration | None, listed: Path | None) -> None:
+    """Write the cards of runs, called what a configuration calls them, and last of all the list of the cards.
+
+    Raises:
+        CmanError: see `write_card`.
+    """
+    cards = [write_card(run, None if configuration is None else titles_of_run(configuration, run)) for run in folders]
+    for card in cards:
+        log.info("%s", card)
+    if listed is not None:
+        write_text(listed, "".join(f"{card}\n" for card in cards))
 
 
 def write_card(folder: Path, facts: Mapping[str, Any] | None = None) -> Path:

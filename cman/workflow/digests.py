@@ -117,10 +117,10 @@ class Digests:
     def _score(self, corpus: str, experiment: str, split: str, seed: int | str) -> str:
         return self._joined("score", self.predict(corpus, experiment, split, seed))
 
-    def card(self, corpus: str, experiment: str, split: str, seed: int | str) -> str:
-        """Return the digest of the model card of a run, which shows its titles, licence and language."""
-        named = self.titles(corpus, experiment)
-        return self._joined("card", self.score(corpus, experiment, split, seed), sorted(named.items()))
+    def card(self, corpus: str, experiment: str) -> str:
+        """Return the digest of the model cards of an experiment's runs, which show its titles, licence and language."""
+        scores = [self.score(*run.key) for run in self.plan.by_experiment.get((corpus, experiment), [])]
+        return self._joined("card", scores, sorted(self.titles(corpus, experiment).items()))
 
     def listing(self) -> str:
         """Return the digest of the list of runs that are shown."""

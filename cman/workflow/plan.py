@@ -29,8 +29,11 @@ TRAINED = (
 )
 PREDICTED = ("predictions.jsonl", "label_copies.json", "ranking.jsonl")
 SPLIT, SEED = re.compile("|".join((MAIN, *FOLDS))), re.compile(r"seed[0-9]+")
+FEATURES = (("features.npy", "index.json"), ("vectors.npy", "words.json"))  # contextual, or of words
 MADE_OF_ALL = ("tables.tex", "figures/figure5.csv", "appendix.tex", "browser.html")
-SHOWN = ("scores.json", "provenance.json", "history.csv")  # what tables and figures read beside the predictions
+# What tables and figures read beside the predictions, and what cards read: the last that is made of a run is the first.
+SHOWN = ("scores.json", "provenance.json", "history.csv")
+CARD, ON_CARD = "model/README.md", ("scores.json", "provenance.json", "model/config.json", "model/vocabulary.json")
 
 
 @dataclass(frozen=True, order=True)
@@ -47,7 +50,7 @@ class Run:
         """Its names, as the digests take them."""
         return self.corpus, self.experiment, self.split, self.seed
 
-    @property
+    @cached_property
     def folder(self) -> str:
         """The run's folder."""
         return str(Layout().run(self.corpus, self.experiment, self.split, self.seed))
@@ -56,12 +59,16 @@ class Run:
 class Plan:
     """The jobs of a configuration.
 
+    Args:
+        shared: all jobs see one file system. One file of a job then stands for all that it makes, because each file of
+            thousands of runs costs Snakemake time; others are fetched to a job only if they are named.
+
     Raises:
         CmanError: nothing is to be shown: no experiment or seed, or no record.
     """
 
-    def __init__(self, configuration: Configuration, root: Path = Path("results")) -> None:
-        self.configuration, self.layout = configuration, Layout(root)
+    def __init__(self, configuration: Configuration, root: Path = Path("results"), shared: bool = True) -> None:
+        self.configuration, self.layout, self.shared = configuration, Layout(root), shared
         self.settings = cache(configuration.settings_of)
         absent = {name for name, corpus in configuration.corpora.items() if corpus.is_absent}
         self.absent = [name for name in configuration.corpora if name in absent]
@@ -90,6 +97,19 @@ class Plan:
     def experiments(self) -> list[str]:
         """The experiments that are run on any corpus."""
         return list(dict.fromkeys(run.experiment for run in self.runs))
+
+    @cached_property
+    def by_experiment(self) -> dict[tuple[str, str], list[Run]]:
+        """What is trained here, by corpus and experiment: one job writes the model cards of all seeds and divisions."""
+        grouped: dict[tuple[str, str], list[Run]] = {}
+        for run in self.trained:
+            grouped.setdefault((run.corpus, run.experiment), []).append(run)
+        return grouped
+
+    @property
+    def cards(self) -> list[str]:
+        """The lists of model cards, one an experiment on a corpus."""
+        return [str(self.layout.cards(*names)) for names in self.by_experiment]
 
     @cached_property
     def records(self) -> list[str]:
@@ -136,13 +156,23 @@ class Plan:
 
     def run_files(self, folders: Iterable[str]) -> list[str]:
         """Return the files of runs or records that tables and figures read."""
-        predictions = "predictions.jsonl.gz" if self.configuration.record else "predictions.jsonl"
-        return [f"{folder}/{name}" for folder in folders for name in (*SHOWN, predictions)]
+        if self.configuration.record:
+            return [f"{folder}/{name}" for folder in folders for name in (*SHOWN, "predictions.jsonl.gz")]
+        return self._of_runs(folders, *SHOWN, "predictions.jsonl", "label_copies.json")
 
-    def label_copies(self, folders: Iterable[str]) -> list[str]:
-        """Return the counts of label copies; records of runs made before they were counted have none."""
-        files = [f"{folder}/label_copies.json" for folder in folders]
-        return [file for file in files if not self.configuration.record or Path(file).is_file()]
+    def card_inputs(self, corpus: str, experiment: str) -> list[str]:
+        """Return the files that the model cards of an experiment on a corpus are made of."""
+        return self._of_runs([run.folder for run in self.by_experiment.get((corpus, experiment), [])], *ON_CARD)
+
+    def model(self, corpus: str, experiment: str, split: str, seed: int) -> list[str]:
+        """Return the files of a trained model."""
+        return self._of_runs([Run(corpus, experiment, split, seed).folder], *TRAINED[:3])
+
+    def _of_runs(self, folders: Iterable[str], *names: str) -> list[str]:
+        return [f"{folder}/{name}" for folder in folders for name in self._declared(names)]
+
+    def _declared(self, names: Sequence[str]) -> Sequence[str]:
+        return names[:1] if self.shared else names
 
     def gold(self, folders: Iterable[str], parts: Sequence[str] = ("test",)) -> list[str]:
         """Return the documents that the predictions of runs are compared with."""
@@ -163,7 +193,7 @@ class Plan:
         settings = self.settings(corpus, experiment)
         files = self.documents(corpus, split, SPLITS if settings.word.vocabulary == "all" else SPLITS[:2])
         if settings.word.vectors is not None:
-            files += self._features(corpus, settings.word.vectors, "vectors.npy", "words.json")
+            files += self._features(corpus, settings.word.vectors, *FEATURES[1])
         if settings.encoder.trainable:
             return files + self.feature_inputs(settings.contextual.encoder)
         return files + self.contextual(corpus, experiment)
@@ -173,7 +203,7 @@ class Plan:
         settings = self.settings(corpus, experiment)
         if not settings.contextual.enabled or settings.encoder.trainable:
             return []
-        return self._features(corpus, settings.contextual.encoder, "features.npy", "index.json")
+        return self._features(corpus, settings.contextual.encoder, *FEATURES[0])
 
     def feature_inputs(self, features: str, corpus: object = None) -> list[str]:
         """Return the files that an encoder or word vectors are read from: given by path, or downloaded."""
@@ -184,7 +214,7 @@ class Plan:
         return files
 
     def _features(self, corpus: str, name: str, *files: str) -> list[str]:
-        return [str(self.layout.features(corpus, name) / file) for file in files]
+        return [str(self.layout.features(corpus, name) / file) for file in self._declared(files)]
 
     def lost(self) -> list[str]:
         """Return the products of runs that are missing although something made of them is there.
@@ -199,6 +229,14 @@ class Plan:
                 missing = [name for name in names if not (Path(run.folder) / name).is_file()]
                 lost += [f"{run.folder}/{name}" for name in missing if made_of_it]
                 made_of_it = len(missing) < len(names)
+        for folder in self.layout.root.glob("features/*/*"):
+            for pair in FEATURES:
+                absent = [str(folder / name) for name in pair if not (folder / name).is_file()]
+                lost += absent if len(absent) < len(pair) else []
+        for names, runs in self.by_experiment.items():
+            written = self.layout.cards(*names)
+            if written.is_file() and not all((Path(run.folder) / CARD).is_file() for run in runs):
+                lost.append(str(written))
         return lost
 
 

@@ -40,6 +40,18 @@ def test_the_card_says_what_the_model_is_and_what_it_reached_for_each_type(tmp_p
     assert text.startswith("---\nlibrary_name: cman\nlanguage: en\n")
 
 
+def test_the_cards_of_all_seeds_of_an_experiment_are_written_at_once_and_listed(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.yaml").write_text("corpora: {conll04: {format: conll04}}\nexperiments: [cman]\nseeds: [3, 4]\n")
+    folders = [make_run(Path(f"results/runs/conll04/cman/main/seed{seed}"), [DOCUMENT]) for seed in (3, 4)]
+    chosen = ["card", "--config", "c.yaml", "--corpus", "conll04", "--experiment"]
+    assert CliRunner().invoke(app, [*chosen, "cman", "--output", "cards.txt"]).exit_code == 0
+    assert Path("cards.txt").read_text().split() == [f"{folder}/model/README.md" for folder in folders]
+    assert all((folder / "model" / "README.md").is_file() for folder in folders)
+    for wrong in ([*chosen, "multihead"], ["card"], ["card", str(folders[0]), "--corpus", "conll04"]):
+        assert CliRunner().invoke(app, wrong).exit_code != 0
+
+
 def test_what_the_documents_do_not_have_is_a_dash(tmp_path: Path) -> None:
     write_card(make_run(tmp_path / "run", [Document("1", ("Ada",), (Entity("Peop", 0, 1),))]))
     assert "| relations | strict | – | – | – | 0 |" in (tmp_path / "run/model/README.md").read_text()

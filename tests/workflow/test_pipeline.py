@@ -157,8 +157,9 @@ def test_a_change_reaches_exactly_what_depends_on_it(own):
 LOST = {
     "tables.csv": {"tables": 1, "all": 1},
     "figures/figure7.svg": {"figures": 1, "all": 1},
-    f"{RUNS.format('small')}/predictions.jsonl": {"predict": 1, "score": 1, "card": 1, **SHOWN},
-    f"{RUNS.format('small')}/model": {"train": 1, "predict": 1, "score": 1, "card": 1, **SHOWN},
+    f"{RUNS.format('small')}/model/README.md": {"card": 1, "all": 1},
+    f"{RUNS.format('small')}/predictions.jsonl": {"predict": 1, "score": 1, "card": 1, "runs": 1, **SHOWN},
+    f"{RUNS.format('small')}/model": {"train": 1, "predict": 1, "score": 1, "card": 1, "runs": 1, **SHOWN},
 }
 
 

@@ -65,7 +65,7 @@ def test_folds_are_trained_as_configured_from_one_preparation_and_one_embedding(
     plan = plan_of("ade", corpora={"ade": {"format": "ade", "folds_run": [0, 7]}})
     assert [run.split for run in plan.runs] == ["fold0", "fold0", "fold7", "fold7"]
     assert len({plan.training_inputs("ade", "cman", run.split)[0] for run in plan.runs}) == 2
-    assert len({file for run in plan.runs for file in plan.contextual("ade", "cman", run.split)}) == 2
+    assert len({file for run in plan.runs for file in plan.contextual("ade", "cman", run.split)}) == 1
 
 
 def test_only_the_experiments_of_a_corpus_are_run_on_it_and_an_absent_corpus_has_none():
@@ -121,12 +121,29 @@ def test_a_file_given_by_path_is_an_input_where_it_is():
 
 def test_training_reads_test_documents_only_for_their_words_and_a_trained_encoder_reads_its_own_files():
     read = sample().training_inputs("t", "cman", "main")
-    assert [Path(file).name for file in read] == ["train.jsonl", "dev.jsonl", "features.npy", "index.json"]
+    assert [Path(file).name for file in read] == ["train.jsonl", "dev.jsonl", "features.npy"]
     every = sample(settings={"word.vocabulary": "all"}).training_inputs("t", "cman", "main")
     assert "test.jsonl" in [Path(file).name for file in every]
     tuned = sample(settings={"encoder.trainable": True})
     assert [Path(file).name for file in tuned.training_inputs("t", "cman", "main")] == ["train.jsonl", "dev.jsonl"]
     assert tuned.contextual("t", "cman") == []
+
+
+def test_without_a_shared_file_system_every_file_that_a_job_reads_is_named():
+    chosen = parse_configuration(
+        {**SAMPLE, "settings": {"word.vectors": "v"}, "vectors": {"v": {"path": "v.txt"}}}, "c"
+    )
+    one, every = Plan(chosen), Plan(chosen, shared=False)
+    run = one.runs[0]
+    for name, first, more in (
+        ("training_inputs", ["vectors.npy", "features.npy"], ["words.json", "index.json"]),
+        ("contextual", ["features.npy"], ["index.json"]),
+        ("model", ["model.safetensors"], ["config.json", "vocabulary.json"]),
+    ):
+        named = [{Path(file).name for file in getattr(plan, name)(*run.key)} for plan in (one, every)]
+        assert named[0] >= set(first) and named[1] - named[0] == set(more)
+    assert one.run_files([run.folder]) == [f"{run.folder}/scores.json"]
+    assert len(every.run_files([run.folder])) == 5 and len(every.card_inputs(*run.key[:2])) == 4
 
 
 # ---- records
@@ -149,7 +166,6 @@ def test_records_are_shown_without_training_and_figures_take_those_whose_corpus_
     assert plan.with_gold == folders[1:]
     assert plan.trained == plan.timed == plan.lost() == []
     assert f"{folders[0]}/predictions.jsonl.gz" in plan.run_files(plan.shown)
-    assert plan.label_copies(plan.shown) == []
     listed = listing(Digests(plan, CODE, "reference"))["runs"]
     assert [(run["prepared"], run["digest"], run["facts"]) for run in listed] == [(False, None, {}), (True, None, {})]
 
@@ -178,6 +194,17 @@ def test_the_list_of_runs_has_their_folders_digests_and_titles():
 # ---- what is lost
 
 
+def test_features_of_which_a_half_is_missing_are_lost(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = Path("results/features/t/minilm")
+    folder.mkdir(parents=True)
+    assert sample().lost() == []
+    (folder / "features.npy").touch()
+    assert sample().lost() == [f"{folder}/index.json"]
+    (folder / "index.json").touch()
+    assert sample().lost() == []
+
+
 def test_a_product_is_lost_if_it_is_missing_and_something_made_of_it_is_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plan = sample()
@@ -201,6 +228,23 @@ def test_a_product_is_lost_if_it_is_missing_and_something_made_of_it_is_there(tm
         product.touch()
         assert plan.lost() == [f"{folder}/scores.json"], name
         product.unlink()
+
+
+def test_the_model_cards_of_an_experiment_are_one_list_and_a_missing_one_makes_it_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = sample(experiments=["cman", "cman-gru"], seeds=[1, 2])
+    assert plan.cards == ["results/cards/t/cman.txt", "results/cards/t/cman-gru.txt"]
+    read = plan.card_inputs("t", "cman")
+    assert {str(Path(file).parent).removesuffix("/model") for file in read} == {
+        run.folder for run in plan.runs if run.experiment == "cman"
+    }
+    cards = [Path(run.folder) / "model/README.md" for run in plan.by_experiment["t", "cman"]]
+    for file in (*cards, Path(plan.cards[0])):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    assert plan.lost() == []
+    cards[1].unlink()
+    assert plan.lost() == [plan.cards[0]]
 
 
 def test_every_configuration_file_can_be_planned():

@@ -1,5 +1,6 @@
 # The configuration, checked; what it asks for; and the functions that rules take their inputs and digests from.
 
+import inspect
 import shlex
 import shutil
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard
+from snakemake.settings.types import SharedFSUsage
 from snakemake.utils import update_config
 
 from cman.binary import kernels_digest, unusable
@@ -16,6 +18,7 @@ from cman.config.strict_yaml import load_yaml, typed
 from cman.errors import CmanError
 from cman.files import read_text
 from cman.layout import FOLDS, MAIN, SPLITS
+from cman.workflow.brevity import Brief
 from cman.workflow.code import Code
 from cman.workflow.digests import Digests
 from cman.workflow.inputs import content
@@ -34,7 +37,10 @@ try:
     configuration = parse_configuration(
         config, " and ".join(map(str, workflow.configfiles)) or "config"
     )
-    plan = Plan(configuration)
+    plan = Plan(
+        configuration,
+        shared=SharedFSUsage.INPUT_OUTPUT in workflow.storage_settings.shared_fs_usage,
+    )
     digests = Digests(plan, Code(), kernels_digest(configuration.kernels))
     LOST = plan.lost() if workflow.is_main_process else []
 except CmanError as error:
@@ -83,13 +89,27 @@ def either(names):
     return "|".join(sorted(names)) or "(?!)"
 
 
+def all_listed():
+    """Return whether each job is named in the log: always, but in a dry run, whose table counts them, with --verbose."""
+    return not workflow.dryrun or workflow.output_settings.verbose
+
+
+logger.addFilter(Brief(all_listed))
+
+
+def inspected(function):
+    """Return a function whose signature is known: Snakemake asks for it a dozen times a job."""
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
 def digest(job):
     """Return the function that gives a rule the digest of everything upstream of its job."""
 
     def of(wildcards):
         return getattr(digests, job)(**dict(wildcards.items()))
 
-    return of
+    return inspected(of)
 
 
 def files(name):
@@ -104,24 +124,28 @@ def files(name):
         named = getattr(plan, name)(**dict(wildcards.items()))
         return [file for file in named if not contains_wildcard(file)]
 
-    return of
+    return inspected(of)
 
 
+@inspected
 def device(wildcards, resources):
     """Return where a job computes: on a GPU if it has reserved one. It makes nothing out of date."""
     return configuration.device if resources.gpu else "cpu"
 
 
+@inspected
 def published(wildcards, output):
     """Return where the published figures are. Where it is makes nothing out of date, what is in it does."""
     return str(PUBLISHED)
 
 
+@inspected
 def backend(wildcards, resources):
     """Return which operations a job may use. Which it does use is in its digest, so this makes nothing out of date."""
     return configuration.kernels
 
 
+@inspected
 def features_option(wildcards, input):
     """Return the option that gives `cman predict` the cached features, if the run has any."""
     features = input.get("features")

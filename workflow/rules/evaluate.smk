@@ -1,4 +1,4 @@
-# Predictions on the test documents, their scores, and the model's card, which shows them.
+# Predictions on the test documents, their scores, and the models' cards, which show them.
 
 
 localrules:
@@ -8,7 +8,7 @@ localrules:
 
 rule predict:
     input:
-        model=[f"{RUN}/{name}" for name in TRAINED[:3]],
+        model=files("model"),
         documents="results/corpora/{corpus}/{split}/test.jsonl",
         features=files("contextual"),
     output:
@@ -51,18 +51,18 @@ rule score:
         " --provenance {input.provenance:q} --output {output:q} --log {log:q}"
 
 
+# Of all seeds and divisions at once: a job of its own for each would cost more than all cards together.
 rule card:
     input:
-        model=[f"{RUN}/{name}" for name in TRAINED[:3]],
-        scores=f"{RUN}/scores.json",
-        provenance=f"{RUN}/provenance.json",
+        files("card_inputs"),
     output:
-        f"{RUN}/model/README.md",
+        "results/cards/{corpus}/{experiment}.txt",
     log:
-        "results/logs/card/{corpus}/{experiment}/{split}/seed{seed}.log",
+        "results/logs/card/{corpus}/{experiment}.log",
     params:
         digest=digest("card"),
     message:
-        "the card of {wildcards.experiment}, seed {wildcards.seed}"
+        "the model cards of {wildcards.experiment} on {wildcards.corpus}"
     shell:
-        'cman card "$(dirname {input.scores:q})" --config - --log {log:q} <<< "$CMAN_CONFIGURATION"'
+        "cman card --config - --corpus {wildcards.corpus:q} --experiment {wildcards.experiment:q}"
+        ' --output {output:q} --log {log:q} <<< "$CMAN_CONFIGURATION"'
