@@ -233,8 +233,8 @@ class Plan:
             for pair in FEATURES:
                 absent = [str(folder / name) for name in pair if not (folder / name).is_file()]
                 lost += absent if len(absent) < len(pair) else []
-        for names, runs in self.by_experiment.items():
-            written = self.layout.cards(*names)
+        for key, runs in self.by_experiment.items():
+            written = self.layout.cards(*key)
             if written.is_file() and not all((Path(run.folder) / CARD).is_file() for run in runs):
                 lost.append(str(written))
         return lost
