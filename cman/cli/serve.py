@@ -29,6 +29,7 @@ def serve(
         bool, typer.Option("--open/--no-open", help="Open the page in a browser, if this is a terminal.")
     ] = True,
     max_characters: Annotated[int, typer.Option(min=1, help="Characters of one request.")] = 20_000,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens of one sentence.")] = 1000,
     max_waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait while one is computed.")] = 16,
     timeout: Annotated[float, typer.Option(help="Seconds for a request to arrive, and for its result.")] = 30.0,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all by default.")] = None,
@@ -51,7 +52,8 @@ def serve(
     from cman.serve.server import serve as serve_until_stopped
 
     with bound_socket(host, port) as listener:  # a port that is taken is told before the model is loaded
-        options = {"trust": trust, "encoder": encoder, "device": device, "threads": threads, "threshold": threshold}
+        options = {"trust": trust, "encoder": encoder, "device": device, "threads": threads, "threshold": threshold,
+                   "longest_sentence": max_tokens}  # fmt: skip
         app = create_app(ModelProcess(partial(_load, folder, options, verifying())), limits, allowed_hosts(host))
         if not is_loopback(host):
             log.warning("warning: --host %s: whoever reaches this machine can use the server, without a password", host)

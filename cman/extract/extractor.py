@@ -37,6 +37,7 @@ class Extractor:
         threshold: the least confidence of what is given back, from 0 to 1. By default every entity of the best tag
             sequence and every relation above the threshold that the model was trained with (`rel.threshold`).
         entity_threshold, relation_threshold: the same for entities or relations alone, in the place of `threshold`.
+        longest_sentence: tokens of a sentence; a longer one is refused. The time for one grows with its square.
         language: of the text, for sentences and tokens; by default the one that the model was trained with.
 
     Raises:
@@ -54,6 +55,7 @@ class Extractor:
         *,
         entity_threshold: float | None = None,
         relation_threshold: float | None = None,
+        longest_sentence: int | None = None,
     ) -> None:
         given = {
             "threshold": threshold,
@@ -76,6 +78,7 @@ class Extractor:
         use_kernels(kernels)
         where = torch.device(available_device(device))
         self.predictor = Predictor(self.folder, where, one_core_each(where, threads))
+        self._longest = longest_sentence
         self._rooted = is_rooted(folder.vocabulary.tags)
         self._turn: OfProcess[Any] = OfProcess(threading.RLock)
 
@@ -135,7 +138,7 @@ class Extractor:
         if spans is None:
             with self._turn.get():  # spaCy's vocabulary grows with every text
                 spans = self.tokenizer.sentences(given.text) if given.tokens is None else [joined(given.tokens)]
-        return documents_of(given, spans, self._rooted)
+        return documents_of(given, spans, self._rooted, self._longest)
 
     def extractions(
         self, givens: Sequence[Given], sentences: Sequence[Sequence[Document]], threshold: float | None = None

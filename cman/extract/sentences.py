@@ -33,14 +33,20 @@ class Given:
     tokens: tuple[str, ...] | None = None
 
 
-def documents_of(given: Given, sentences: Sequence[Sequence[Span]], rooted: bool) -> list[Document]:
+def documents_of(
+    given: Given, sentences: Sequence[Sequence[Span]], rooted: bool, longest: int | None = None
+) -> list[Document]:
     """Return a document a sentence, with the character offsets of its tokens, of which `sentences` has the spans.
 
     Raises:
-        CmanError: a token is longer than `LONGEST_TOKEN`.
+        CmanError: a token is longer than `LONGEST_TOKEN`, or a sentence has more than `longest` tokens.
     """
     result = []
     for number, spans in enumerate(sentences):
+        if longest is not None and len(spans) > longest:
+            raise CmanError(
+                f"found a sentence of {len(spans)} tokens at character {spans[0][0]}, wanted {longest} at most"
+            )
         for start, end in spans:
             if end - start > LONGEST_TOKEN:
                 raise CmanError(

@@ -25,7 +25,8 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 log = logging.getLogger("cman")
 
 DISCARDED_BYTES = 16 * 2**20
-DISCARDED_SECONDS = 2.0
+DISCARDED_SECONDS = 30.0
+DISCARDED_SILENCE = 2.0  # seconds in which nothing comes
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
@@ -133,7 +134,8 @@ async def _refuse(refused: HTTPException, receive: Receive, send: Send) -> None:
     try:
         async with asyncio.timeout(DISCARDED_SECONDS):
             while discarded < DISCARDED_BYTES:
-                message = await receive()
+                async with asyncio.timeout(DISCARDED_SILENCE):
+                    message = await receive()
                 discarded += len(message.get("body", b""))
                 if message["type"] == "http.disconnect" or not message.get("more_body", False):
                     break

@@ -1,12 +1,18 @@
 """The server with a real extractor behind it, as `cman serve` starts it."""
 
 import json
+import os
 import re
+import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import httpx
+import pytest
+from served import request
 from untrained import untrained
 
 from cman import Extractor
@@ -32,3 +38,50 @@ def test_the_endpoint_answers_what_the_extractor_finds(tmp_path: Path) -> None:
     finally:
         server.terminate()
         assert server.wait(20) == 0
+
+
+@pytest.mark.slow
+def test_no_text_and_no_crowd_keeps_health_or_other_clients_waiting() -> None:
+    """What once stopped the whole server: 20,000 brackets, as many emojis, an endless sentence, slow clients."""
+    model = Path(__file__).parents[2] / "models" / "conll04"
+    command = [sys.executable, "-m", "cman", "serve", "--model", str(model), "--port", "0", "--threads", "1",
+               "--max-characters", "100000"]  # fmt: skip
+    done, health, others = threading.Event(), list[float](), list[int]()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
+        address = re.search(r"http://127\.0\.0\.1:(\d+)", server.stdout.readline())
+        assert address is not None
+
+        def watch() -> None:
+            with httpx.Client(timeout=60) as client:
+                while not done.wait(0.1):
+                    start = time.monotonic()
+                    assert client.get(f"{address[0]}/health").status_code == 200
+                    health.append(time.monotonic() - start)
+
+        def ask() -> None:
+            with httpx.Client(timeout=60) as client:
+                while not done.wait(0.3):
+                    others.append(client.post(f"{address[0]}/extract", json={"text": TEXT}).status_code)
+
+        threads = [threading.Thread(target=each) for each in (watch, ask)]
+        trickling = [socket.create_connection(("127.0.0.1", int(address[1]))) for _ in range(50)]
+        try:
+            for connection in trickling:
+                connection.sendall(request("Content-Length: 99", body=b'{"te'))
+            assert httpx.post(f"{address[0]}/extract", json={"text": TEXT}, timeout=60).status_code == 200
+            for thread in threads:
+                thread.start()
+            for text in ("(" * 20_000, "\U0001f600" * 20_000, "word " * 10_000 + "."):
+                refused = httpx.post(f"{address[0]}/extract", json={"text": text}, timeout=60)
+                assert refused.status_code == 400 and "wanted 1000 at most" in refused.json()["error"]
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join()
+            for connection in trickling:
+                connection.close()
+            server.terminate()
+    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # others may have the processors
+    assert len(health) > 5 and max(health) < busy, max(health)
+    assert others and set(others) == {200}
