@@ -14,10 +14,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--mutations", type=int, default=40, help="Mutated files that each reader is given (`make fuzz`).")
+    parser.addoption("--mutations", type=int, default=20, help="Mutated files that each reader is given (`make fuzz`).")
+    parser.addoption("--cases", type=int, default=20, help="Random batches that each kernel is given (`make fuzz`).")
 
 
 @pytest.fixture
 def mutations(pytestconfig: pytest.Config) -> int:
     """How many mutated files a reader is given."""
     return int(pytestconfig.getoption("--mutations"))
+
+
+@pytest.fixture
+def cases(pytestconfig: pytest.Config) -> int:
+    """How many random batches a kernel is given."""
+    return int(pytestconfig.getoption("--cases"))

@@ -100,6 +100,7 @@ def crf_nll(
     A path over a forbidden transition has the loss infinity and the gradient 0.
     """
     check_dense(emissions=emissions, transitions=transitions, start=start, end=end, tags=tags, lengths=lengths)
+    check_dense(allowed=allowed)
     chosen = _chosen(emissions, transitions, start, end)
     result: Tensor = chosen.crf_nll(emissions, transitions, start, end, tags, lengths, allowed=allowed)
     return result

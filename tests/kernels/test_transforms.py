@@ -11,8 +11,8 @@ from crf_problem import bio_allowed, problem
 from implementations import need_compiled
 from pair_problem import pairs
 from torch import Tensor
-from torch.autograd import forward_ad
-from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
+from torch.func import jvp
+from transforms import ONE_BY_ONE, REFUSALS, TRANSFORMS, Function
 
 from cman import kernels
 from cman.kernels import differentiable, reference
@@ -23,8 +23,6 @@ PAIRS = pairs([4, 1, 0, 3], labels=3, extra=1)
 ANCHORS = torch.tensor([[0, 0], [0, 2], [0, 3], [3, 1]])
 GOLD = torch.tensor([[0, 1, 2, 0], [3, 0, 2, 1]])
 OPTIONS = {"allowed": bio_allowed()}
-
-Function = Callable[..., Tensor]
 
 
 def crf_of(name: str, *more: Tensor, **options: Any) -> Callable[[Any, Tensor, Tensor], Tensor]:
@@ -64,55 +62,6 @@ OPERATIONS: dict[str, tuple[Callable[[Any, Tensor, Tensor], Tensor], tuple[Tenso
 }
 
 
-def summed(function: Function) -> Function:
-    return lambda *inputs: function(*inputs).pow(2).sum()
-
-
-def dual(function: Function, x: Tensor, y: Tensor) -> Tensor:
-    with forward_ad.dual_level():
-        tangents = torch.ones_like(x), torch.full_like(y, 0.5)
-        result = function(*(forward_ad.make_dual(*each) for each in zip((x, y), tangents, strict=True)))
-        tangent = forward_ad.unpack_dual(result).tangent
-        return torch.zeros_like(result) if tangent is None else tangent
-
-
-def recorded(function: Function, x: Tensor, y: Tensor) -> Tensor:
-    leaves = [x.clone().requires_grad_(), y.clone().requires_grad_()]
-    return torch.cat([each.flatten() for each in torch.autograd.grad(summed(function)(*leaves), leaves)])
-
-
-def double(function: Function, x: Tensor, y: Tensor) -> Tensor:
-    leaves = [x.clone().requires_grad_(), y.clone().requires_grad_()]
-    first = torch.autograd.grad(summed(function)(*leaves), leaves, create_graph=True)
-    total = sum(each.pow(2).sum() for each in first)
-    return torch.cat([each.flatten() for each in torch.autograd.grad(total, leaves)])
-
-
-def both(given: tuple[Any, ...] | Any) -> Tensor:
-    return torch.cat([each.flatten() for each in given])
-
-
-TRANSFORMS: dict[str, Callable[[Function, Tensor, Tensor], Tensor]] = {
-    "reverse": recorded,
-    "forward": dual,
-    "jvp": lambda f, x, y: jvp(f, (x, y), (torch.ones_like(x), torch.full_like(y, 0.5)))[1],
-    "vjp": lambda f, x, y: both(vjp(summed(f), x, y)[1](torch.ones((), dtype=x.dtype))),
-    "grad": lambda f, x, y: both(grad(summed(f), (0, 1))(x, y)),
-    "double backward": double,
-    "forward over reverse": lambda f, x, y: jvp(grad(summed(f)), (x, y), (torch.ones_like(x), torch.ones_like(y)))[1],
-    "reverse over reverse": lambda f, x, y: grad(lambda v: grad(summed(f), 1)(x, v).pow(2).sum())(y),
-    "vmap": lambda f, x, y: vmap(f, (0, None))(torch.stack([x, 2 * x]), y),
-    "vmap of grad": lambda f, x, y: vmap(grad(summed(f)), (0, None))(torch.stack([x, 2 * x]), y),
-    "hessian": lambda f, x, y: hessian(lambda v: summed(f)(x, v))(y),
-    "jacobians": lambda f, x, y: jacfwd(lambda v: f(x, v))(y) - jacrev(lambda v: f(x, v))(y),
-}
-# What says no: of torch where an operation has no rule, or our own.
-REFUSALS = (
-    "vmap: |dynamic shape|data-dependent|Batching rule not implemented|found a derivative in forward mode|"
-    r"C\+\+ torch::autograd::Function with functorch|jvp is not implemented|does not require grad"
-)
-
-
 def defined(name: str) -> Function:
     """The definition by operations of PyTorch alone, whose derivatives are PyTorch's."""
     operation, _ = OPERATIONS[name]
@@ -122,13 +71,6 @@ def defined(name: str) -> Function:
         return lambda a, V: reference.pair_scores(a, c, V, bias, lengths)[cells.unbind(1)]
     library = differentiable if name.startswith(("crf_l", "crf_n", "crf_m")) else reference
     return lambda *given: operation(library, *given)
-
-
-# What is expected of a transform that the definitions themselves do not know.
-ONE_BY_ONE = {
-    "vmap": lambda f, x, y: torch.stack([f(x, y), f(2 * x, y)]),
-    "vmap of grad": lambda f, x, y: torch.stack([grad(summed(f))(x, y), grad(summed(f))(2 * x, y)]),
-}
 
 
 def test_the_differentiable_definitions_are_those_of_the_reference():
