@@ -4,6 +4,7 @@ An epoch's random state is a function of seed, stage and epoch, and everything e
 the same way whether the process ran through or was started again before it.
 """
 
+import math
 import os
 import signal
 import threading
@@ -113,7 +114,14 @@ def _train_epoch(
                 totals[name] = totals.get(name, torch.zeros_like(loss)) + loss
         average.update(epoch * len(batches) + number)
         watch.batch()
-    return {f"loss_{name}": total.item() / passes for name, total in totals.items()}
+    means = {f"loss_{name}": total.item() / passes for name, total in totals.items()}
+    for name, mean in means.items():
+        if math.isnan(mean):
+            raise CmanError(
+                f"{STAGES[stage.number]} epoch {epoch + 1}: found a {name} that is no number, wanted a training that "
+                "does not diverge: a lower training.lr, or training.clip_norm"
+            )
+    return means
 
 
 def dev_scores(model: Cman | MultiHead, dev: EncodedDocuments) -> dict[str, float]:
