@@ -50,9 +50,9 @@ faults: $(VENV)/installed
 	$(CC) -O1 -shared -fPIC tests/faults/faults.c -o build/faults.so -ldl
 	OMP_NUM_THREADS=1 LD_PRELOAD=$(CURDIR)/build/faults.so $(BIN)/python -u -m tests.faults.faults
 
-# Mutated files for every reader; the seeds stand in the test.
+# Mutated files for every reader, and every kernel beside its definition; the seeds stand in the tests.
 fuzz: $(VENV)/installed
-	$(BIN)/pytest -q tests/test_readers.py --mutations 3000
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -s tests/fuzz --mutations 3000 --cases 5000
 
 clean:
 	rm -rf $(VENV) build *.egg-info .snakemake cman/_C.*

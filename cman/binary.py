@@ -72,7 +72,7 @@ def read_stamp() -> Stamp | None:
     try:
         value = json.loads(STAMP.read_text(encoding="utf-8"))
         return Stamp(torch=str(value["torch"]), sources=str(value["sources"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

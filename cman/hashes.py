@@ -16,7 +16,7 @@ from cman.errors import CmanError
 
 MANIFEST = "manifest.sha256"
 HASH_BLOCK = 1 << 20  # bytes read at a time
-LINE = re.compile(r"([0-9a-f]{64})  (?![/.])([^\0\\]+)")  # names stay within the folder
+LINE = re.compile(r"([0-9a-f]{64})  (?![/.])(?!.*/\.\./)([^\0\\]+)")  # names stay within the folder
 
 _verifying = True
 _hashed: dict[Path, "Hashed"] = {}

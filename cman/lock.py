@@ -131,7 +131,7 @@ def _read(path: Path) -> dict[str, Any]:
     """Return what a lock file says; nothing of one that is gone or holds something else."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -177,6 +177,8 @@ def _machine() -> str:
 
 def _start_of(process: Any) -> str | None:
     """Return when a process of this machine began, in the system's own count; None when there is none."""
+    if not isinstance(process, int):  # a lock file may hold anything
+        return None
     try:
         # After the name, which may hold anything: state, parent, ...; the 20th is the start. Z is dead, not yet buried.
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
@@ -185,9 +187,9 @@ def _start_of(process: Any) -> str | None:
         return _exists(process)
 
 
-def _exists(process: Any) -> str | None:
+def _exists(process: int) -> str | None:
     """Return a word for a process that exists where there is no /proc, None for one that does not."""
-    if Path("/proc/self/stat").exists() or not isinstance(process, int):
+    if Path("/proc/self/stat").exists():
         return None
     try:
         os.kill(process, 0)

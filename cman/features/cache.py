@@ -14,9 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from cman.corpora.document import Document
-from cman.errors import CmanError
+from cman.errors import CmanError, reads
 from cman.files import read_json
 from cman.hashes import check_file
+from cman.validation import Read, Whole, checked
 
 CACHED = ("features.npy", "index.json")
 
@@ -30,6 +31,18 @@ def corpus_hash(documents: Sequence[Document]) -> str:
     """Return 64 hexadecimal digits that identify the tokens of documents and their order."""
     lines = [[document.id, token_hash(document)] for document in documents]
     return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
+
+
+class _Rows(Read):
+    row: Whole
+    tokens: str
+
+
+class _Index(Read):
+    corpus: str | None = None
+    encoder: dict[str, Any]
+    shape: list[Whole]
+    documents: dict[str, _Rows]
 
 
 class Features(Protocol):
@@ -50,23 +63,19 @@ class FeatureCache:
         CmanError: a file is missing or not what the manifest lists, or the two do not belong together.
     """
 
+    @reads("cached features")
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        index: Any = read_json(folder / "index.json")
+        index = checked(_Index, read_json(folder / "index.json"), str(folder / "index.json"))
         check_file(folder / "features.npy")
         try:
             self.features: np.ndarray = np.load(folder / "features.npy", mmap_mode="r")
         except (OSError, ValueError) as error:
             raise CmanError(f"{folder / 'features.npy'}: cannot be read ({error}); wanted cached features") from None
-        try:
-            self.documents: dict[str, dict[str, Any]] = index["documents"]
-            self.encoder: dict[str, Any] = index["encoder"]
-            self.corpus: str | None = index.get("corpus")
-            shape = tuple(index["shape"])
-        except (AttributeError, KeyError, TypeError) as error:
-            raise CmanError(f"{folder / 'index.json'}: is no index of features ({error!r})") from None
-        if self.features.shape != shape:
-            raise CmanError(f"{folder}: features.npy has the shape {self.features.shape}, index.json {index['shape']}")
+        self.documents, self.encoder, self.corpus = index.documents, index.encoder, index.corpus
+        kind, shape, stated = self.features.dtype, self.features.shape, tuple(index.shape)
+        if kind != np.float16 or len(shape) != 3 or shape != stated:
+            raise CmanError(f"{folder}: features.npy has {kind} of the shape {shape}, index.json {stated}")
 
     @property
     def layers(self) -> int:
@@ -87,6 +96,6 @@ class FeatureCache:
         entry = self.documents.get(document.id)
         if entry is None:
             raise CmanError(f"{self.folder}: has no features of document {document.id!r}; embed the corpus again")
-        if entry["tokens"] != token_hash(document):
+        if entry.tokens != token_hash(document) or entry.row + len(document.tokens) > len(self.features):
             raise CmanError(f"{self.folder}: document {document.id!r} has other tokens now; embed the corpus again")
-        return int(entry["row"])
+        return entry.row

@@ -13,6 +13,8 @@ from typing import Any
 
 from cman.corpora.bio import tag_set
 from cman.corpora.document import Document
+from cman.errors import CmanError
+from cman.validation import Read, checked
 
 UNKNOWN = "<unknown>"
 PADDING = "<padding>"
@@ -107,8 +109,26 @@ class Vocabulary:
         }
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "Vocabulary":
-        """Return the vocabulary that `to_json` wrote."""
-        lists = {name: tuple(value[name]) for name in ("words", "chars", "tags", "relations")}
-        # Folders of before this key looked every word up as a trained one.
-        return cls(**lists, singletons=frozenset(value["singletons"]), pretrained=value.get("pretrained", False))
+    def from_json(cls, value: Any, where: str = "vocabulary") -> "Vocabulary":
+        """Return the vocabulary that `to_json` wrote.
+
+        Raises:
+            CmanError: it is none; the message has the place `where`.
+        """
+        given = checked(_Lists, value, where)
+        lists = {name: tuple(getattr(given, name)) for name in ("words", "chars", "tags", "relations")}
+        types = [tag.partition("-")[2] for tag in given.tags[1:]]
+        if given.tags != tag_set(types) or len(set(given.relations)) < len(given.relations):
+            raise CmanError(f"{where}: fields tags, relations: found other ones than those of a training")
+        if not given.words or len(given.chars) < 2:
+            raise CmanError(f"{where}: fields words, chars: found too few, wanted at least those for what is unknown")
+        return cls(**lists, singletons=frozenset(given.singletons), pretrained=given.pretrained)
+
+
+class _Lists(Read):
+    words: list[str]
+    chars: list[str]
+    tags: list[str]
+    relations: list[str]
+    singletons: list[str]
+    pretrained: bool = False  # folders of before this key looked every word up as a trained one

@@ -7,6 +7,7 @@ outside of its folder is refused as a whole, even if that file is not wanted.
 
 import gzip
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -87,7 +88,11 @@ def _chosen(path: Path, names: Sequence[str], member: str | None) -> str:
 
 @contextmanager
 def _zip(path: Path, member: str | None, bound: int) -> Iterator[tuple[BinaryIO, str]]:
-    with zipfile.ZipFile(path) as archive:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (ValueError, struct.error) as error:  # a name that is no text, a length that cannot be
+        raise zipfile.BadZipFile(str(error)) from None
+    with archive:
         files = [info for info in archive.infolist() if not info.is_dir()]
         name = _chosen(path, [info.filename for info in files], member)
         if sum(info.file_size for info in files) > bound:

@@ -11,15 +11,15 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
-from pydantic import ValidationError
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 
 from cman.config.settings import Settings
-from cman.errors import CmanError, UsageError
+from cman.errors import CmanError, UsageError, reads
 from cman.features.transformer.encoder import TransformerEncoder
 from cman.features.transformer.pieces import PieceTokenizer
 from cman.features.vocabulary import Vocabulary
@@ -33,12 +33,28 @@ from cman.model.calibration import Calibration
 from cman.model.cman import Cman
 from cman.model.members import Members
 from cman.model.multihead import MultiHead
+from cman.validation import Read, Whole, checked
 
 log = logging.getLogger(__name__)
 
 ENCODER = "encoder"
 ELSEWHERE = "CMAN_ENCODER"  # variable of the environment
 FORMAT = 1  # of config.json; raised when an older reader would misread a newer folder
+
+
+class _Config(Read):
+    """The content of config.json; the keys with a default came later than the first folders."""
+
+    settings: dict[str, Any]
+    encoder: dict[str, Any] | None
+    encoder_identity: dict[str, Any] | None = None
+    contextual: Annotated[list[Whole], Field(min_length=2, max_length=2)] | None
+    word_size: Whole
+    word_vectors: dict[str, Any] | None = None
+    language: str = "en"
+    members: Annotated[int, Field(ge=1, le=1000)] | None = None
+    calibration: Any = None
+    trained_on: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -96,6 +112,7 @@ class ModelFolder:
         list_files(folder, names)
 
     @classmethod
+    @reads("a model folder")
     def load(cls, folder: Path, trust: bool = False, elsewhere: str | Path | None = None) -> "ModelFolder":
         """Read a folder that `save` wrote, onto the CPU.
 
@@ -115,14 +132,16 @@ class ModelFolder:
         if not isinstance(config, dict) or config.get("format") != FORMAT:
             version = config.get("format") if isinstance(config, dict) else config
             raise CmanError(f"{path}: field format: found {version!r}, wanted {FORMAT}: another version's model?")
+        given = checked(_Config, config, str(path))
         try:
-            settings = Settings.model_validate(config["settings"])
-            encoder = None if config["encoder"] is None else EncoderSource.from_json(config["encoder"])
-            vocabulary = Vocabulary.from_json(read_json(folder / "vocabulary.json"))
-            contextual = None if config["contextual"] is None else (config["contextual"][0], config["contextual"][1])
+            settings = Settings.model_validate(given.settings)
+            encoder = None if given.encoder is None else EncoderSource.from_json(given.encoder)
+            words = folder / "vocabulary.json"
+            vocabulary = Vocabulary.from_json(read_json(words), str(words))
+            contextual = None if given.contextual is None else (given.contextual[0], given.contextual[1])
             # Pre-trained vectors are among the weights; zeros of their size keep their place until those are read.
             own = settings.word.vectors is not None
-            vectors = torch.zeros(len(vocabulary.words), config["word_size"]) if own else None
+            vectors = torch.zeros(len(vocabulary.words), given.word_size) if own else None
             own_encoder = folder / ENCODER
             tuned = None
             if encoder is not None and not settings.encoder.trainable:
@@ -133,20 +152,18 @@ class ModelFolder:
                 raise UsageError(f"--encoder: found {elsewhere}, wanted none: {folder} reads no frozen encoder")
             if settings.encoder.trainable:
                 tuned = TransformerEncoder(own_encoder, str(own_encoder), weights=False)
-            count = config.get("members") or 1  # None also in folders of before this key
-            built = [build_model(settings, vocabulary, vectors, contextual, tuned) for _ in range(count)]
-            model = built[0] if count == 1 else Members(built)
-            trained_on = config["trained_on"]
-            found = config.get("calibration")  # None also in folders of before it
-            calibration = None if found is None else Calibration.from_json(found, str(path))
-            language = config.get("language", cls.language)  # folders of before this key, and of the next two
-            identity, vectors_of = config.get("encoder_identity"), config.get("word_vectors")
-        except (AttributeError, KeyError, TypeError, IndexError, ValidationError) as error:
+            built = [build_model(settings, vocabulary, vectors, contextual, tuned) for _ in range(given.members or 1)]
+            model = built[0] if len(built) == 1 else Members(built, str(path))
+            calibration = None if given.calibration is None else Calibration.from_json(given.calibration, str(path))
+        except (AttributeError, KeyError, TypeError, IndexError, ValueError) as error:
             raise CmanError(f"{folder}: is no complete model folder ({error!r})") from None
         try:
             load_model(model, str(folder / "model.safetensors"))
         except (OSError, RuntimeError, SafetensorError) as error:
             raise CmanError(f"{folder / 'model.safetensors'}: does not hold this model's weights ({error})") from None
+        for name, values in model.state_dict().items():
+            if values.is_floating_point() and not values.isfinite().all():
+                raise CmanError(f"{folder / 'model.safetensors'}: {name}: found a weight that is no number")
         if settings.rel.threshold == "auto" and calibration is not None and calibration.threshold is not None:
             model.relations.threshold = calibration.threshold
         return cls(
@@ -155,9 +172,9 @@ class ModelFolder:
             settings,
             encoder,
             contextual,
-            trained_on,
-            language,
+            given.trained_on,
+            given.language,
             calibration,
-            identity,
-            vectors_of,
+            given.encoder_identity,
+            given.word_vectors,
         )

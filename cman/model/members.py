@@ -25,18 +25,19 @@ class Members(nn.Module):
 
     Args:
         members: with equal settings and vocabularies.
+        where: where they are named, for errors.
 
     Raises:
         CmanError: fewer than two, or a model whose relation scorer reads no spans, or that is given its entities.
     """
 
-    def __init__(self, members: Sequence[nn.Module]) -> None:
+    def __init__(self, members: Sequence[nn.Module], where: str = "members") -> None:
         super().__init__()
         if len(members) < 2:
-            raise CmanError(f"members: found {len(members)}, wanted two models or more")
+            raise CmanError(f"{where}: found {len(members)}, wanted two models or more")
         for each in members:
             if not isinstance(each, Cman) or not isinstance(each.relations, SpanRelations) or each.settings.ner.given:
-                raise CmanError("members: found a model of another kind, wanted rel.scorer span (as cman-best has)")
+                raise CmanError(f"{where}: found a model of another kind, wanted rel.scorer span (as cman-best has)")
         self.members = nn.ModuleList(members)
         first = cast(Cman, members[0])
         self.settings, self.inputs = first.settings, first.inputs

@@ -126,7 +126,7 @@ DAMAGED = [
     *(("config.json", config_with(format=number), f"format: found {number!r}, wanted 1")
       for number in (0, 2, "1", None)),
     *(("config.json", text, "config.json") for text in (b"[]", b"7", b"null", b"{}", b"not json")),
-    ("config.json", b'{"format": 1}', "is no complete model folder"),
+    ("config.json", b'{"format": 1}', "config.json: field settings: is missing"),
     *(("config.json", config_with(**{key: "removed"}), key) for key in KEYS),
     *(("vocabulary.json", json.dumps(value).encode(), "") for value in NO_VOCABULARIES),
     *(("model.safetensors", content, "model.safetensors") for content in (b"", b"garbage", b"\xff" * 64)),

@@ -104,11 +104,16 @@ def are_current(documents: Sequence[Document], source_hash: str, folder: Path) -
 def read_corpus_vectors(folder: Path) -> tuple[list[str], np.ndarray]:
     """Return what `write_corpus_vectors` wrote: words and their vectors (words, dim)."""
     words: list[str] = read_json(folder / "words.json")["words"]
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words) or len(set(words)) < len(words):
+        raise CmanError(f"{folder / 'words.json'}: field words: found no list of different words, wanted one")
     check_file(folder / "vectors.npy")
     try:
         vectors: np.ndarray = np.load(folder / "vectors.npy")
     except (OSError, ValueError) as error:
         raise CmanError(f"{folder / 'vectors.npy'}: cannot be read ({error}); wanted cached vectors") from None
-    if len(words) != len(vectors):
-        raise CmanError(f"{folder}: words.json has {len(words)} words, vectors.npy {len(vectors)} rows")
+    if vectors.dtype != np.float32 or vectors.ndim != 2 or len(words) != len(vectors):
+        raise CmanError(
+            f"{folder / 'vectors.npy'}: found {vectors.dtype} of the shape {vectors.shape}, wanted float32 with "
+            f"{len(words)} rows, as words.json has words"
+        )
     return words, vectors

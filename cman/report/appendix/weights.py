@@ -9,8 +9,9 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
-from cman.errors import CmanError
+from cman.errors import CmanError, reads
 from cman.files import read_text
 from cman.report.appendix.section import Section, grouped, mean
 from cman.report.evidence import Evidence
@@ -85,7 +86,11 @@ def read_weights(run: Run) -> Stages:
     Raises:
         CmanError: `history.csv` is missing, or a line has no stage, epoch or number where one belongs.
     """
-    path = run.folder / "history.csv"
+    return _read(run.folder / "history.csv")
+
+
+@reads("the history of a training")
+def _read(path: Path) -> Stages:
     stages: Stages = {}
     for number, line in enumerate(csv.DictReader(io.StringIO(read_text(path))), start=2):
         try:
