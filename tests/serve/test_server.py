@@ -23,14 +23,14 @@ TEXT = {"text": "Ada lives in London"}
 
 
 def lives(server: Served) -> bool:
-    answer = httpx.post(server.address + "extract", json=TEXT)
+    answer = httpx.post(server.address + "extract", json=TEXT, timeout=60)
     return answer.status_code == 200 and len(answer.json()["entities"]) == 2
 
 
 def until(server: Served, name: str, value: object) -> None:
     """Return when the server says so of itself."""
     for _ in range(1000):
-        if httpx.get(server.address + "health").json()[name] == value:
+        if httpx.get(server.address + "health", timeout=60).json()[name] == value:
             return
     raise AssertionError(f"{name} never became {value}")
 
@@ -213,7 +213,7 @@ def test_a_client_that_went_away_leaves_the_queue():
             with server.connect() as waiting:
                 waiting.sendall(request(f"Content-Length: {len(body)}", body=body))
                 until(server, "waiting", 1)
-                assert httpx.post(server.address + "extract", json=TEXT).status_code == 503
+                assert httpx.post(server.address + "extract", json=TEXT, timeout=60).status_code == 503
             until(server, "waiting", 0)
 
 
