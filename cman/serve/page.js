@@ -35,6 +35,11 @@ try {
 } catch (error) {
   fail(error);
 }
+const given = new URLSearchParams(location.search).get("text"); // an address may hold a text
+if (given !== null) {
+  by("text").value = given;
+  extract();
+}
 countCharacters();
 
 /** The JSON of an answer; an error has the server's sentence. */
@@ -117,7 +122,9 @@ function boxes(id) {
   return [...by(id).querySelectorAll("input")];
 }
 
-const confidence = (score) => (score === null ? "no confidence" : `confidence ${score.toFixed(2)}`);
+function confidence(score) {
+  return score === null ? "no confidence" : `confidence ${score.toFixed(2)}`;
+}
 
 /** Draw what the check boxes and the slider leave. */
 function show() {
