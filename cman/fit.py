@@ -52,7 +52,10 @@ def fit(
                 raise UsageError(f"--output: found {output}, wanted a folder that is not there yet")
             log.info("%s was complete already", output)
         else:
-            _train(configuration, run, Layout(work), device, threads, kernels)
+            try:
+                _train(configuration, run, Layout(work), device, threads, kernels)
+            except KeyboardInterrupt:
+                raise CmanError("stopped; the same command goes on") from None
             _publish(folder, output)
         os.rename(work, old)  # what is half removed must not look like a training to go on with
         shutil.rmtree(old)

@@ -55,7 +55,9 @@ def released_model() -> Path:
     from cman.layout import RELEASED
 
     if not (RELEASED / "config.json").is_file():
-        raise UsageError(f"--model: found none, and no released model at {RELEASED}; wanted a model folder")
+        raise UsageError(
+            "--model: found none, and this is no checkout, which has one; wanted a folder that `cman fit` made"
+        )
     return RELEASED
 
 

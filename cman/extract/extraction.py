@@ -10,7 +10,13 @@ relation's the sigmoid of its pair score: two different scales.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from cman.extract.drawing import html
+from cman.extract.frames import Rows, to_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -57,3 +63,10 @@ class Extraction:
     def triples(self) -> list[tuple[str, str, str]]:
         """Text of the head, type of the relation, text of the tail."""
         return [(self.entities[link.head].text, link.type, self.entities[link.tail].text) for link in self.relations]
+
+    def to_frame(self, rows: Rows = "relations") -> "pd.DataFrame":
+        """Return its relations, or entities, as a pandas table; see `cman.extract.frames.to_frame` for many."""
+        return to_frame([self], rows)
+
+    def _repr_html_(self) -> str:
+        return html(self)  # what a notebook shows

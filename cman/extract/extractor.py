@@ -5,8 +5,9 @@ extractor = Extractor.load("results/runs/conll04/cman/main/seed1/model")
 extractor("Ada Lovelace lives in London.").triples
 """
 
+import shutil
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from cman.corpora.document import Document
 from cman.corpora.tokenize import Span, TextTokenizer
 from cman.errors import CmanError, UsageError
 from cman.extract.extraction import Extraction
+from cman.extract.hub import NAME, downloaded, uploaded
 from cman.extract.sentences import Given, Thresholds, documents_of, extraction_of, is_rooted, joined
+from cman.extract.texts import given_text, several, streamed
 from cman.features.workers import OfProcess, one_core_each
 from cman.kernels import KernelChoice, use_kernels
 from cman.machine import available_device
@@ -57,22 +60,13 @@ class Extractor:
         relation_threshold: float | None = None,
         longest_sentence: int | None = None,
     ) -> None:
-        given = {
-            "threshold": threshold,
-            "entity_threshold": entity_threshold,
-            "relation_threshold": relation_threshold,
-        }
-        for name, value in given.items():
-            if value is not None and not 0 <= value <= 1:
-                raise UsageError(f"{name}: found {value}, wanted a number from 0 to 1")
+        self.thresholds = Thresholds()
+        self.thresholds = self._chosen(threshold, entity_threshold, relation_threshold)
         if folder.settings.ner.given:
             raise UsageError("model: found one that is given entities (ner.given), wanted one that finds them in text; "
                              "`cman predict` reads documents with entities")  # fmt: skip
         self.folder = folder
-        self.thresholds = Thresholds(
-            threshold if entity_threshold is None else entity_threshold,
-            threshold if relation_threshold is None else relation_threshold,
-        )
+        self.source: Path | None = None  # that it was loaded from
         _with_threshold(folder, self.thresholds.relation)
         self.tokenizer = TextTokenizer(language or folder.language)
         use_kernels(kernels)
@@ -95,36 +89,142 @@ class Extractor:
         Raises:
             CmanError: the folder is incomplete, of another format or names what it may not; UsageError: see the class.
         """
-        return cls(ModelFolder.load(Path(path), trust, encoder), **options)
+        folder = Path(path)
+        if not folder.exists():
+            hub = NAME.fullmatch(str(path))
+            door = f"; a hub's model is had by Extractor.from_pretrained({str(path)!r})" if hub else ""
+            raise CmanError(f"{path}: found no folder, wanted that of a model{door}")
+        extractor = cls(ModelFolder.load(folder, trust, encoder), **options)
+        extractor.source = folder
+        return extractor
 
-    def __call__(self, text: str) -> Extraction:
-        """Return the entities and relations of one text."""
-        return self.batch([text])[0]
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        **options: Any,
+    ) -> "Extractor":
+        """Load a model of the Hugging Face hub, such as `someone/model`, or a folder; `options` as for `load`.
 
-    def batch(self, texts: Iterable[str]) -> list[Extraction]:
+        Raises:
+            CmanError: the model cannot be had, or see `load`.
+        """
+        if not Path(name).is_dir():
+            name = downloaded(str(name), revision, cache_dir, local_files_only, token)
+        return cls.load(name, **options)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the model folder as it would be pushed, with its card."""
+        if self.source is None:
+            self.folder.save(Path(folder))
+        elif self.source.resolve() != Path(folder).resolve():
+            shutil.copytree(self.source, folder, dirs_exist_ok=True)
+
+    def push_to_hub(
+        self, name: str, *, private: bool = False, token: str | bool | None = None, commit_message: str = "A CMAN model"
+    ) -> str:
+        """Push the folder that the model was loaded from to the Hugging Face hub and return its address.
+
+        Raises:
+            UsageError: it was loaded from none; CmanError: the hub does not take it.
+        """
+        if self.source is None:
+            raise UsageError("push_to_hub: found a model that was loaded from no folder, wanted `Extractor.load`")
+        return uploaded(self.source, name, private, token, commit_message)
+
+    def __repr__(self) -> str:
+        trained = self.folder.trained_on
+        of = f"{trained.get('experiment', 'model')} of {trained.get('corpus', 'an unknown corpus')}"
+        types = f"{len(self.entity_types)} entity types, {len(self.relation_types)} relations"
+        return f"<Extractor {of}: {types}, {self.tokenizer.language}, {self.predictor.device}>"
+
+    def __call__(
+        self,
+        text: str,
+        *,
+        threshold: float | None = None,
+        entity_threshold: float | None = None,
+        relation_threshold: float | None = None,
+    ) -> Extraction:
+        """Return the entities and relations of one text; thresholds are those of the class, for this call alone.
+
+        Raises:
+            TypeError: not a text; CmanError: it cannot be read; UsageError: a threshold outside of 0 to 1.
+        """
+        return self.read([given_text(text)], self._chosen(threshold, entity_threshold, relation_threshold))[0]
+
+    def batch(
+        self,
+        texts: Iterable[str],
+        *,
+        threshold: float | None = None,
+        entity_threshold: float | None = None,
+        relation_threshold: float | None = None,
+    ) -> list[Extraction]:
         """Return the entities and relations of several texts, which is faster than one after another.
 
         Raises:
+            TypeError: one of them is not a text, or they are one text.
             CmanError: a text cannot be read; the message has its number, from 1.
         """
-        return self.read([Given(str(number), text) for number, text in enumerate(texts, start=1)])
+        givens = [given_text(text, number) for number, text in enumerate(several(texts, "batch"), start=1)]
+        return self.read(givens, self._chosen(threshold, entity_threshold, relation_threshold))
 
-    def read(self, givens: Sequence[Given], threshold: float | None = None) -> list[Extraction]:
+    def stream(
+        self,
+        texts: Iterable[Any],
+        *,
+        threshold: float | None = None,
+        entity_threshold: float | None = None,
+        relation_threshold: float | None = None,
+    ) -> Iterator[Any]:
+        """Yield the extraction of each text, in order, with memory that does not grow with their number.
+
+        An item is a text, or a pair of a text and whatever belongs to it: then the pair of the extraction and that is
+        yielded. Texts are read ahead, so that batches are full: some hundred short ones.
+
+        Raises:
+            TypeError, CmanError: as `batch`, when it comes to that text; those before it have been yielded.
+        """
+        thresholds = self._chosen(threshold, entity_threshold, relation_threshold)
+        return streamed(self, several(texts, "stream"), thresholds)
+
+    def read(self, givens: Sequence[Given], thresholds: Thresholds | float | None = None) -> list[Extraction]:
         """Return the entities and relations of texts or tokens.
 
         Args:
-            threshold: the least confidence, of this call alone, in the place of the extractor's.
+            thresholds: of this call alone, in the place of the extractor's; one number is for both.
 
         Raises:
             CmanError: a text cannot be read; the message has its number, from 1.
         """
-        sentences = []
-        for number, given in enumerate(givens, start=1):
-            try:
-                sentences.append(self.sentences(given))
-            except CmanError as error:
-                raise CmanError(f"text {number}: {error}") from None
-        return self.extractions(givens, sentences, threshold)
+        sentences = [self.numbered(given, number) for number, given in enumerate(givens, start=1)]
+        return self.extractions(givens, sentences, thresholds)
+
+    def numbered(self, given: Given, number: int) -> list[Document]:
+        """Return the sentences of a text as `sentences` does; an error says which of several it is, from 1."""
+        try:
+            return self.sentences(given)
+        except CmanError as error:
+            raise CmanError(f"text {number}: {error}") from None
+
+    def _chosen(self, threshold: float | None, entity: float | None, relation: float | None) -> Thresholds:
+        """Return the thresholds of a call, where it says none those of the extractor.
+
+        Raises:
+            UsageError: one outside of 0 to 1.
+        """
+        given = {"threshold": threshold, "entity_threshold": entity, "relation_threshold": relation}
+        for name, value in given.items():
+            if value is not None and not 0 <= value <= 1:
+                raise UsageError(f"{name}: found {value}, wanted a number from 0 to 1")
+        own = self.thresholds if threshold is None else Thresholds(threshold, threshold)
+        return Thresholds(own.entity if entity is None else entity, own.relation if relation is None else relation)
 
     def sentences(self, given: Given, spans: Sequence[Sequence[Span]] | None = None) -> list[Document]:
         """Return the sentences of a text as documents without annotation.
@@ -141,18 +241,24 @@ class Extractor:
         return documents_of(given, spans, self._rooted, self._longest)
 
     def extractions(
-        self, givens: Sequence[Given], sentences: Sequence[Sequence[Document]], threshold: float | None = None
+        self,
+        givens: Sequence[Given],
+        sentences: Sequence[Sequence[Document]],
+        thresholds: Thresholds | float | None = None,
     ) -> list[Extraction]:
         """Return what the sentences of texts, as `sentences` gave them, hold; see `read`."""
+        if thresholds is None:
+            thresholds = self.thresholds
+        elif not isinstance(thresholds, Thresholds):
+            thresholds = self._chosen(thresholds, None, None)
         # Ids of several texts may be equal; those of the sentences that are annotated together may not.
         flat = [replace(each, id=str(index)) for index, each in enumerate(one for text in sentences for one in text)]
-        thresholds = self.thresholds if threshold is None else Thresholds(threshold, threshold)
         relations = self.folder.model.relations
         with self._turn.get():
             kept = relations.threshold
-            if threshold is not None:
-                _with_threshold(self.folder, threshold)
             try:
+                if thresholds.relation != self.thresholds.relation:
+                    _with_threshold(self.folder, thresholds.relation)
                 annotated = iter(self.predictor.predict(flat))
             finally:
                 relations.threshold = kept

@@ -1,67 +1,52 @@
-"""Models on a hub: `HubExtractor.from_pretrained("someone/model")`, and `push_to_hub` for one's own.
+"""Models on a hub: a model folder with its card as it stands, downloaded or pushed; `Extractor` has the doors.
 
-What is pushed is the model folder as it stands, with its card. A model with a frozen encoder names the encoder and does
-not hold it.
+A model with a frozen encoder names the encoder and does not hold it.
 """
 
-import shutil
+import re
 from pathlib import Path
-from typing import Any
 
-from huggingface_hub import ModelHubMixin, snapshot_download
+from cman.errors import CmanError, UsageError
 
-from cman.extract.extractor import Extractor
-from cman.model.folder import ModelFolder
+NAME = re.compile(r"[\w.-]+/[\w.-]+")  # of a model: its owner, and what the owner calls it
 
 
-class HubExtractor(Extractor, ModelHubMixin):
-    """An `Extractor` that a hub can keep; arguments as for `Extractor`, and the folder that it was loaded from."""
+def downloaded(
+    name: str, revision: str | None, cache_dir: str | Path | None, local_files_only: bool, token: str | bool | None
+) -> Path:
+    """Return the folder of a hub's model in this machine's cache, downloaded where it is not there yet.
 
-    # Spelled out, because the mixin passes all of config.json on to a class that takes any keyword.
-    def __init__(
-        self,
-        folder: ModelFolder,
-        source: Path,
-        device: str = "auto",
-        threads: int | None = None,
-        threshold: float | None = None,
-        language: str | None = None,
-    ) -> None:
-        super().__init__(folder, device, threads, threshold, language)
-        self.source = source
+    Raises:
+        UsageError: no name of a model; CmanError: it can be found neither here nor there.
+    """
+    from huggingface_hub import snapshot_download
 
-    @classmethod
-    def load(
-        cls, path: str | Path, *, trust: bool = False, encoder: str | Path | None = None, **options: Any
-    ) -> "HubExtractor":
-        """Load a model folder; see `Extractor.load`."""
-        return cls(ModelFolder.load(Path(path), trust, encoder), Path(path), **options)
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{name}: found no folder and no name of a hub's model, wanted one such as someone/model")
+    try:
+        folder = snapshot_download(
+            name, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, token=token
+        )
+    except (OSError, ValueError) as error:  # all that the hub's client raises for names, answers and connections
+        raise CmanError(f"{name}: cannot be had from the hub ({_reason(error)}); wanted a model's name") from None
+    return Path(folder)
 
-    def _save_pretrained(self, save_directory: Path) -> None:
-        shutil.copytree(self.source, save_directory, dirs_exist_ok=True)
 
-    @classmethod
-    def _from_pretrained(
-        cls,
-        *,
-        model_id: str,
-        revision: str | None,
-        cache_dir: str | Path | None,
-        force_download: bool,
-        local_files_only: bool,
-        token: str | bool | None,
-        **options: Any,
-    ) -> "HubExtractor":
-        folder = Path(model_id)
-        if not folder.is_dir():
-            folder = Path(
-                snapshot_download(
-                    model_id,
-                    revision=revision,
-                    cache_dir=cache_dir,
-                    force_download=force_download,
-                    local_files_only=local_files_only,
-                    token=token,
-                )
-            )
-        return cls.load(folder, **options)
+def uploaded(folder: Path, name: str, private: bool, token: str | bool | None, message: str) -> str:
+    """Push a model folder and return its address.
+
+    Raises:
+        CmanError: the hub takes it not.
+    """
+    from huggingface_hub import HfApi
+
+    try:
+        api = HfApi(token=token)
+        api.create_repo(name, private=private, exist_ok=True)
+        return str(api.upload_folder(repo_id=name, folder_path=folder, commit_message=message))
+    except (OSError, ValueError) as error:
+        raise CmanError(f"{name}: cannot be pushed to the hub ({_reason(error)})") from None
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")

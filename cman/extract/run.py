@@ -53,8 +53,8 @@ def extract(
         options: what, beside the model and the files, decides the result; a run with others is not resumed.
 
     Raises:
-        CmanError: a file cannot be read or written, another process writes the target, or, when all else is done, some
-            documents failed.
+        CmanError: a file cannot be read or written, another process writes the target, Ctrl-C came, or, when all else
+            is done, some documents failed.
         UsageError: see `Partial` and `check_format`.
     """
     check_format(output)
@@ -72,7 +72,11 @@ def extract(
                 extractor = _loaded(load)  # a wrong model or language leaves no unfinished files behind
                 partial = Partial(target, errors, {**run, **(options or {})}, resume, lock)
                 if not partial.ended:
-                    _to_partial(extractor, stream, size, form, longest, partial)
+                    try:
+                        _to_partial(extractor, stream, size, form, longest, partial)
+                    except KeyboardInterrupt:
+                        done = partial.state.documents
+                        raise CmanError(f"stopped after {done} documents, `--resume` goes on") from None
                 partial.finish(lambda lines: _named(lines, target, output))
             log.info("%s written", target)
             failed, where = partial.state.failed, f"{errors} says which and why"
