@@ -2,7 +2,6 @@
 
 import csv
 import errno
-import fcntl
 import gzip
 import json
 import logging
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cman.errors import CmanError
+from cman.flock import WINDOWS, lock
 from cman.hashes import check_content
 
 log = logging.getLogger(__name__)
@@ -87,14 +87,17 @@ def naming(path: Path | str, temporary: str | None = None) -> Iterator[None]:
 @contextmanager
 def _taken(temporary: Path) -> Iterator[Path]:
     """Hold a temporary file, empty, against other writers inside the block."""
+    if WINDOWS:
+        yield temporary.with_name(f"{temporary.name}.{uuid.uuid4().hex}")
+        return
     while True:
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(descriptor, wait=False)
             except BlockingIOError:
                 log.info("%s: is being written by another process; waiting", temporary)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                lock(descriptor)
             except OSError:  # some network file systems have no locks: a name of one's own does not mix either
                 temporary.unlink(missing_ok=True)
                 yield temporary.with_name(f"{temporary.name}.{uuid.uuid4().hex}")
@@ -116,6 +119,8 @@ def _is(path: Path, descriptor: int) -> bool:
 
 def sync(path: Path) -> None:
     """Wait until a file's content, or a folder's names, are on the disk."""
+    if WINDOWS:  # which opens no folder, and syncs no file that is open for reading
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         with suppress(OSError) if path.is_dir() else naming(path):  # not every file system syncs folders

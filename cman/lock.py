@@ -7,7 +7,6 @@ there is no such process any more, from another when the file was not touched fo
 
 import contextlib
 import errno
-import fcntl
 import json
 import logging
 import os
@@ -23,6 +22,7 @@ from typing import Any
 
 from cman.errors import CmanError
 from cman.files import naming
+from cman.flock import WINDOWS, alone
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def locked(target: Path, doing: str) -> Iterator[Lock]:
     """
     path = target.with_name(f"{target.name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(path.parent):
+    with alone(path.parent):
         lock = _acquire(path, target, doing)
     threading.Thread(target=lock.beat, name="heartbeat", daemon=True).start()
     try:
@@ -115,18 +115,6 @@ def _created(lock: Lock) -> bool:
     return _read(lock.path) == lock.holder
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes of this machine out while a lock is looked at and taken, so that one takes it over."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some network file systems have none; creation is atomic there too
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _read(path: Path) -> dict[str, Any]:
     """Return what a lock file says; nothing of one that is gone or holds something else."""
     try:
@@ -156,7 +144,8 @@ def _this_process() -> dict[str, Any]:
 
 
 def _is_dead(holder: dict[str, Any], path: Path) -> bool:
-    if holder.get("machine") == _machine() and holder.get("host") == socket.gethostname():
+    # Windows cannot be asked whether a process is there without ending it.
+    if not WINDOWS and holder.get("machine") == _machine() and holder.get("host") == socket.gethostname():
         started = _start_of(holder.get("process"))
         return started is None or started != holder.get("started")
     try:

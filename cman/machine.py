@@ -3,7 +3,6 @@
 import contextlib
 import os
 import platform
-import resource
 import sys
 from pathlib import Path
 
@@ -48,6 +47,10 @@ def peak_memory() -> int:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) * KIB for line in lines if line.startswith("VmHWM:"))
     except (OSError, StopIteration):
+        if sys.platform == "win32":
+            return 0  # not known
+        import resource
+
         # macOS counts bytes here, other systems KiB.
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else KIB)
 

@@ -1,14 +1,14 @@
 """Making and checking manifests: `manifest.sha256` of a folder, see `cman.hashes`."""
 
-import fcntl
 import logging
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from cman.errors import CmanError
 from cman.files import is_stream, write_text
+from cman.flock import alone
 from cman.hashes import MANIFEST, compare, listed, sha256, verifying
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ def list_files(folder: Path, names: Iterable[str]) -> None:
 
     A manifest that cannot be read is made anew: what it said of other files is lost, and a line says so.
     """
-    with _alone(folder):
+    with alone(folder):
         try:
             hashes = listed(folder)
         except CmanError as error:
@@ -83,15 +83,3 @@ def verify_folder(folder: Path) -> int:
 
 def _write(folder: Path, hashes: dict[str, str]) -> None:
     write_text(folder / MANIFEST, "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes)))
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let one process of this machine at a time change a folder's manifest."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

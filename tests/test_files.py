@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -248,3 +250,29 @@ def test_the_hash_is_sha256_of_all_bytes_whatever_the_size(tmp_path, size):
     content = b"x" * size
     (tmp_path / "in").write_bytes(content)
     assert sha256(tmp_path / "in") == hashlib.sha256(content).hexdigest()
+
+
+def test_where_there_are_no_such_locks_as_on_windows_files_are_written_and_runs_are_locked(tmp_path):
+    script = """
+import errno, os, pathlib, socket, sys, tempfile, threading, uuid, csv, gzip, json, logging, hashlib, datetime
+sys.platform = "win32"
+sys.modules["fcntl"] = sys.modules["resource"] = None
+from cman.files import write_text
+from cman.lock import locked
+from cman.manifest import list_files, verify_folder
+folder = pathlib.Path(sys.argv[1])
+write_text(folder / "a", "first")
+write_text(folder / "a", "second")
+list_files(folder, ["a"])
+with locked(folder / "run", "trained"):
+    try:
+        with locked(folder / "run", "trained"):
+            pass
+    except Exception as error:
+        print(error)
+print((folder / "a").read_text(), verify_folder(folder), sorted(path.name for path in folder.iterdir()))
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert "is being trained by process" in done.stdout
+    assert done.stdout.endswith("second 1 ['a', 'manifest.sha256']\n")

@@ -121,7 +121,7 @@ def _arc(link: "FoundRelation", boxes: dict[int, float], top: float, level: int)
         f'<path d="M{head:.1f},{bottom} C{head:.1f},{y - 6} {head:.1f},{y} {(head + tail) / 2:.1f},{y} '
         f'C{tail:.1f},{y} {tail:.1f},{y - 6} {tail:.1f},{bottom}" fill="none" stroke="#666"/>'
         f'<path d="M{tail - 4:.1f},{bottom - 6} L{tail:.1f},{bottom} L{tail + 4:.1f},{bottom - 6}z" fill="#666"/>'
-        f'<text x="{(head + tail) / 2:.1f}" y="{y - 2}" text-anchor="middle" fill="#333" font-size="11" '
+        f'<text x="{(head + tail) / 2:.1f}" y="{y - 4}" text-anchor="middle" fill="#333" font-size="11" '
         f'stroke="#fff" stroke-width="3" paint-order="stroke">{escape(link.type)}</text></g>'
     )
 

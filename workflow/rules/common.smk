@@ -1,6 +1,7 @@
 # The configuration, checked; what it asks for; and the functions that rules take their inputs and digests from.
 
 import inspect
+import os
 import shlex
 import shutil
 import sys
@@ -46,11 +47,12 @@ try:
 except CmanError as error:
     raise WorkflowError(str(error)) from None
 
-# `cman` of the environment that runs Snakemake, also when that is not activated or the job runs on another node; and the
-# configuration, which verbs read from standard input. Neither it nor the mirror is a parameter of a rule: what of the
-# configuration makes a job out of date is in its digest, and another mirror has the same bytes.
+# `cman` of the environment that runs Snakemake, also when that is not activated or the job runs on another node, where
+# this file is read again; and the configuration, which verbs read from standard input: in the environment, as a failed
+# job's command is shown with its prefix. Neither it nor the mirror is a parameter of a rule: what of the configuration
+# makes a job out of date is in its digest, and another mirror has the same bytes.
+os.environ["CMAN_CONFIGURATION"] = configuration.model_dump_json(exclude_defaults=True)
 PREFIX = f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; '
-PREFIX += f"export CMAN_CONFIGURATION={shlex.quote(configuration.model_dump_json(exclude_defaults=True))}; "
 if configuration.mirror is not None:
     PREFIX += f"export CMAN_MIRROR={shlex.quote(str(configuration.mirror))}; "
 shell.prefix(
