@@ -221,7 +221,8 @@ def test_a_stage_that_fails_is_planned_again_and_the_tables_end_with_the_new_fig
     before = (own / "results/tables.csv").read_text()
     for rule, verb, outdate, file in STAGES:
         outdate(own)
-        assert "failed as it was told" in own.snakemake("--cores", "1", file, *CONFIGURED, status=1, FAIL=verb)
+        output = own.snakemake("--cores", "1", file, *CONFIGURED, status=1, FAIL=verb)
+        assert "failed as it was told" in output and '"corpora"' not in output, "no configuration in what people read"
         planned = own.planned(*CONFIGURED)
         assert planned.get(rule, 0) >= 1, rule
         if rule not in ("browser", "appendix", "figures", "kernels"):
