@@ -18,6 +18,7 @@ from cman.extract.extraction import Extraction
 from cman.extract.extractor import Extractor
 from cman.extract.partial import Partial
 from cman.extract.reading import Record
+from cman.extract.run import extraction_line
 from cman.features.cache import FeatureCache
 from cman.features.frozen import open_encoder, write_cache
 from cman.features.vectors.words import read_corpus_vectors, write_corpus_vectors
@@ -146,7 +147,7 @@ def partial(folder: Path) -> list[Artefact]:
         return Partial(folder / "o", folder / "o.errors", {"model": "0"}, resume, Lock(folder / "o.lock", {}))
 
     stopped = opened(False)
-    found = [Extraction("1", TEXT, (), ()), Extraction("2", TEXT, (), ())]
+    found = [extraction_line(Extraction(name, TEXT, (), ())) for name in "12"]
     stopped.add(found, [(Record(3, 90, "3"), "why")], Record(3, 90, "3"))
     files = [folder / "o.partial", folder / "o.errors", folder / "o.partial.json"]
     sound = [path.read_bytes() for path in files]

@@ -13,8 +13,8 @@ from typer.core import TyperGroup
 
 from cman import __version__
 from cman.cli.configuration import config
-from cman.cli.corpora import convert, fetch, prepare
-from cman.cli.extract import extract
+from cman.cli.corpora import convert, fetch, prepare, split
+from cman.cli.extract import collect, extract
 from cman.cli.fit import fit
 from cman.cli.folders import ensemble, release, verify
 from cman.cli.plan import plan
@@ -26,10 +26,10 @@ from cman.cli.training import train
 from cman.streams import OUTPUT, drop_output, prepare_streams
 
 VERBS = (
-    *(config, plan, fetch, prepare, convert, embed, train, predict, score, card),
+    *(config, plan, fetch, prepare, convert, split, embed, train, predict, score, card),
     *(tables, appendix, figures, browser, kernels),
 )
-MORE_VERBS = (record, verify, release, ensemble, results, summary, explain, fit, extract, serve)
+MORE_VERBS = (record, verify, release, ensemble, results, summary, explain, fit, extract, collect, serve)
 
 
 class InOrder(TyperGroup):

@@ -85,6 +85,31 @@ def convert(
         log.warning("%s", warning)
 
 
+@verb
+def split(
+    source: Annotated[str, typer.Option("--from", help="Format of the input, such as jsonl, doccano or brat.")],
+    input: Annotated[Path, typer.Option(help="File, or folder of brat.")],
+    output: Annotated[Path, typer.Option(help="Folder for train.jsonl, dev.jsonl and test.jsonl.")],
+    dev: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of all sentences.")] = 0.15,
+    test: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of all sentences.")] = 0.15,
+    seed: Annotated[int, typer.Option(help="Of the choice; sentences of one text stay together.")] = 1,
+    language: Annotated[str, typer.Option(help="spaCy's code, for formats of text.")] = "en",
+) -> None:
+    """Divide annotated documents into train, dev and test, always alike.
+
+    Example: cman split --from doccano --input all.jsonl --output data
+    """
+    from cman.corpora.splits import split_file
+
+    if dev + test >= 1:
+        raise UsageError(f"--dev, --test: found {dev:g} and {test:g}, wanted less than 1 together")
+    warnings: list[str] = []
+    counts = split_file(source, input, output, dev, test, seed, language, warnings)
+    for warning in warnings:
+        log.warning("%s", warning)
+    typer.echo(f"{output}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
 def _print_check(name: str, corpus: Any, layout: Layout) -> None:
     """Print what is to be said of a corpus: a table on a terminal, plain lines elsewhere.
 

@@ -8,16 +8,18 @@ import re
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 from cman.config.corpora import Corpus, Own
-from cman.corpora.document import Document
+from cman.config.formats import FORMATS
+from cman.corpora.document import Document, write_documents
 from cman.corpora.duplicates import merge_duplicates
 from cman.corpora.folds import Grouped, carved
-from cman.corpora.formats import folded_format, module_name, split_format
+from cman.corpora.formats import ReadableFormat, folded_format, module_name, split_format
 from cman.corpora.likeness import telling
 from cman.corpora.raw import given_files
 from cman.corpora.retokenise import retokenised
-from cman.errors import CmanError
+from cman.errors import CmanError, UsageError
 from cman.layout import SPLITS
 
 
@@ -53,6 +55,34 @@ def read_groups(corpus: Corpus, raw: Path, warnings: list[str]) -> list[Grouped]
         return folded_format(corpus).read_grouped(corpus, raw)
     documents = _read(corpus, raw, warnings)["train"]
     return [Grouped(*pair) for pair in zip(groups_of(corpus.format, documents), documents, strict=True)]
+
+
+def split_file(
+    format: str, path: Path, folder: Path, dev: float, test: float, seed: int, language: str, warnings: list[str]
+) -> dict[str, int]:
+    """Divide one annotated file into train.jsonl, dev.jsonl and test.jsonl in a folder; return how many each has.
+
+    Raises:
+        UsageError: a format that is not read by itself; CmanError: the file is malformed, or too small to be divided.
+    """
+    readable = [name for name in FORMATS if hasattr(import_module(module_name(name)), "read_file")]
+    if format not in readable:
+        raise UsageError(f"--from: found {format!r}, wanted one of {', '.join(readable)}")
+    reader = cast(ReadableFormat, import_module(module_name(format)))
+    documents = telling(lambda: reader.read_file(path, None, language, warnings), format, [path])
+    left = merge_duplicates(documents, str(path), warnings)
+    parts: dict[str, list[Document]] = {}
+    for split, share in (("test", test), ("dev", dev)):
+        groups = groups_of(format, left)
+        taken = carved(groups, share * len(documents) / len(left), seed, split)
+        if not taken:
+            raise CmanError(f"{path}: found one text for train and {split}, wanted more to divide")
+        parts[split] = [each for each, group in zip(left, groups, strict=True) if group in taken]
+        left = [each for each, group in zip(left, groups, strict=True) if group not in taken]
+    parts["train"] = left
+    for split in SPLITS:
+        write_documents(folder / f"{split}.jsonl", parts[split])
+    return {split: len(parts[split]) for split in SPLITS}
 
 
 def groups_of(format: str, documents: Sequence[Document]) -> list[str]:

@@ -9,6 +9,7 @@ are positions in `entities`. An entity's score is the marginal probability of it
 relation's the sigmoid of its pair score: two different scales.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,15 +50,17 @@ class Extraction:
     entities: tuple[FoundEntity, ...]
     relations: tuple[FoundRelation, ...]
     sentences: tuple[tuple[int, int], ...] = ()  # characters of each sentence
+    fields: Mapping[str, Any] | None = None  # what else is kept of what was given
 
     def to_json(self) -> dict[str, Any]:
         """Return what stands on one line of the output."""
-        return {
+        value = {
             "id": self.id,
             "text": self.text,
             "entities": [vars(entity) for entity in self.entities],
             "relations": [vars(relation) for relation in self.relations],
         }
+        return value if self.fields is None else value | {"fields": dict(self.fields)}
 
     @property
     def triples(self) -> list[tuple[str, str, str]]:

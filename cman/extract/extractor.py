@@ -19,7 +19,7 @@ from cman.corpora.tokenize import Span, TextTokenizer
 from cman.errors import CmanError, UsageError
 from cman.extract.extraction import Extraction
 from cman.extract.hub import NAME, downloaded, uploaded
-from cman.extract.sentences import Given, Thresholds, documents_of, extraction_of, is_rooted, joined
+from cman.extract.sentences import Given, Thresholds, documents_of, extraction_of, is_rooted, spans_in
 from cman.extract.texts import given_text, several, streamed
 from cman.features.workers import OfProcess, one_core_each
 from cman.kernels import KernelChoice, use_kernels
@@ -237,7 +237,7 @@ class Extractor:
         """
         if spans is None:
             with self._turn.get():  # spaCy's vocabulary grows with every text
-                spans = self.tokenizer.sentences(given.text) if given.tokens is None else [joined(given.tokens)]
+                spans = self.tokenizer.sentences(given.text) if given.tokens is None else [spans_in(given.text, given.tokens) or []]
         return documents_of(given, spans, self._rooted, self._longest)
 
     def extractions(

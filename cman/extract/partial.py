@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from cman.errors import CmanError, UsageError
-from cman.extract.extraction import Extraction
 from cman.extract.growing import Extent, Growing, extent_of
 from cman.extract.reading import Record
 from cman.files import read_json, write_json
@@ -33,6 +32,7 @@ class State:
 
     lines: int = 0
     input_bytes: int = 0
+    source: int = 0  # of the inputs, that of the last document
     documents: int = 0
     failed: int = 0
     complete: bool = False  # all of the input is done; what is left is to give the output its name
@@ -70,14 +70,14 @@ class Partial:
         self.lines, self.errors = Growing(lines, self.state.output), Growing(errors, self.state.errors)
         self._save()
 
-    def add(self, done: Sequence[Extraction], failed: Sequence[tuple[Record, str]], last: Record) -> None:
-        """Write a chunk: what was found, and what failed with its reason; `last` is the last record of the chunk.
+    def add(self, done: Sequence[str], failed: Sequence[tuple[Record, str]], last: Record) -> None:
+        """Write a chunk: lines of what was found, and what failed with its reason; `last` is its last record.
 
         Raises:
             CmanError: see `Growing.append`, or another process took over; the state is still that of the chunk before.
         """
         self.lock.check()
-        self.lines.append("".join(extraction_line(each) for each in done).encode())
+        self.lines.append("".join(done).encode())
         self.errors.append(
             "".join(
                 json.dumps({"line": record.line, "id": record.id, "error": why}, ensure_ascii=False) + "\n"
@@ -87,6 +87,7 @@ class Partial:
         self.state = State(
             lines=last.line,
             input_bytes=last.end,
+            source=last.source,
             documents=self.state.documents + len(done) + len(failed),
             failed=self.state.failed + len(failed),
             output=self.lines.extent,
@@ -149,8 +150,3 @@ class Partial:
 
 def _seal(run: Any, state: Any) -> str:
     return hashlib.sha256(json.dumps([run, state]).encode()).hexdigest()
-
-
-def extraction_line(extraction: Extraction) -> str:
-    """Return an extraction as one line of JSON."""
-    return json.dumps(extraction.to_json(), ensure_ascii=False) + "\n"

@@ -4,9 +4,9 @@ Where training documents have an artificial root as token 0 (DREC), each sentenc
 the root is given with an entity `<root>` of no characters at the sentence's start.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cman.corpora.document import ROOT, Document
 from cman.corpora.tokenize import Span
@@ -26,11 +26,15 @@ class Thresholds(NamedTuple):
 
 @dataclass(frozen=True)
 class Given:
-    """A text to be read, or tokens: then the text is the tokens with a space between them, one sentence."""
+    """A text to be read, or tokens, one sentence: then the text is that given with them, or they with spaces between.
+
+    `fields` are what else is kept of what was given.
+    """
 
     id: str
     text: str
     tokens: tuple[str, ...] | None = None
+    fields: Mapping[str, Any] | None = None
 
 
 def documents_of(
@@ -88,7 +92,7 @@ def extraction_of(given: Given, annotated: Sequence[Document], thresholds: Thres
             sure = thresholds.relation is None or link.score is None or link.score >= thresholds.relation
             if sure and link.head in kept and link.tail in kept:
                 relations.append(FoundRelation(link.type, kept[link.head], kept[link.tail], link.score))
-    return Extraction(given.id, given.text, tuple(entities), tuple(relations), tuple(sentences))
+    return Extraction(given.id, given.text, tuple(entities), tuple(relations), tuple(sentences), given.fields)
 
 
 def is_rooted(tags: Sequence[str]) -> bool:
@@ -96,10 +100,14 @@ def is_rooted(tags: Sequence[str]) -> bool:
     return f"B-{ROOT}" in tags
 
 
-def joined(tokens: Sequence[str]) -> list[Span]:
-    """Return the spans of tokens in a text that has a space between them."""
-    spans, start = [], 0
+def spans_in(text: str, tokens: Sequence[str]) -> list[Span] | None:
+    """Return the spans of tokens in their text, blanks between them alone; None if they are not the text's own."""
+    spans: list[Span] = []
+    end = 0
     for token in tokens:
-        spans.append((start, start + len(token)))
-        start += len(token) + 1
-    return spans
+        start = text.find(token, end)
+        if start < 0 or text[end:start].strip():
+            return None
+        end = start + len(token)
+        spans.append((start, end))
+    return None if text[end:].strip() else spans

@@ -15,9 +15,10 @@ import torch
 
 from cman.errors import CmanError
 from cman.extract.extractor import Extractor
-from cman.extract.reading import records
+from cman.extract.inputs import Input
 from cman.extract.run import LONGEST_TEXT
 from cman.extract.sentences import Given
+from cman.extract.sources import sources_of
 from cman.features.transformer.encoder import TransformerEncoder
 from cman.features.transformer.pieces import Windows
 from cman.files import write_csv
@@ -35,8 +36,7 @@ def speed_of_extraction(model: Path, source: Path, threads: int, output: Path, r
     Raises:
         CmanError: the model or the file cannot be read.
     """
-    with source.open("rb") as stream:
-        entries = list(records(stream, "jsonl" if source.suffix == ".jsonl" else "text", LONGEST_TEXT))
+    entries = list(Input(sources_of([source], None), LONGEST_TEXT).records())
     texts = [record.given.text for record in entries if record.given is not None]
     if len(texts) < len(entries) or not any(texts):
         raise CmanError(f"{source}: found a line that cannot be read, or no text; wanted a text a line")

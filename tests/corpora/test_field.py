@@ -8,6 +8,9 @@ import pytest
 
 pytest.importorskip("spacy", reason="the extra `text` is not installed")
 
+from typer.testing import CliRunner
+
+from cman.cli.app import app
 from cman.config.configuration import parse_configuration
 from cman.corpora.check import check, verdict
 from cman.corpora.document import Document, Entity, Relation, read_documents
@@ -233,3 +236,16 @@ def test_a_type_whose_last_example_an_overlap_policy_takes_is_told_with_the_poli
     assert "'Loc'" in str(reason) and "overlap: keep_longest took its last example from train" in str(reason)
     _, notes, reason = check("mine", corpus("brat", paths, unseen_types="keep"), Layout(tmp_path))
     assert reason is None and any("always missed: 'Loc' (1 of test)" in note for note in notes)
+
+
+def test_one_file_is_divided_into_three_always_alike(tmp_path):
+    jsonl(tmp_path, numbered(20))
+    for folder in ("first", "second"):
+        arguments = ["split", "--from", "jsonl", "--input", tmp_path / "all.jsonl", "--output", tmp_path / folder]
+        result = CliRunner().invoke(app, [*map(str, arguments), "--test", "0.25", "--dev", "0.1"])
+        assert result.exit_code == 0 and "13 train, 2 dev, 5 test" in result.output
+    for split in SPLITS:
+        path = Path("first") / f"{split}.jsonl"
+        assert (tmp_path / path).read_bytes() == (tmp_path / "second" / path.name).read_bytes()
+    result = CliRunner().invoke(app, [*map(str, arguments), "--test", "0.9", "--dev", "0.2"])
+    assert result.exit_code == 2 and "wanted less than 1 together" in result.output
