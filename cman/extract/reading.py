@@ -240,7 +240,7 @@ class _Named(Read):
 
 
 class Line(_Named):
-    """What a line of JSON or a request holds: a text, or the tokens of a sentence, or both if the tokens are its own."""
+    """What a line of JSON or a request holds: a text, tokens of a sentence, or both where the tokens are its own."""
 
     text: String = ""
     tokens: list[NonEmpty] = Field(default_factory=list, min_length=1)
