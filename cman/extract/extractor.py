@@ -237,7 +237,8 @@ class Extractor:
         """
         if spans is None:
             with self._turn.get():  # spaCy's vocabulary grows with every text
-                spans = self.tokenizer.sentences(given.text) if given.tokens is None else [spans_in(given.text, given.tokens) or []]
+                own = None if given.tokens is None else [spans_in(given.text, given.tokens) or []]
+                spans = self.tokenizer.sentences(given.text) if own is None else own
         return documents_of(given, spans, self._rooted, self._longest)
 
     def extractions(

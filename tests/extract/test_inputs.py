@@ -131,7 +131,7 @@ def test_text_beside_tokens_is_read_with_them_if_they_are_its_own_and_refused_ot
              {"text": "Ada lives.", "tokens": ["lives", "."]}]  # fmt: skip
     found = read(file(tmp_path / "a.jsonl", "".join(json.dumps(line) + "\n" for line in lines)))
     assert found[0] == ("1", "Ada  lives.")
-    assert all("text beside tokens that are others than its own" in said for _, said in found[1:])
+    assert all("tokens: found" in said and "wanted those of the text beside them" in said for _, said in found[1:])
 
 
 def test_other_fields_are_kept_where_they_are_wanted(model, tmp_path):

@@ -238,6 +238,7 @@ def test_a_pipe_is_read_a_device_is_written_through_and_a_link_is_followed(model
 def test_a_chunk_is_bounded_by_characters_where_texts_have_no_tokens(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("cman.extract.shards.SMALLEST", 1 << 30)  # one block: nothing else ends a chunk
     sizes: list[int] = []
     processed = run_module._processed
     monkeypatch.setattr(run_module, "_processed", lambda *args: sizes.append(len(args[1])) or processed(*args))
