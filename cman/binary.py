@@ -25,7 +25,7 @@ NVCC_FLAGS = (
     "-gencode=arch=compute_90,code=sm_90",
     "-gencode=arch=compute_90,code=compute_90",  # PTX, for newer ones
 )
-BUILD = "build with: python setup.py build_ext --inplace"
+BUILD = "a checkout builds it: python setup.py build_ext --inplace"
 
 COMMENT_OR_LITERAL = re.compile(r"""//(?:\\\n|[^\n])*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'""", re.DOTALL)
 TOKEN = re.compile(

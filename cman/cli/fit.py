@@ -19,8 +19,12 @@ BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "spert"}
 def fit(
     train: Annotated[Path, typer.Option(help="Annotated documents: a file, or a folder of brat's.")],
     output: Annotated[Path, typer.Option(help="Model folder to write; a name that is free.")],
-    dev: Annotated[Path | None, typer.Option(help="Those that the scores are calibrated on.")] = None,
-    test: Annotated[Path | None, typer.Option(help="Those that the card's scores are of.")] = None,
+    dev: Annotated[
+        Path | None, typer.Option(help="Those that the scores are calibrated on; else a part of train.")
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option(help="Those that the card's scores are of; else a part of train.")
+    ] = None,
     format: Annotated[
         str | None, typer.Option(help="jsonl, spert, conll04, brat, ...; by default what the name ends in.")
     ] = None,
