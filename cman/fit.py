@@ -34,7 +34,12 @@ KEPT = ("scores.json", "history.csv", "provenance.json")  # of a run, beside its
 
 
 def fit(
-    configuration: Configuration, run: Run, output: Path, device: str, threads: int, kernels: KernelChoice = "auto"
+    configuration: Configuration,
+    run: Run,
+    output: Path,
+    device: str,
+    threads: int | None,
+    kernels: KernelChoice = "auto",
 ) -> None:
     """Train the model of a run and write it to `output`, a new folder.
 
@@ -62,7 +67,7 @@ def fit(
 
 
 def _train(
-    configuration: Configuration, run: Run, layout: Layout, device: str, threads: int, kernels: KernelChoice
+    configuration: Configuration, run: Run, layout: Layout, device: str, threads: int | None, kernels: KernelChoice
 ) -> None:
     corpus, split = run.corpus, run.split
     prepare(corpus, configuration.corpus(corpus), layout)
@@ -74,7 +79,8 @@ def _train(
         embed(input_source(configuration, name, layout), corpus, name, split, layout, device, threads)
     folder = run.folder(layout)
     if not _is_trained(run, layout):
-        train(run, layout, device, threads, kernels)
+        # One core: a model this small gains nothing from more, and on a busy machine they wait for one another.
+        train(run, layout, device, threads or 1, kernels)
 
     gold, predictions, ranking = (
         layout.documents(corpus, split) / "test.jsonl",

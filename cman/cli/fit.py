@@ -40,7 +40,7 @@ def fit(
         None
     ),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the training.")] = 1,
-    threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all by default.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Cores; 1 by default in training, else all.")] = None,
     device: DeviceOption = None,
     kernels: KernelsOption = None,
 ) -> None:
@@ -72,9 +72,9 @@ def fit(
             raise UsageError(f"--{split}: found no {path}, wanted annotated documents")
     run = run_of(configuration, name, experiment, corpus.divisions[0], seed)
     from cman.fit import fit
-    from cman.machine import available_cores, available_device
+    from cman.machine import available_device
 
-    fit(configuration, run, output.resolve(), available_device(device or "auto"), threads or available_cores(), chosen)
+    fit(configuration, run, output.resolve(), available_device(device or "auto"), threads, chosen)
     use = f"cman extract --model {quote(str(output))} --input FILE"
     typer.echo(f"{output}: the model; README.md in it has the scores. Use it: {use}")
 
