@@ -17,7 +17,7 @@ COPY constraints.txt ./
 RUN pip install --no-cache-dir ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -c constraints.txt torch 'setuptools>=77' ninja
 COPY . .
 # In place: the model of the checkout is what `cman extract` takes without --model.
-RUN pip install --no-cache-dir --no-build-isolation -c constraints.txt -e '.[pipeline,text,serve,7z]' \
+RUN pip install --no-cache-dir --no-build-isolation -c constraints.txt -e '.[pipeline,cluster,text,serve,7z]' \
     && python setup.py build_ext --inplace \
     && cman kernels
 

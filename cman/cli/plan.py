@@ -23,11 +23,12 @@ def plan(
     from cman.files import write_json
     from cman.workflow.code import Code
     from cman.workflow.digests import Digests
+    from cman.workflow.known import cache_folder
     from cman.workflow.listing import listing
     from cman.workflow.plan import Plan
 
     configuration = configuration_at(config)
-    runs = listing(Digests(Plan(configuration), Code(), kernels_digest(configuration.kernels)))
+    runs = listing(Digests(Plan(configuration), Code(kept=cache_folder()), kernels_digest(configuration.kernels)))
     if output is None:
         typer.echo(json.dumps(runs, indent=2, ensure_ascii=False))
     else:

@@ -50,6 +50,8 @@ def provenance(run: Run, data: TrainingData, trained: Trained, device: str) -> d
         "epoch_seconds": trained.epoch_seconds,
         "peak_memory_mb": peak_memory() // 1024**2,
         "device": torch.cuda.get_device_name() if device == "cuda" else f"cpu, {processor()}",
+        "host": platform.node(),
+        "job": os.environ.get("SLURM_JOB_ID"),
         "threads": torch.get_num_threads(),
         "kernels": backend(),
         "git": _git(),

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from cman.workflow import syntax
+from cman.workflow.known import Known
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -39,9 +40,13 @@ class Module:
 
 
 class Code:
-    """The sources of a package below one folder, read once."""
+    """The sources of a package below one folder, read once.
 
-    def __init__(self, package: Path = PACKAGE) -> None:
+    Args:
+        kept: the folder where digests of the same sources are kept for other processes.
+    """
+
+    def __init__(self, package: Path = PACKAGE, kept: Path | None = None) -> None:
         self.package = package
         self.paths = {self._name(path): path for path in package.rglob("*.py")}
         self.data: dict[str, list[Path]] = {}
@@ -50,6 +55,8 @@ class Code:
                 self.data.setdefault(path.name, []).append(path)
         self.module = cache(self._module)
         self.digest = cache(self._digest)
+        every = [*self.paths.values(), *(path for paths in self.data.values() for path in paths)]
+        self.known = None if kept is None else Known(package, every, kept)
 
     def _name(self, path: Path) -> str:
         parts = path.relative_to(self.package.parent).with_suffix("").parts
@@ -102,6 +109,14 @@ class Code:
         Raises:
             KeyError: see `closure`.
         """
+        digest = None if self.known is None else self.known.get(roots)
+        if digest is None:
+            digest = self._computed(roots)
+            if self.known is not None:
+                self.known.add(roots, digest)
+        return digest
+
+    def _computed(self, roots: Iterable[str]) -> str:
         modules = {name: self.module(name) for name in sorted(self.closure(roots))}
         files = sorted({path for module in modules.values() for path in self.data_files(module)})
         lines = [f"{name} {module.digest}" for name, module in modules.items()]

@@ -26,6 +26,22 @@ def written(tmp_path: Path, **files: str) -> Code:
     return Code(tmp_path / "cman")
 
 
+def test_digests_are_kept_for_the_same_bytes_and_whatever_is_wrong_with_what_is_kept_they_are_right(tmp_path):
+    kept = tmp_path / "kept"
+    computed = written(tmp_path, a="from cman import b\n", b="x = 1\n").digest("cman.a")
+    assert Code(tmp_path / "cman", kept).digest("cman.a") == computed
+    (file,) = kept.iterdir()
+    file.write_text('{"cman.a": "kept"}')
+    assert Code(tmp_path / "cman", kept).digest("cman.a") == "kept"
+    for broken in ("{", "[]", '{"cman.a": 1}', ""):
+        file.write_text(broken)
+        assert Code(tmp_path / "cman", kept).digest("cman.a") == computed, broken
+    other = written(tmp_path, b="x = 2\n").digest("cman.a")
+    assert Code(tmp_path / "cman", kept).digest("cman.a") == other != computed
+    nowhere = tmp_path / "cman/a.py/kept"
+    assert Code(tmp_path / "cman", nowhere).digest("cman.a") == other
+
+
 SAME = {
     "a comment": ("x = 1\n", "# one\nx = 1  # two\n"),
     "layout": ("x = f(1, 2)\n", "x = f(\n    1,\n    2,\n)\n"),

@@ -19,10 +19,12 @@ from cman.config.strict_yaml import load_yaml, typed
 from cman.errors import CmanError
 from cman.files import read_text
 from cman.layout import FOLDS, MAIN, SPLITS
+from cman.workflow import limits
 from cman.workflow.brevity import Brief
 from cman.workflow.code import Code
 from cman.workflow.digests import Digests
 from cman.workflow.inputs import content
+from cman.workflow.known import cache_folder
 from cman.workflow.plan import PREDICTED, TRAINED, Plan
 
 HERE = Path(
@@ -42,7 +44,11 @@ try:
         configuration,
         shared=SharedFSUsage.INPUT_OUTPUT in workflow.storage_settings.shared_fs_usage,
     )
-    digests = Digests(plan, Code(), kernels_digest(configuration.kernels))
+    digests = Digests(
+        plan,
+        Code(kept=cache_folder()),
+        kernels_digest(configuration.kernels),
+    )
     LOST = plan.lost() if workflow.is_main_process else []
 except CmanError as error:
     raise WorkflowError(str(error)) from None
@@ -131,8 +137,22 @@ def files(name):
 
 @inspected
 def device(wildcards, resources):
-    """Return where a job computes: on a GPU if it has reserved one. It makes nothing out of date."""
-    return configuration.device if resources.gpu else "cpu"
+    """Return where a job computes: on a GPU if it has reserved one or a part of one. It makes nothing out of date."""
+    return configuration.device if resources.gpu or resources.get("gres") else "cpu"
+
+
+@inspected
+def memory(wildcards, attempt):
+    """Return the megabytes that a job asks for."""
+    return limits.memory(attempt)
+
+
+@inspected
+def minutes(wildcards, attempt):
+    """Return the minutes that a training asks for, by its epochs and its documents."""
+    settings = plan.settings(wildcards.corpus, wildcards.experiment)
+    documents = plan.documents(wildcards.corpus, wildcards.split)[0]
+    return limits.minutes(attempt, settings.training.epochs, Path(documents))
 
 
 @inspected

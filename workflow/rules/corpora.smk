@@ -12,6 +12,7 @@ rule fetch:
         "results/raw/{corpus}/{file}",
     log:
         "results/logs/fetch/{corpus}/{file}.log",
+    retries: 2
     params:
         digest=digest("fetch"),
     message:

@@ -19,6 +19,8 @@ rule predict:
         "results/logs/predict/{corpus}/{experiment}/{split}/seed{seed}.log",
     resources:
         gpu=GPU,
+        mem_mb=memory,
+        runtime=30,
     params:
         digest=digest("predict"),
         features=features_option,
@@ -42,6 +44,9 @@ rule score:
         f"{RUN}/scores.json",
     log:
         "results/logs/score/{corpus}/{experiment}/{split}/seed{seed}.log",
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         digest=digest("score"),
     message:

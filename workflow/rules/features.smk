@@ -12,6 +12,7 @@ rule fetch_features:
         "results/logs/fetch/features/{features}/{file}.log",
     wildcard_constraints:
         features=either([*configuration.encoders, *configuration.vectors]),
+    retries: 2
     params:
         digest=digest("fetch_features"),
     message:
@@ -35,6 +36,8 @@ rule embed:
     threads: 2
     resources:
         gpu=GPU,
+        mem_mb=memory,
+        runtime=240,
     params:
         digest=digest("embed"),
         device=device,
@@ -56,6 +59,9 @@ rule word_vectors:
         "results/logs/embed/{corpus}/{features}.log",
     wildcard_constraints:
         features=either(configuration.vectors),
+    resources:
+        mem_mb=memory,
+        runtime=60,
     params:
         digest=digest("embed"),
     message:

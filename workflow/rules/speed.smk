@@ -14,6 +14,9 @@ rule kernels_speed:
         "results/logs/speed/kernels.log",
     # As many as the operations are measured with at most; what runs beside them would be measured as well.
     threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=240,
     params:
         digest=digest("kernels_speed"),
     message:
@@ -41,6 +44,9 @@ rule decoding_speed:
         "results/logs/speed/decoding.log",
     # A comparison in the same rounds. For times of their own give it the machine: see the page on clusters.
     threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=240,
     params:
         digest=digest("decoding_speed"),
         runs=[run.folder for run in plan.timed],

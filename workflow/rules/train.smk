@@ -12,7 +12,8 @@ rule train:
     threads: configuration.threads
     resources:
         gpu=GPU,
-        mem_mb=3000,
+        mem_mb=memory,
+        runtime=minutes,
     params:
         digest=digest("train"),
         device=device,
