@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from slurm_cluster import Cluster, missing, until
+from slurm_cluster import GPU_NODE, Cluster, missing, until
 
 from tests.workflow.conftest import SETTINGS, Project
 
@@ -152,3 +152,59 @@ def test_ctrl_c_leaves_no_job(own, cluster):
     os.kill(submitted.process.pid, signal.SIGINT)
     assert submitted.ends() != 0
     until(lambda: job not in cluster.jobs(), "the end of the job")
+
+
+def test_a_training_whose_snakemake_was_killed_is_not_trained_a_second_time(own, cluster):
+    (own / "inject.train").write_text(
+        "import threading, os, signal, pathlib, time\n"
+        "def stop():\n"
+        "    while not any(pathlib.Path('results/checkpoints').rglob('*.lock')):\n"
+        "        time.sleep(0.02)\n"
+        "    open('waits', 'w').close()\n"
+        "    os.kill(os.getpid(), signal.SIGSTOP)\n"
+        "threading.Thread(target=stop, daemon=True).start()\n"
+    )
+    first = Submitted(own, cluster, MODEL)
+    job = waiting(own, cluster, first)
+    os.killpg(first.process.pid, signal.SIGKILL)
+    first.process.wait()
+    assert job in cluster.jobs()
+    (own / "inject.train").unlink()
+    own.snakemake("--unlock", *CHOSEN)
+    second = Submitted(own, cluster, MODEL, "--retries", "0")
+    assert second.ends() == 1
+    assert re.search(rf"error: .*job {job}", second.said()), second.said()[-3000:]
+    assert job in cluster.jobs()
+    cluster.ask("scancel", "-s", "CONT", job)
+    cluster.ask("scancel", job)
+
+
+def test_a_node_that_dies_is_survived(own, cluster):
+    (own / "inject.train").write_text(f"open('waits', 'w').write(str(_os.getpid()))\n{WAITS}")
+    submitted = Submitted(own, cluster, MODEL)
+    job = waiting(own, cluster, submitted)
+    until(lambda: (own / "waits").read_text(), "a process id")
+    node = cluster.facts(job)["NodeList"]
+    (own / "inject.train").write_text(MADE)
+    cluster.fail_node(node, int((own / "waits").read_text()))
+    try:
+        assert submitted.ends(600) == 0, submitted.said()[-3000:]
+    finally:
+        cluster.start_node(node)
+    assert (own / MODEL).is_file()
+
+
+def test_whatever_computes_on_a_device_goes_to_the_gpu(own, cluster):
+    (own / "tiny.yaml").write_text(yaml.safe_dump({**CONFIGURATION, "device": "cuda"}))
+    (own / "inject.train").write_text(MADE)
+    predicted = ("predictions.jsonl", "label_copies.json", "ranking.jsonl")
+    folder = "results/runs/tiny/cman-static/main/seed1"
+    (own / "inject.predict").write_text(
+        f"for _name in {predicted}:\n    open('{folder}/' + _name, 'w').write('made')\n_sys.exit(0)\n"
+    )
+    submitted = Submitted(own, cluster, f"{folder}/predictions.jsonl", "--groups", "train=a", "predict=b")
+    assert submitted.ends() == 0, submitted.said()[-3000:]
+    assert len(submitted.jobs()) == 2
+    for job in submitted.jobs():
+        facts = cluster.facts(job)
+        assert (facts["NodeList"], facts["TresPerJob"]) == (GPU_NODE, "gres:gpu:1")
