@@ -57,7 +57,9 @@ except CmanError as error:
 # this file is read again; and the configuration, which verbs read from standard input: in the environment, as a failed
 # job's command is shown with its prefix. Neither it nor the mirror is a parameter of a rule: what of the configuration
 # makes a job out of date is in its digest, and another mirror has the same bytes.
-os.environ["CMAN_CONFIGURATION"] = configuration.model_dump_json(exclude_defaults=True)
+os.environ.update(
+    CMAN_CONFIGURATION=configuration.model_dump_json(exclude_defaults=True)
+)
 PREFIX = f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; '
 if configuration.mirror is not None:
     PREFIX += f"export CMAN_MIRROR={shlex.quote(str(configuration.mirror))}; "
