@@ -271,8 +271,8 @@ def test_the_real_corpus_has_the_known_counts(real):
     for split, (sentences, tokens, entities, by_entity, relations, by_relation) in COUNTS[packaging].items():
         found = statistics_of(layout)["splits"][split]
         assert (found["sentences"], found["tokens"]) == (sentences, tokens)
-        assert found["entities"] == {"all": entities, **dict(zip(ENTITIES, by_entity, strict=True))}
-        assert found["relations"] == {"all": relations, **dict(zip(RELATIONS, by_relation, strict=True))}
+        assert found["entities"] == {"all": entities, "types": dict(zip(ENTITIES, by_entity, strict=True))}
+        assert found["relations"] == {"all": relations, "types": dict(zip(RELATIONS, by_relation, strict=True))}
         assert found["sentences_without_relation"] == found["overlapping_entities"] == 0
 
 
