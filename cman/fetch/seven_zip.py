@@ -9,20 +9,16 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from lzma import LZMAError
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import py7zr
-from py7zr.exceptions import AbsolutePathError, ArchiveError, PasswordRequired
 from py7zr.io import Py7zIO, WriterFactory
 
 from cman.errors import CmanError
 
 BLOCKS = 4  # unpacked blocks that wait to be read
 BLOCK = 1 << 20  # bytes of the longest
-# What py7zr raises for archives that are damaged, unknown to it, encrypted or malicious.
-REFUSALS = (ArchiveError, AbsolutePathError, PasswordRequired, LZMAError, EOFError, ValueError)
 
 
 class _StoppedError(Exception):
@@ -105,12 +101,16 @@ def opened_7z(path: Path, chosen: Callable[[Sequence[str]], str]) -> Iterator[tu
     """
     try:
         archive = py7zr.SevenZipFile(path)
-    except REFUSALS as error:
-        raise _refused(path, error) from None
+        encrypted = archive.needs_password()
+        names = [info.filename for info in archive.list() if not info.is_directory]
+    except OSError:
+        raise
+    except Exception as error:  # of a damaged one py7zr raises whatever it stumbles over
+        raise _refused(path, repr(error)) from None
     with archive:
-        if archive.needs_password():
+        if encrypted:
             raise _refused(path, "it is encrypted")
-        name = chosen([info.filename for info in archive.list() if not info.is_directory])
+        name = chosen(names)
         pipe = _Pipe()
 
         def unpack() -> None:
@@ -119,8 +119,8 @@ def opened_7z(path: Path, chosen: Callable[[Sequence[str]], str]) -> Iterator[tu
                 pipe.put(None)
             except _StoppedError:
                 pass
-            except (*REFUSALS, OSError) as error:
-                _told(pipe, _refused(path, error))
+            except Exception as error:
+                _told(pipe, _refused(path, repr(error)))
             except BaseException as error:  # raised where it is read, not lost with the thread
                 _told(pipe, error)
 

@@ -7,6 +7,7 @@ paper does not say which of the two it prints.
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,10 +56,12 @@ def read_decoding(path: Path) -> list[Time]:
             raise CmanError(f"{path}: line 1: found no column {name}, wanted the times of `cman speed decoding`")
     times = []
     for number, row in enumerate(rows, start=2):
-        figures = {}
+        figures: dict[str, float | None] = {}
         for name in ("sentences_per_second", "relative_time"):
             try:
                 figures[name] = float(row[name]) if row[name] else None
+                if figures[name] is not None and not 0 <= figures[name] < math.inf:
+                    raise ValueError
             except ValueError:
                 where = f"{path}: line {number}: field {name}"
                 raise CmanError(f"{where}: found {row[name]!r}, wanted a number or nothing") from None
