@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from cman.corpora.document import Document
+from cman.errors import CmanError
 from cman.features.lengths import batches_by_length
 from cman.features.transformer.opened import open_transformer
 from cman.features.transformer.pieces import Windows
@@ -59,9 +60,12 @@ class TransformerEncoder(nn.Module):
         model, self.pieces = open_transformer(folder, where, weights)
         self.model: Any = model.float()  # weights of half precision would lose small steps
         ids, mask = self.pieces.padded([self.pieces.marker])
-        with torch.no_grad():
-            # Measured, because configurations name and count layers in many ways.
-            self.layers, self.size = self._states(ids, mask).shape[2:]
+        try:
+            with torch.no_grad():
+                # Measured, because configurations name and count layers in many ways.
+                self.layers, self.size = self._states(ids, mask).shape[2:]
+        except Exception as error:  # of a configuration that builds a model and means none
+            raise CmanError(f"{where}: cannot be run ({error}); wanted a transformer with its tokenizer") from None
         if checkpointing:
             self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         self.train()  # a loaded transformer stands in evaluation mode, without its dropout
