@@ -59,9 +59,10 @@ def read_decoding(path: Path) -> list[Time]:
         figures: dict[str, float | None] = {}
         for name in ("sentences_per_second", "relative_time"):
             try:
-                figures[name] = float(row[name]) if row[name] else None
-                if figures[name] is not None and not 0 <= figures[name] < math.inf:
+                figure = float(row[name]) if row[name] else None
+                if figure is not None and not 0 <= figure < math.inf:
                     raise ValueError
+                figures[name] = figure
             except ValueError:
                 where = f"{path}: line {number}: field {name}"
                 raise CmanError(f"{where}: found {row[name]!r}, wanted a number or nothing") from None
