@@ -108,7 +108,7 @@ POST /extract
   Content-Type: application/json
   {{"text": "Ada Lovelace lives in London."}}      one text
   {{"texts": ["...", "..."]}}                      several, at most {limits.max_texts:,}
-  {{"tokens": ["Ada", "lives", "in", "London"]}}   one sentence in tokens; beside text, the text is read
+  {{"tokens": ["Ada", "lives", "in", "London"]}}   one sentence in tokens; a text beside them must be theirs
   At most {limits.max_characters:,} characters in all. Beside them may stand
   "id": "a1"        what the answer to text or tokens is called; "1" by default
   "threshold": 0.5  the least confidence of what is answered, 0 to 1; the server's by default

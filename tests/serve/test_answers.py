@@ -117,9 +117,11 @@ def test_an_answer_has_the_id_that_was_given_and_a_threshold_is_handed_to_the_mo
     assert found["id"] == "7" and extractor.calls == [(1, 0.5)]
 
 
-def test_tokens_are_read_as_they_are_and_beside_them_the_text_is_read(client):
+def test_tokens_are_read_as_they_are_and_a_text_beside_them_must_be_theirs(client):
     assert client.post("/extract", json={"tokens": ["Ada", "sleeps"]}).json()["text"] == "Ada sleeps"
-    assert client.post("/extract", json={"tokens": ["Ada"], "text": "Bob"}).json()["text"] == "Bob"
+    both = {"tokens": ["Ada", "sleeps"], "text": " Ada  sleeps"}
+    assert client.post("/extract", json=both).json()["text"] == " Ada  sleeps"
+    assert "wanted those of the text beside them" in refused(client, 400, b'{"tokens": ["Ada"], "text": "Bob"}')
 
 
 def test_it_says_that_it_is_ready_what_it_is_and_what_it_did(client, extractor):
