@@ -52,9 +52,9 @@ def test_it_prints_its_address_serves_with_the_given_limits_and_ends_quietly():
         assert httpx.post(address + "extract", json={"text": "Ada"}).json()["entities"][0]["text"] == "Ada"
         assert httpx.post(address + "extract", json={"text": "a" * 11}).status_code == 413
         assert httpx.get(address, headers={"host": "evil.example"}).status_code == 400
-        assert (
-            end(process)
-            == "folder [('device', 'auto'), ('encoder', None), ('threads', 1), ('threshold', 0.5), ('trust', False)]\n"
+        assert end(process) == (
+            "folder [('device', 'auto'), ('encoder', None), ('longest_sentence', 1000), ('threads', 1), "
+            "('threshold', 0.5), ('trust', False)]\n"
         )
 
 
