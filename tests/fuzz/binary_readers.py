@@ -10,7 +10,6 @@ import torch
 from untrained import DOCUMENT, untrained
 
 from cman.corpora.document import Document
-from cman.extract.extraction import Extraction
 from cman.extract.partial import Partial
 from cman.extract.reading import Record
 from cman.features.cache import FeatureCache
@@ -133,7 +132,7 @@ def stopped(folder: Path) -> Reader:
         return Partial(folder / "o", folder / "o.errors", {"model": "0"}, resume, Lock(folder / "o.lock", {}))
 
     first = opened(False)
-    first.add([Extraction("1", TEXT, (), ())], [(Record(2, 90, "2"), "why")], Record(2, 90, "2"))
+    first.add([TEXT], [(Record(2, 90, "2"), "why")], Record(2, 90, "2"))
     sound = first.state
 
     def check(partial: Partial) -> None:

@@ -19,7 +19,7 @@ from cman.corpora.document import Document, parse_document, read_documents, writ
 from cman.corpora.dygie import read_file as read_dygie
 from cman.corpora.ranking import read_ranking
 from cman.corpora.spert import read_file as read_spert_file
-from cman.extract.reading import records
+from cman.extract.reading import Reading, records
 from cman.fetch.archives import opened
 from cman.fetch.inputs import InputFile
 from cman.hashes import MANIFEST, listed
@@ -152,7 +152,7 @@ def input_of(form: str, content: str) -> Callable[[Path], Reader]:
 
         def read() -> Any:
             with path.open("rb") as stream:
-                return list(records(stream, form, 100))  # type: ignore[arg-type]
+                return list(records(stream, Reading(form, 100)))  # type: ignore[arg-type]
 
         def check(found: Any) -> None:
             assert all((each.given is None) != (each.error is None) and len(each.error or "") < 6000 for each in found)
