@@ -19,9 +19,9 @@ from cman.config.configuration import parse_configuration
 from cman.config.settings import Settings
 
 PIPELINE = [
-    *("config", "plan", "fetch", "prepare", "convert", "embed", "train", "predict", "score", "card", "tables"),
+    *("config", "plan", "fetch", "prepare", "convert", "split", "embed", "train", "predict", "score", "card", "tables"),
     *("appendix", "figures", "browser", "kernels", "speed", "record", "verify", "release", "ensemble", "results"),
-    *("summary", "explain", "fit", "extract", "serve"),
+    *("summary", "explain", "fit", "extract", "collect", "serve"),
 ]
 HEAVY = ("torch", "transformers", "pandas", "snakemake", "matplotlib")
 STATIC = ("--corpus", "s", "--experiment", "cman-static")

@@ -78,7 +78,7 @@ MISSING = [
     (["prepare", *CONFIGURATION, "--corpus", "s"], "results/raw/s/train.txt"),
     (["prepare", *CONFIGURATION, "--corpus", "mine"], "train.jsonl"),
     (["embed", *CONFIGURATION, "--corpus", "s"], "results/corpora/s/main/train.jsonl"),
-    (["train", *CMAN[:-1], "cman-static", "--device", "cpu"], "results/corpora/s/main/train.jsonl"),
+    (["train", *CMAN[:-1], "cman-static", "--device", "cpu"], "results/corpora/s/main: found no documents of s"),
     (["predict", "--model", "nothing", "--input", "gold.jsonl", "--output", "out.jsonl"], "nothing/config.json"),
     (["score", "--gold", "gold.jsonl", "--predictions", "nothing.jsonl"], "nothing.jsonl"),
     (["score", "--gold", "nothing.jsonl", "--predictions", "predicted.jsonl"], "nothing.jsonl"),
