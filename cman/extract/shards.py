@@ -21,7 +21,7 @@ from cman.extract.tables import row_count
 from cman.files import atomic_path
 
 BLOCKS = 64  # that an input has at least, if it has so many bytes
-SMALLEST, LARGEST = 1 << 14, 1 << 20  # bytes of a block
+SMALLEST, LARGEST = 1 << 18, 1 << 20  # bytes of a block
 ROWS = 256  # of a table in a block
 COPIED = 1 << 20  # bytes at a time
 NAME = re.compile(r"-(\d{5,})-of-(\d{5,})$")

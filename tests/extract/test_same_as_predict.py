@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from cman.cli.app import app
 from cman.corpora.document import Document, read_documents
 from cman.corpora.tokenize import Span
-from cman.extract.sentences import joined
+from cman.extract.sentences import spans_in
 from cman.features.cache import FeatureCache
 from cman.features.frozen import DocumentFeatures, write_cache
 from cman.features.transformer.encoder import TransformerEncoder
@@ -80,7 +80,7 @@ def model(folder: Path, encoder: TransformerEncoder, tmp_path_factory: pytest.Te
 
 
 def in_characters(document: Document) -> dict[str, Any]:
-    spans: list[Span] = joined(document.tokens)
+    spans: list[Span] = spans_in(" ".join(document.tokens), document.tokens) or []
     entities = [(one.type, spans[one.start][0], spans[one.end - 1][1], one.score) for one in document.entities]
     return {"entities": entities, "relations": [vars(link) for link in document.relations]}
 
