@@ -4,7 +4,10 @@ import errno
 import io
 import os
 import sys
-from typing import BinaryIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, BinaryIO
 
 from cman.errors import UsageError
 
@@ -82,3 +85,46 @@ def tell(message: str) -> None:
             print(message, flush=True)
         except OSError:
             drop_output()
+
+
+class Bar:
+    """A bar with words behind it on standard error while it is entered; nothing where that is no terminal.
+
+    Args:
+        total: at which it is full; None if that is not known.
+        done: where it begins.
+    """
+
+    def __init__(self, total: int | None, done: int = 0) -> None:
+        self._progress: Any = None
+        if sys.stderr is not None and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            columns = (BarColumn(), TextColumn("{task.description}"))
+            self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._progress.add_task("", total=total, completed=done)
+
+    def __enter__(self) -> "Bar":
+        if self._progress is not None:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def update(self, done: int, words: str) -> bool:
+        """Move it, and return whether there is a bar."""
+        if self._progress is not None:
+            self._progress.update(self._task, completed=done, description=words)
+        return self._progress is not None
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take it away for a line, which would stand within it."""
+        self.__exit__(None, None, None)
+        yield
+        self.__enter__()

@@ -1,5 +1,6 @@
 """Standard streams that are closed, full or not UTF-8: one sentence with the stream's name, and no traceback."""
 
+import io
 import json
 import os
 import subprocess
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from command_line import cman, configuration, empty_folder, predicted, sentence  # noqa: F401
+
+from cman.streams import Bar
 
 SCORE = "score --gold gold.jsonl --predictions predicted.jsonl"
 FULL = "No space left on device"
@@ -55,3 +58,18 @@ def test_a_full_disk_is_told_with_the_name_of_the_file_by_every_verb_that_writes
     for command in (("score", "--gold", gold, "--predictions", found), ("config", "--config", path, "--corpus", "s"),
                     ("convert", "--from", "jsonl", "--to", "spert", "--input", gold)):  # fmt: skip
         assert sentence(cman(*command, "--output", "/dev/full"), 1) == f"error: /dev/full: {FULL}"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_says_how_far_it_is_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream, shown in ((Terminal(), True), (io.StringIO(), False), (None, False)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with Bar(10) as bar:
+            assert bar.update(5, "half of it") is shown
+            with bar.aside():
+                pass
+        assert stream is None or ("half of it" in stream.getvalue()) is shown

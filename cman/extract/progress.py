@@ -1,10 +1,10 @@
 """How far an extraction is: a bar with rate and time left on a terminal, a line now and then in a log."""
 
 import logging
-import sys
 import time
 from types import TracebackType
-from typing import Any
+
+from cman.streams import Bar
 
 log = logging.getLogger(__name__)
 
@@ -18,34 +18,24 @@ class Progress:
         self.total, self.first, self.done = total, done, done
         self.documents = self.sentences = 0
         self.started = self.reported = time.monotonic()
-        self._bar: Any = None
-        if sys.stderr is not None and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TextColumn("{task.description}"))
-            self._bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
-            self._task = self._bar.add_task("", total=total, completed=done)
+        self._bar = Bar(total, done)
 
     def __enter__(self) -> "Progress":
-        if self._bar is not None:
-            self._bar.start()
+        self._bar.__enter__()
         return self
 
     def __exit__(
         self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._bar.__exit__(error_type, error, trace)
 
     def add(self, documents: int, sentences: int, done: int) -> None:
         """Count a chunk; `done` is the position in the input after it."""
         self.documents, self.sentences, self.done = self.documents + documents, self.sentences + sentences, done
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, description=self.rate)
-        elif time.monotonic() - self.reported >= SECONDS_A_LINE:
+        how_far = f"{self.rate}{self._left()}"
+        if not self._bar.update(done, how_far) and time.monotonic() - self.reported >= SECONDS_A_LINE:
             self.reported = time.monotonic()
-            log.info("%d documents, %s%s", self.documents, self.rate, self._left())
+            log.info("%d documents, %s", self.documents, how_far)
 
     @property
     def rate(self) -> str:

@@ -5,11 +5,11 @@ batches say about how long all of them will take. Nothing here changes what is t
 """
 
 import logging
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any
+
+from cman.streams import Bar
 
 log = logging.getLogger(__name__)
 
@@ -35,26 +35,16 @@ class Watch:
         self._before = len(seconds)
         self._began: float | None = None  # after the batches that are not counted
         self._batch = 0
-        self._bar: Any = None
-        if sys.stderr is not None and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn
-
-            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            total = epochs * batches
-            self._task = self._bar.add_task(stage, total=total, completed=len(seconds) * batches, left="")
+        self._bar = Bar(epochs * batches, len(seconds) * batches)
 
     def __enter__(self) -> "Watch":
-        if self._bar is not None:
-            self._bar.start()
+        self._bar.__enter__()
         return self
 
     def __exit__(
         self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._bar.__exit__(error_type, error, trace)
 
     def batch(self) -> None:
         """Count a batch that was trained."""
@@ -69,10 +59,9 @@ class Watch:
                     "about %s an epoch and %s in all, by %d of %d batches",
                     *(duration(epoch), duration(epoch * self._epochs_left()), self._batch, self.batches),
                 )
-        if self._bar is not None:
-            completed = done * self.batches + self._batch
-            text = f"{self.stage} epoch {done + 1} of {self.epochs}"
-            self._bar.update(self._task, completed=completed, description=text, left=self._left())
+        left = self._left()
+        words = f"{self.stage} epoch {done + 1} of {self.epochs}{', ' + left if left else ''}"
+        self._bar.update(done * self.batches + self._batch, words)
 
     def epoch(self, figures: Mapping[str, float]) -> None:
         """Say what the epoch that has just ended came to."""
@@ -93,11 +82,8 @@ class Watch:
         return f"{duration(sum(recent) / len(recent) * max(self._epochs_left() - share, 0))} left"
 
     def _say(self, message: str, *values: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()  # or the line would stand within it
-        log.info(message, *values)
-        if self._bar is not None:
-            self._bar.start()
+        with self._bar.aside():
+            log.info(message, *values)
 
 
 def duration(seconds: float) -> str:
