@@ -41,8 +41,8 @@ def kinds(tmp_path: Path, corpora: Path, found: Document) -> tuple[list[str], ..
     split = page_data([read_run(run)], corpora)["corpora"][0]["splits"][0]
     entities, relations, gold_entities, gold_relations = split["runs"][0]["found"][0]
     return (
-        [ENTITY_KINDS[kind] for kind in entities[4::5]],
-        [RELATION_KINDS[kind] for kind in relations[4::5]],
+        [ENTITY_KINDS[entity[4]] for entity in entities],
+        [RELATION_KINDS[relation[4]] for relation in relations],
         [ENTITY_KINDS[kind] for kind in gold_entities],
         [RELATION_KINDS[kind] for kind in gold_relations],
     )

@@ -1,15 +1,14 @@
 """What the page knows: gold and predicted annotations of the test sentences, and what is wrong with each of them.
 
 Compact, because there may be a hundred runs: tokens and gold stand once for each division of a corpus, and an
-annotation is a few whole numbers in one flat list for a sentence:
+annotation is a few whole numbers. Of a sentence, entities first:
 
-    gold        [type, start, end, ...], [type, head, tail, ...]
-    predicted   [type, start, end, score, kind, ...], [type, head, tail, score, kind, ...]
+    gold    [[type, start, end], ...], [[type, head, tail], ...]
+    found   [[type, start, end, score, kind], ...], [[type, head, tail, score, kind], ...], and the kinds of gold ones
 
-and for each run the kinds of the gold annotations beside it, in the same order. `type` is a position in `entityTypes`
-or `relationTypes`, `head` and `tail` are positions in the sentence's entities, `score` is in thousandths or -1 for
-none, and `kind` is a position in `ENTITY_KINDS` or `RELATION_KINDS`. Duplicates stand once, as strict matching counts
-them.
+`type` is a position in `entityTypes` or `relationTypes`, `head` and `tail` are positions in the sentence's entities,
+`score` is in thousandths or -1 for none, and `kind` is a position in `ENTITY_KINDS` or `RELATION_KINDS`. Duplicates
+stand once, as strict matching counts them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -73,8 +72,6 @@ def _corpus(predicted: Sequence[Predicted]) -> dict[str, Any]:
     documents = [document for member in predicted for document in (*member.gold, *member.found)]
     entity_types = sorted({entity.type for document in documents for entity in document.entities})
     relation_types = sorted({relation.type for document in documents for relation in document.relations})
-    types = ({name: at for at, name in enumerate(names)} for names in (entity_types, relation_types))
-    coder = _Coder(*types)
     splits: dict[str, list[Predicted]] = {}
     for member in predicted:
         splits.setdefault(member.run.split, []).append(member)
@@ -85,78 +82,57 @@ def _corpus(predicted: Sequence[Predicted]) -> dict[str, Any]:
         "sample": first.sample,
         "entityTypes": entity_types,
         "relationTypes": relation_types,
-        "splits": [_split(name, members, coder) for name, members in splits.items()],
+        "splits": [_split(name, members, entity_types, relation_types) for name, members in splits.items()],
     }
 
 
-def _split(name: str, members: Sequence[Predicted], coder: "_Coder") -> dict[str, Any]:
+def _split(name: str, members: Sequence[Predicted], *types: list[str]) -> dict[str, Any]:
     gold = members[0].gold  # every run of a division was checked against the same file
     return {
         "name": name,
         "ids": [document.id for document in gold],
         "tokens": [document.tokens for document in gold],
-        "gold": [coder.gold(document) for document in gold],
+        "gold": [_annotations(document, *types) for document in gold],
         "runs": [
             {
                 "experiment": member.run.experiment,
                 "title": member.run.title,
                 "seed": member.run.seed,
-                "inputs": member.run.inputs_title,
-                "protocol": member.run.protocol,
-                "found": [coder.found(right, given) for right, given in zip(member.gold, member.found, strict=True)],
+                "found": [_found(*pair, *types) for pair in zip(member.gold, member.found, strict=True)],
             }
             for member in members
         ],
     }
 
 
-class _Coder:
-    """Turns annotations into whole numbers."""
+def _annotations(document: Document, entity_types: list[str], relation_types: list[str]) -> list[list[list[int]]]:
+    """Return a document's entities and relations as whole numbers."""
+    entities, relations = _distinct(document)
+    places = {entity: place for place, entity in enumerate(entities)}
+    return [
+        [[entity_types.index(entity.type), entity.start, entity.end] for entity in entities],
+        [[relation_types.index(kind), places[head], places[tail]] for kind, head, tail in relations],
+    ]
 
-    def __init__(self, entity_types: Mapping[str, int], relation_types: Mapping[str, int]) -> None:
-        self.entity_types, self.relation_types = entity_types, relation_types
 
-    def gold(self, document: Document) -> list[list[int]]:
-        """Return the annotations of a gold document."""
-        entities, relations = _distinct(document)
-        places = {entity: place for place, entity in enumerate(entities)}
-        return [
-            [number for entity in entities for number in self._entity(entity)],
-            [number for relation in relations for number in self._relation(relation, places)],
-        ]
-
-    def found(self, gold: Document, found: Document) -> list[list[int]]:
-        """Return the predicted annotations with their kinds, and the kinds of the gold ones."""
-        unmet_entities, wrong_entities = entity_classes(gold, found)
-        unmet_relations, wrong_relations = relation_classes(gold, found)
-        entities, relations = _distinct(found)
-        places = {entity: place for place, entity in enumerate(entities)}
-        wanted_entities, wanted_relations = _distinct(gold)
-        return [
-            [
-                number
-                for entity, score in entities.items()
-                for number in (*self._entity(entity), _thousandths(score), _entity_kind(entity, wrong_entities))
-            ],
-            [
-                number
-                for relation, score in relations.items()
-                for number in (
-                    *self._relation(relation, places),
-                    _thousandths(score),
-                    _relation_kind(relation, wrong_relations),
-                )
-            ],
-            [_entity_kind(entity, unmet_entities) for entity in wanted_entities],
-            [_relation_kind(relation, unmet_relations) for relation in wanted_relations],
-        ]
-
-    def _entity(self, entity: Entity) -> tuple[int, int, int]:
-        return self.entity_types[entity.type], entity.start, entity.end
-
-    def _relation(self, relation: _Relation, places: Mapping[Entity, int]) -> tuple[int, int, int]:
-        kind, head, tail = relation
-        return self.relation_types[kind], places[head], places[tail]
+def _found(gold: Document, found: Document, *types: list[str]) -> list[Any]:
+    """Return the predicted annotations with scores and kinds, and the kinds of the gold ones."""
+    classes = *entity_classes(gold, found), *relation_classes(gold, found)
+    unmet_entities, wrong_entities, unmet_relations, wrong_relations = classes
+    entities, relations = _distinct(found)
+    scores = [[NO_SCORE if score is None else round(1000 * score) for score in each.values()]
+              for each in (entities, relations)]  # fmt: skip
+    kinds = _entity_kinds(entities, wrong_entities), _relation_kinds(relations, wrong_relations)
+    rows = [
+        [[*row, score, kind] for row, score, kind in zip(*task, strict=True)]
+        for task in zip(_annotations(found, *types), scores, kinds, strict=True)
+    ]
+    wanted_entities, wanted_relations = _distinct(gold)
+    return [
+        *rows,
+        _entity_kinds(wanted_entities, unmet_entities),
+        _relation_kinds(wanted_relations, unmet_relations),
+    ]
 
 
 def _distinct(document: Document) -> tuple[dict[Entity, float | None], dict[_Relation, float | None]]:
@@ -171,13 +147,9 @@ def _distinct(document: Document) -> tuple[dict[Entity, float | None], dict[_Rel
     return entities, relations
 
 
-def _entity_kind(entity: Entity, wrong: Mapping[Entity, str]) -> int:
-    return ENTITY_KINDS.index(GIVEN if entity.is_root else wrong.get(entity, "right"))
+def _entity_kinds(entities: Iterable[Entity], wrong: Mapping[Entity, str]) -> list[int]:
+    return [ENTITY_KINDS.index(GIVEN if entity.is_root else wrong.get(entity, "right")) for entity in entities]
 
 
-def _relation_kind(relation: _Relation, wrong: Mapping[_Relation, str]) -> int:
-    return RELATION_KINDS.index(wrong.get(relation, "right"))
-
-
-def _thousandths(score: float | None) -> int:
-    return NO_SCORE if score is None else round(1000 * score)
+def _relation_kinds(relations: Iterable[_Relation], wrong: Mapping[_Relation, str]) -> list[int]:
+    return [RELATION_KINDS.index(wrong.get(relation, "right")) for relation in relations]

@@ -9,8 +9,8 @@ function makeList(onSelect) {
 
   const guess = (sentence) => {
     const lines = (columns) => Math.ceil((sentence.lower.length * 7.6) / columns);
-    const two = sentence.found[1] !== null && width - 26 >= NARROW;
-    const rows = lines(width) + lines(two ? width / 2 : width) * (sentence.found[1] && !two ? 2 : 1);
+    const two = sentence.found.length > 1, beside = two && width - 26 >= NARROW;
+    const rows = lines(width) + lines(beside ? width / 2 : width) * (two && !beside ? 2 : 1);
     return 90 + rows * 55;
   };
   const sum = () => {

@@ -1,6 +1,6 @@
 // Puts the parts together: a change of the state lists the sentences anew and writes the address.
 
-let state = firstState();
+let state = fitted({});
 let cached = { key: "", sentences: [] };
 
 function writeAddress() {
@@ -11,37 +11,28 @@ function writeAddress() {
 const list = makeList((sentence) => { state.at = sentence.key; writeAddress(); });
 
 function update(changes = {}) {
-  state = withRuns({ ...state, ...changes });
-  const choices = state.right ? COMPARISONS : SINGLE_COMPARISONS;
-  if (!(state.compare in choices)) state.compare = "any";
-  performance.mark("filter-start");
+  state = fitted({ ...state, ...changes });
   const corpus = corpusOf(state), runs = runsOf(corpus, state.split);
+  const chosen = [state.left, state.right].filter(Boolean).map((run) => runs.get(run));
   const key = JSON.stringify([state.corpus, state.split, state.left, state.right]);
-  const chosen = [runs.get(state.left), state.right ? runs.get(state.right) : null];
-  if (cached.key !== key) cached = { key, sentences: sentencesOf(corpus, state.split, ...chosen) };
-  const filter = filterOf(state);
-  const { listed, tallies } = select(corpus, cached.sentences, filter);
-  performance.measure("filter", "filter-start");
+  if (cached.key !== key) cached = { key, sentences: sentencesOf(corpus, state.split, chosen) };
+  const { listed, tallies } = select(corpus, cached.sentences, state);
   showControls(state);
   showScores(state, tallies);
-  showBoxes("kinds", "kinds", state, tallies, (task) => KINDS[task], tick);
-  showBoxes("types", "types", state, tallies, (task) => typesOf(corpus, task), tick);
+  showBoxes("kinds", state, tallies, (task) => KINDS[task], tick);
+  showBoxes("types", state, tallies, (task) => typesOf(corpus, task), tick);
   byId("heading").textContent = `${corpus.title}${corpus.sample ? " (sample corpus)" : ""}: gold and predictions`;
   byId("status").textContent = `${listed.length} of ${cached.sentences.length} sentences`;
-  document.body.dataset.listed = listed.length;
-  list.show({ corpus, listed, filter, titles: chosen.map((run) => run?.title), wanted: state.text.trim().toLowerCase(),
-    severalSplits: state.split === ALL_FOLDS });
+  list.show({ corpus, listed, filter: state, titles: chosen.map((run) => run.title),
+    wanted: state.text.trim().toLowerCase(), severalSplits: state.split === ALL_FOLDS });
   const at = listed.findIndex((sentence) => sentence.key === state.at);
   if (at >= 0) list.choose(at, false);
   writeAddress();
-  performance.measure("update", "filter-start");
 }
 
 function tick(group, value, on) {
-  const chosen = new Set(state[group]);
-  if (on) chosen.add(value);
-  else chosen.delete(value);
-  update({ [group]: chosen });
+  const others = [...state[group]].filter((box) => box !== value);
+  update({ [group]: new Set(on ? [...others, value] : others) });
 }
 
 function swap() {
@@ -62,10 +53,7 @@ function readAddress() {
 for (const id of ["left", "right", "task", "compare", "side", "order"]) {
   byId(id).addEventListener("change", (event) => update({ [id]: event.target.value }));
 }
-byId("corpus").addEventListener("change", (event) => {
-  const corpus = DATA.corpora.find((one) => one.name === event.target.value);
-  update({ corpus: corpus.name, split: divisionsOf(corpus)[0], types: new Set(), at: "" });
-});
+byId("corpus").addEventListener("change", (event) => update({ corpus: event.target.value, split: "", types: new Set(), at: "" }));
 byId("split").addEventListener("change", (event) => update({ split: event.target.value, at: "" }));
 byId("text").addEventListener("input", (event) => update({ text: event.target.value }));
 byId("swap").addEventListener("click", swap);

@@ -1,94 +1,72 @@
-// The data of the page: test sets, runs and sentences, read from the flat lists that cman/report/browser/data.py wrote.
+// The data of the page: test sets, runs and sentences, whose annotations cman/report/browser/data.py wrote.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const ENTITY = 0, RELATION = 1; // the two tasks
+const TASK_NAMES = ["entities", "relations"];
 const RIGHT = 0, WRONG = 1, MISSED = 2; // true positive, false positive, false negative
 const KINDS = [DATA.entityKinds, DATA.relationKinds];
 const KIND_RIGHT = 0; // in both lists
-const GIVEN = DATA.entityKinds.indexOf("given"); // the artificial root: drawn, never counted
-const PREDICTED = 5; // numbers of a predicted annotation: type, first, second, score, kind
-const GOLD = 3; // of a gold one: type, first, second
+const GIVEN = "given", ROOT = "<root>"; // kind and type of the artificial root: drawn, never counted
 const ALL_FOLDS = "all folds";
 
-const runKey = (run) => `${run.experiment}/seed${run.seed}`;
-const runTitle = (run) => `${run.title}, seed ${run.seed}`;
 const typesOf = (corpus, task) => (task === ENTITY ? corpus.entityTypes : corpus.relationTypes);
+const isFold = (split) => split.name.startsWith("fold");
 
 // What can be chosen as a division: each one, and all folds together where there are several.
 function divisionsOf(corpus) {
   const names = corpus.splits.map((split) => split.name);
-  return names.filter((name) => name.startsWith("fold")).length > 1 ? [...names, ALL_FOLDS] : names;
+  return corpus.splits.filter(isFold).length > 1 ? [...names, ALL_FOLDS] : names;
 }
 
-function splitsOf(corpus, division) {
-  if (division === ALL_FOLDS) return corpus.splits.filter((split) => split.name.startsWith("fold"));
-  return corpus.splits.filter((split) => split.name === division);
-}
+const splitsOf = (corpus, division) =>
+  corpus.splits.filter((split) => (division === ALL_FOLDS ? isFold(split) : split.name === division));
 
 // The runs of a division by key: of an experiment and a seed, those of all its splits that have one.
 function runsOf(corpus, division) {
   const runs = new Map();
   for (const split of splitsOf(corpus, division)) {
     for (const run of split.runs) {
-      const known = runs.get(runKey(run)) ?? { key: runKey(run), title: runTitle(run), run, bySplit: new Map() };
-      known.bySplit.set(split.name, run);
-      runs.set(runKey(run), known);
+      const key = `${run.experiment}/seed${run.seed}`;
+      if (!runs.has(key)) runs.set(key, { key, title: `${run.title}, seed ${run.seed}`, run, bySplit: new Map() });
+      runs.get(key).bySplit.set(split.name, run);
     }
   }
   return runs;
 }
 
-// The sentences that both runs were tested on, in the order of the corpus.
-function sentencesOf(corpus, division, left, right) {
+// Annotations as objects, entities and relations; `same` names one whatever run it is of.
+function annotations(corpus, rows) {
+  const [entities, relations] = rows.map((items, task) => items.map(([type, first, second, score, kind]) => {
+    const name = typesOf(corpus, task)[type];
+    return { task, type, name, first, second, score, kind, box: `${task}:${name}`, given: task === ENTITY && name === ROOT };
+  }));
+  for (const one of entities) one.same = `${one.type} ${one.first} ${one.second}`;
+  for (const one of relations) one.same = `${one.type} ${entities[one.first].same} ${entities[one.second].same}`;
+  return [entities, relations];
+}
+
+// The sentences that both runs were tested on, in the order of the corpus; gold annotations have their kind in each.
+function sentencesOf(corpus, division, chosen) {
   const sentences = [];
   for (const split of splitsOf(corpus, division)) {
-    const of = (chosen) => (chosen ? chosen.bySplit.get(split.name) : null);
-    const runs = [of(left), of(right)];
-    if (runs[0] === undefined || runs[1] === undefined) continue;
-    split.lower ??= split.tokens.map((tokens) => tokens.join(" ").toLowerCase());
-    for (let at = 0; at < split.ids.length; at++) {
-      sentences.push({
-        id: split.ids[at],
-        key: `${split.name}/${at}`,
-        split: split.name,
-        tokens: split.tokens[at],
-        lower: split.lower[at],
-        gold: split.gold[at],
-        found: runs.map((run) => (run ? run.found[at] : null)),
-      });
-    }
+    const runs = chosen.map((one) => one.bySplit.get(split.name));
+    if (!runs.every(Boolean)) continue;
+    split.ids.forEach((id, at) => {
+      const tokens = split.tokens[at], gold = annotations(corpus, split.gold[at]);
+      gold.forEach((items, task) => items.forEach((one, place) => {
+        one.kinds = runs.map((run) => run.found[at][task + 2][place]);
+      }));
+      const found = runs.map((run) => annotations(corpus, run.found[at].slice(0, 2)));
+      const lower = tokens.join(" ").toLowerCase();
+      sentences.push({ id, key: `${split.name}/${at}`, split: split.name, tokens, lower, gold, found });
+    });
   }
   return sentences;
 }
 
-// Calls back with (task, outcome, kind, type, position) for everything that strict matching counts of one run.
-function eachItem(sentence, side, call) {
-  const found = sentence.found[side];
-  for (let task = 0; task < 2; task++) {
-    const given = found[task];
-    for (let at = 0; at < given.length; at += PREDICTED) {
-      const kind = given[at + 4];
-      if (task === ENTITY && kind === GIVEN) continue;
-      call(task, kind === KIND_RIGHT ? RIGHT : WRONG, kind, given[at], at / PREDICTED);
-    }
-    const kinds = found[task + 2], gold = sentence.gold[task];
-    for (let at = 0; at < kinds.length; at++) {
-      const kind = kinds[at];
-      if (kind === KIND_RIGHT || (task === ENTITY && kind === GIVEN)) continue;
-      call(task, MISSED, kind, gold[GOLD * at], at);
-    }
-  }
-}
-
-// A name of each predicted annotation that says what it is whatever run it is of.
-function predictedNames(sentence, side, task) {
-  const [entities, relations] = sentence.found[side];
-  const entity = (at) => entities.slice(PREDICTED * at, PREDICTED * at + 3).join(" ");
-  const flat = task === ENTITY ? entities : relations;
-  const names = [];
-  for (let at = 0; at < flat.length; at += PREDICTED) {
-    const name = task === ENTITY ? entity(at / PREDICTED) : `${flat[at]} ${entity(flat[at + 1])} ${entity(flat[at + 2])}`;
-    names.push(name);
-  }
-  return names;
+// [annotation, kind, outcome] for everything that strict matching counts of one run.
+function outcomes(sentence, side) {
+  const found = sentence.found[side].flat().map((one) => [one, one.kind, one.kind === KIND_RIGHT ? RIGHT : WRONG]);
+  const missed = sentence.gold.flat().map((one) => [one, one.kinds[side], MISSED]);
+  return [...found, ...missed.filter(([, kind]) => kind !== KIND_RIGHT)].filter(([one]) => !one.given);
 }
