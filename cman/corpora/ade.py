@@ -110,7 +110,7 @@ def _mention(where: str, field: str, kind: str, values: Sequence[str]) -> _Menti
     for name, value in (("begin", values[1]), ("end", values[2])):
         if not re.fullmatch(r"[0-9]{1,15}", value.strip()):
             raise CmanError(f"{where}: field {field} {name}: found {value[:60]!r}, wanted a whole number from 0 on")
-    begin, end = int(values[1]), int(values[2])
+    begin, end = int(values[1].strip()), int(values[2].strip())  # int() takes fewer signs for blanks
     if end - begin != len(text):
         raise CmanError(
             f"{where}: field {field} end: found {begin} to {end}, wanted {begin} to {begin + len(text)}, "

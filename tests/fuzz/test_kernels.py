@@ -132,7 +132,9 @@ def check_gradients(batch: Batch, name: str, number: int) -> None:
     results = []
     for library in (kernels, reference):
         values = {key: batch.arguments[key].detach().double().requires_grad_() for key in inputs}  # type: ignore[union-attr]
-        total = batch.scores(library, name, **values).exp().nan_to_num(0, 0, 0).sum()
+        scores = batch.scores(library, name, **values)
+        weights = torch.linspace(0.5, 1.5, scores.numel(), dtype=scores.dtype).view_as(scores)
+        total = (scores * weights)[scores.isfinite()].sum()
         leaves = list(values.values())
         grads = torch.autograd.grad(total, leaves, allow_unused=True) if total.requires_grad else [None] * len(leaves)
         results.append([torch.zeros_like(v) if g is None else g for g, v in zip(grads, leaves, strict=True)])
@@ -163,7 +165,11 @@ def check_transform(batch: Batch, name: str, transform: str, number: int) -> Non
     except RuntimeError as error:
         assert re.search(REFUSED, str(error)), (number, name, transform, error)
         return
-    expected = ONE_BY_ONE.get(transform, TRANSFORMS[transform])(function(library), x, y)
+    try:
+        expected = ONE_BY_ONE.get(transform, TRANSFORMS[transform])(function(library), x, y)
+    except RuntimeError as error:  # where there is nothing to derive, the definition may refuse
+        assert re.search(REFUSED, str(error)) and not found.any(), (number, name, transform, error)
+        return
     scale = max(1.0, float(expected.detach().abs().nan_to_num(0, 0, 0).max())) if expected.numel() else 1.0
     torch.testing.assert_close(found / scale, expected / scale, rtol=1e-5, atol=1e-7, equal_nan=True,
                                msg=lambda text: f"case {number}, {name}, {transform}: {text}")  # fmt: skip

@@ -9,6 +9,7 @@ from torch.autograd import forward_ad
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 
 Function = Callable[..., Tensor]
+UNUSED: dict[str, Any] = {"allow_unused": True, "materialize_grads": True}  # such as transitions
 
 
 def summed(function: Function) -> Function:
@@ -25,14 +26,14 @@ def dual(function: Function, x: Tensor, y: Tensor) -> Tensor:
 
 def recorded(function: Function, x: Tensor, y: Tensor) -> Tensor:
     leaves = [x.clone().requires_grad_(), y.clone().requires_grad_()]
-    return torch.cat([each.flatten() for each in torch.autograd.grad(summed(function)(*leaves), leaves)])
+    return torch.cat([each.flatten() for each in torch.autograd.grad(summed(function)(*leaves), leaves, **UNUSED)])
 
 
 def double(function: Function, x: Tensor, y: Tensor) -> Tensor:
     leaves = [x.clone().requires_grad_(), y.clone().requires_grad_()]
-    first = torch.autograd.grad(summed(function)(*leaves), leaves, create_graph=True)
+    first = torch.autograd.grad(summed(function)(*leaves), leaves, create_graph=True, **UNUSED)
     total = sum(each.pow(2).sum() for each in first)
-    return torch.cat([each.flatten() for each in torch.autograd.grad(total, leaves)])
+    return torch.cat([each.flatten() for each in torch.autograd.grad(total, leaves, **UNUSED)])
 
 
 def both(given: tuple[Any, ...] | Any) -> Tensor:
