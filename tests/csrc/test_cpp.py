@@ -40,10 +40,11 @@ def test_the_cpu_kernels_pass_their_tests_in_every_instruction_set_and_none_leak
     """The linker keeps one of several weak definitions, and a processor without AVX-512 must not be given that one."""
     sources = [CSRC / "simd" / "isa.cpp", *sorted((CSRC / room).glob("*.cpp"))]
     assert {path.stem for path in sources} >= {f"cpu_{name}" for name in INSTRUCTION_SETS}
-    flags = ["-std=c++20", "-O3", "-fPIC", "-Wall", "-Wextra", "-Wno-unused-parameter", "-pthread", f"-I{CSRC}"]
+    flags = ["-std=c++20", "-fPIC", "-Wall", "-Wextra", "-Wno-unused-parameter", "-pthread", f"-I{CSRC}"]
 
     def compile(source: Path) -> Path:
-        run(["g++", *flags, "-c", source, "-o", tmp_path / f"{source.stem}.o"])
+        level = "-O3" if "avx" in source.stem else "-O1"  # as they are shipped, where it decides what leaks out
+        run(["g++", *flags, level, "-c", source, "-o", tmp_path / f"{source.stem}.o"])
         return tmp_path / f"{source.stem}.o"
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -86,5 +87,6 @@ def test_the_operations_on_cuda_compile_against_this_torch(tmp_path):
 
     folders = [f"-I{folder}" for folder in (CSRC, *include_paths())] + includes_of_nvcc(tmp_path)
     options = ["-std=c++20", "-fsyntax-only", "-DC10_USING_CUSTOM_GENERATED_MACROS", "-DCMAN_CUDA=1"]
-    for name in ("crf_operations.cpp", "pair_operations.cpp"):
-        run(["g++", *options, *folders, CSRC / "binding" / name])
+    both = tmp_path / "both.cpp"  # torch's headers, read once, take most of the time
+    both.write_text("".join(f'#include "binding/{name}_operations.cpp"\n' for name in ("crf", "pair")))
+    run(["g++", *options, *folders, both])

@@ -24,10 +24,14 @@ MISSED = Document("1", TOKENS, (Entity("Peop", 0, 1),), ())
 LONG = Document("2", TOKENS * 10, (Entity("Peop", 0, 1),))
 
 
+def make_corpora(root: Path) -> Path:
+    write_documents(root / "corpora/conll04-sample/main/test.jsonl", [GOLD, LONG])
+    return root / "corpora"
+
+
 @pytest.fixture
 def corpora(tmp_path: Path) -> Path:
-    write_documents(tmp_path / "corpora/conll04-sample/main/test.jsonl", [GOLD, LONG])
-    return tmp_path / "corpora"
+    return make_corpora(tmp_path)
 
 
 def make_run(root: Path, experiment: str, seed: int, right: bool, **changes: Any) -> Path:
@@ -43,31 +47,39 @@ def make_run(root: Path, experiment: str, seed: int, right: bool, **changes: Any
     return folder
 
 
-@pytest.fixture
-def runs(tmp_path: Path) -> list[Path]:
-    root = tmp_path / "runs"
+def make_runs(root: Path) -> list[Path]:
     found = [make_run(root, name, seed, seed == 1) for name in ("cman", "multihead-at") for seed in (1, 2)]
     return [*found, make_run(root, "cman@40", 1, False), make_run(root, "cman-separate", 1, True)]
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Path]:
+    return make_runs(tmp_path / "runs")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The figures of these runs: to be read, not to be changed."""
+    root = tmp_path_factory.mktemp("drawn")
+    write_figures(make_runs(root / "runs"), make_corpora(root), root / "figures")
+    return root / "figures"
 
 
 def points(folder: Path, name: str) -> list[dict[str, Any]]:
     return json.loads((folder / f"{name}.json").read_text())["points"]
 
 
-def test_every_figure_has_its_pictures_its_numbers_and_the_runs_behind_them(runs, corpora, tmp_path):
-    out = tmp_path / "figures"
-    write_figures(runs, corpora, out)
-    assert sorted(path.name for path in out.iterdir()) == sorted(f"{n}.{form}" for n in NAMES for form in FORMATS)
-    behind = json.loads((out / "figure6.json").read_text())
+def test_every_figure_has_its_pictures_its_numbers_and_the_runs_behind_them(drawn):
+    assert sorted(path.name for path in drawn.iterdir()) == sorted(f"{n}.{form}" for n in NAMES for form in FORMATS)
+    behind = json.loads((drawn / "figure6.json").read_text())
     assert (behind["corpus"], behind["sample"]) == ("conll04-sample", True)
     first = behind["points"][0]
     assert {run["experiment"] for run in first["runs"]} == {first["experiment"]}
     assert {(run["seed"], run["revision"]) for run in first["runs"]} == {(1, "abc"), (2, "abc")}
 
 
-def test_a_point_is_the_mean_over_seeds_with_each_seeds_own_value(runs, corpora, tmp_path):
-    write_figures(runs, corpora, tmp_path)
-    (short,) = [p for p in points(tmp_path, "figure6")
+def test_a_point_is_the_mean_over_seeds_with_each_seeds_own_value(drawn):
+    (short,) = [p for p in points(drawn, "figure6")
                 if (p["experiment"], p["task"], p["group"]) == ("cman", "entities", "≤19")]  # fmt: skip
     # Seed 1: 2 of 2 entities; seed 2: 1 of 2, with nothing wrong, which is an F1 of 2/3.
     assert short["by_seed"] == {"1": 100.0, "2": pytest.approx(200 / 3, abs=1e-6)}
@@ -76,28 +88,23 @@ def test_a_point_is_the_mean_over_seeds_with_each_seeds_own_value(runs, corpora,
     assert (short["items"], short["seeds"]) == (1, 2)
 
 
-def test_sizes_are_gold_relations_by_distance_and_sentences_by_length(runs, corpora, tmp_path):
-    write_figures(runs, corpora, tmp_path)
+def test_sizes_are_gold_relations_by_distance_and_sentences_by_length(drawn):
 
     def sizes(name: str, task: str) -> dict[str, int]:
-        return {p["group"]: p["items"] for p in points(tmp_path, name) if p["task"] == task}
+        return {p["group"]: p["items"] for p in points(drawn, name) if p["task"] == task}
 
     assert sizes("figure5", "relations") == {"≤10": 0, "11–20": 1, "≥21": 0}  # 14 characters from Ada to Rome
     assert sizes("figure5", "entities") == {"≤10": 0, "11–20": 2, "≥21": 0}
     assert sizes("figure6", "entities") == {"≤19": 1, "20–34": 0, "35–49": 1, "≥50": 0}
 
 
-def test_the_share_of_the_data_takes_the_runs_of_each_share_and_the_experiment_itself_for_all_of_it(
-    runs, corpora, tmp_path
-):
-    write_figures(runs, corpora, tmp_path)
-    found = {(p["experiment"], p["group"]): p["f1"] for p in points(tmp_path, "figure7") if p["task"] == "relations"}
+def test_the_share_of_the_data_takes_the_runs_of_each_share_and_the_experiment_itself_for_all_of_it(drawn):
+    found = {(p["experiment"], p["group"]): p["f1"] for p in points(drawn, "figure7") if p["task"] == "relations"}
     assert found == {("cman", "40"): 0.0, ("cman", "100"): 50.0, ("multihead-at", "100"): 50.0}
 
 
-def test_the_csv_has_a_line_for_each_point(runs, corpora, tmp_path):
-    write_figures(runs, corpora, tmp_path)
-    with (tmp_path / "figure8.csv").open() as stream:
+def test_the_csv_has_a_line_for_each_point(drawn):
+    with (drawn / "figure8.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["experiment"], row["task"], row["f1"], row["sd"]) for row in rows] == [
         ("cman", "entities", "90.0", "14.142136"),
@@ -107,9 +114,8 @@ def test_the_csv_has_a_line_for_each_point(runs, corpora, tmp_path):
     ]
 
 
-def test_pictures_say_sample_corpus_and_the_inputs_of_each_series(runs, corpora, tmp_path):
-    write_figures(runs, corpora, tmp_path)
-    text = (tmp_path / "figure5.svg").read_text()
+def test_pictures_say_sample_corpus_and_the_inputs_of_each_series(drawn):
+    text = (drawn / "figure5.svg").read_text()
     assert "CoNLL04-like, a generated sample corpus" in text
     assert "Title of multihead-at (inputs: characters)" in text
     assert "n = 1" in text
@@ -133,20 +139,19 @@ def test_what_the_papers_text_gives_stands_beside_what_was_measured_on_the_real_
     assert json.loads((tmp_path / "sample/figure8.json").read_text())["published"] == []
 
 
-def test_equal_runs_in_another_order_give_equal_bytes_in_another_process(runs, corpora, tmp_path):
-    write_figures(runs, corpora, tmp_path / "one")
+def test_equal_runs_in_another_order_give_equal_bytes_in_another_process(drawn, tmp_path):
+    runs = sorted(map(str, (drawn.parent / "runs").glob("*/*/*/seed*")), reverse=True)
     program = "import sys; from pathlib import Path; from cman.report.figures.write import write_figures; "
     program += "write_figures([Path(name) for name in sys.argv[3:]], Path(sys.argv[1]), Path(sys.argv[2]))"
-    command = [sys.executable, "-c", program, str(corpora), str(tmp_path / "two"), *map(str, runs[::-1])]
+    command = [sys.executable, "-c", program, str(drawn.parent / "corpora"), str(tmp_path / "two"), *runs]
     subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
-    for path in sorted((tmp_path / "one").iterdir()):
+    for path in sorted(drawn.iterdir()):
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
 
-def test_a_figure_says_over_how_many_seeds_its_means_are(runs, corpora, tmp_path):
-    write_figures(runs, corpora, tmp_path)
-    assert "Means over 1 to 2 seeds" in (tmp_path / "figure7.svg").read_text()
-    assert "sample standard deviations over 2 seeds." in (tmp_path / "figure6.svg").read_text()
+def test_a_figure_says_over_how_many_seeds_its_means_are(drawn):
+    assert "Means over 1 to 2 seeds" in (drawn / "figure7.svg").read_text()
+    assert "sample standard deviations over 2 seeds." in (drawn / "figure6.svg").read_text()
 
 
 def test_experiments_tested_on_other_divisions_do_not_stand_in_one_figure(corpora, tmp_path):
