@@ -154,6 +154,14 @@ def test_a_token_without_a_piece_is_named_if_the_encoder_has_no_unknown_piece(tm
         features(encoder(tmp_path), Document("odd", ("a", " ")))
 
 
+def test_a_tokenizer_that_raises_for_a_word_is_named_in_one_sentence(tmp_path):
+    bert(tmp_path)
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text().replace('"[UNK]": 1', '"[UNX]": 1'))
+    with pytest.raises(CmanError, match=r"the tokenizer cannot read a text \(.*UNK.*\); wanted one with a piece"):
+        features(encoder(tmp_path), Document("odd", ("a", "tokyo")))
+
+
 # ---- what makes another encoder
 
 

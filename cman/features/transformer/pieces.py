@@ -50,10 +50,10 @@ class PieceTokenizer:
     """
 
     def __init__(self, tokenizer: Any, limit: int, files: dict[str, bytes], where: str) -> None:
-        self.tokenizer, self.files = tokenizer, files
+        self.tokenizer, self.files, self.where = tokenizer, files, where
         # Piece ids around a text are the special pieces; what precedes it tells where they go.
-        self.marker: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
-        framed = tokenizer("a")["input_ids"]
+        self.marker: list[int] = self._encoded("a", add_special_tokens=False)["input_ids"]
+        framed = self._encoded("a")["input_ids"]
         size = len(self.marker)
         starts = [start for start in range(len(framed)) if framed[start : start + size] == self.marker]
         if not self.marker or not starts:
@@ -70,7 +70,7 @@ class PieceTokenizer:
         Raises:
             CmanError: a token has no piece and the encoder no unknown piece.
         """
-        encoded = self.tokenizer(list(document.tokens), is_split_into_words=True, add_special_tokens=False)
+        encoded = self._encoded(list(document.tokens), is_split_into_words=True, add_special_tokens=False)
         ids: list[int] = []
         owners: list[int] = []
         owned = list(zip(encoded["input_ids"], encoded.word_ids(), strict=True))
@@ -88,6 +88,14 @@ class PieceTokenizer:
                 ids.append(self.tokenizer.unk_token_id)
             owners.extend([token] * (len(ids) - before))
         return ids, np.array(owners)
+
+    def _encoded(self, text: str | list[str], **options: bool) -> Any:
+        try:
+            return self.tokenizer(text, **options)
+        except Exception as error:  # the library, compiled from Rust, raises nothing more special
+            raise CmanError(
+                f"{self.where}: the tokenizer cannot read a text ({error}); wanted one with a piece for every text"
+            ) from None
 
     def starts(self, pieces: int) -> range:
         """Return the first piece of each window of a sentence."""
