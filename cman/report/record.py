@@ -12,11 +12,11 @@ import shutil
 from pathlib import Path
 
 from cman.errors import CmanError
+from cman.exchange import replace_folder, restore
 from cman.files import atomic_path, sync
 from cman.hashes import check_content
 from cman.lock import locked
 from cman.manifest import list_files
-from cman.report.exchange import replace_folder, restore
 from cman.report.predictions import read_predicted
 from cman.report.results import read_run
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from cman import exchange
 from cman.errors import CmanError
+from cman.exchange import replace_folder
 from cman.hashes import MANIFEST, listed
 from cman.manifest import list_files, verify_folder
-from cman.report import exchange
 from cman.report import record as module
-from cman.report.exchange import replace_folder
 from cman.report.record import record
 from cman.report.results import read_run
 
