@@ -15,7 +15,7 @@ from cman.errors import CmanError
 from cman.evaluation.counts import Counts
 from cman.evaluation.scores import MATCHINGS
 from cman.files import read_json, write_text
-from cman.report.frame import FIGURES, MACRO, MICRO, STRICT, percent, score_columns, summaries
+from cman.report.frame import FIGURES, STRICT, percent, score_columns, summaries
 from cman.report.results import ALL, COUNTED, Run, read_run
 from cman.report.titles import titles_of_run
 
@@ -116,16 +116,20 @@ def _scores(run: Run) -> Iterator[str]:
     found = summaries(score_columns(run), ["task", "matching", "type", "figure"])
     for task in COUNTED:
         for matching in MATCHINGS[:2]:
-            yield _line(found, task, matching, MICRO, task, run.scores[task][matching][ALL].gold)
+            yield _line(found, task, matching, ALL, task, run.scores[task][matching][ALL].gold, "micro_")
         for kind, counts in run.scores[task][STRICT].items():
             if kind != ALL:
                 yield _line(found, task, STRICT, kind, escape(kind), counts.gold)
         if len(run.scores[task][STRICT]) > 1:
-            yield _line(found, task, STRICT, MACRO, f"{task}, mean of types", run.scores[task][STRICT][ALL].gold)
+            yield _line(
+                found, task, STRICT, ALL, f"{task}, mean of types", run.scores[task][STRICT][ALL].gold, "macro_"
+            )
 
 
-def _line(found: Mapping[Any, Any], task: str, matching: str, kind: str, title: str, gold: int) -> str:
-    figures = (percent(found[task, matching, kind, figure].mean) or "–" for figure in FIGURES)
+def _line(
+    found: Mapping[Any, Any], task: str, matching: str, kind: str, title: str, gold: int, average: str = ""
+) -> str:
+    figures = (percent(found[task, matching, kind, f"{average}{figure}"].mean) or "–" for figure in FIGURES)
     return f"| {title} | {matching} | {' | '.join(figures)} | {gold} |"
 
 

@@ -17,9 +17,9 @@ from cman.config.experiments import EXPERIMENTS
 from cman.evaluation.bootstrap import difference_intervals
 from cman.evaluation.sentences import TASKS, sentence_counts
 from cman.evaluation.significance import Pair, holm, randomisation
-from cman.report.frame import STRICT, Summary, fixed, probability, score_frame, signed, summaries, tidy
+from cman.report.frame import MACRO, MICRO, STRICT, Summary, fixed, probability, score_frame, signed, summaries, tidy
 from cman.report.predictions import Predicted, read_predicted
-from cman.report.results import RANKED, Group, Run
+from cman.report.results import ALL, RANKED, Group, Run
 from cman.report.table import Cell
 from cman.report.unequal import unequal
 
@@ -73,6 +73,12 @@ class Comparison:
     def seeds(self) -> int:
         """How many seeds both have."""
         return len({run.seed for run in self.runs})
+
+    def figures(self, task: str) -> dict[str, float | None]:
+        """Return what files list of a task beside the deviation, by the name of the figure."""
+        low, high = self.interval.get(task, (None, None))
+        figures = {"difference": self.difference[task].mean, "low": low, "high": high}
+        return figures | {"p": self.p.get(task), "p_holm": self.holm.get(task)}
 
     def clear(self, task: str) -> bool:
         """Whether a difference is distinguishable from zero."""
@@ -142,10 +148,15 @@ class Evidence:
     seed: int
     comparisons: dict[Names, Comparison] = field(default_factory=dict)
 
+    @property
+    def family(self) -> int:
+        """Over how many tests of the document each p is corrected."""
+        return max((comparison.family for comparison in self.comparisons.values()), default=0)
+
     def strict(self, experiment: str) -> dict[tuple[str, str], Summary]:
-        """Return strict micro and macro F1 of an experiment by (task, type)."""
+        """Return strict micro and macro F1 of an experiment by (task, figure)."""
         rows = self.scores[(self.scores.experiment == experiment) & (self.scores.matching == STRICT)]
-        return summaries(rows[rows.figure == "f1"], ["task", "type"])
+        return summaries(rows[rows.figure.isin((MICRO, MACRO))], ["task", "figure"])
 
     def ranked(self, experiment: str) -> dict[str, Summary]:
         """Return what the rankings of an experiment's relations give, by `RANKED`; nothing unless all runs have it."""
@@ -174,10 +185,10 @@ class Evidence:
         if not keys:
             return None
         runs = tuple(run for key in keys for run in (first[key], second[key]))
-        strict = self.scores[(self.scores.matching == STRICT) & (self.scores.type == "micro")]
-        values = strict[strict.figure == "f1"].set_index(["experiment", "split", "seed", "task"])["value"]
+        strict = self.scores[(self.scores.matching == STRICT) & (self.scores.figure == MICRO)]
+        values = strict.set_index(["experiment", "split", "seed", "task"])["value"]
         apart = tidy(
-            (first[key], [(task, STRICT, "micro", "f1", values[names[0], *key, task] - values[names[1], *key, task])
+            (first[key], [(task, STRICT, ALL, MICRO, values[names[0], *key, task] - values[names[1], *key, task])
                           for task in TASKS])
             for key in keys
         )  # fmt: skip

@@ -2,10 +2,11 @@
 
     corpus, experiment, split, seed, task, matching, type, figure, value, run
 
-Figures are precision, recall and f1 and, of relations under strict matching, what needs their ranking (`RANKED`).
-`type` is a type of the corpus, or `micro` (the counts of all types together) or `macro` (the mean over the types seen
-in gold or prediction). Figures are in percent; what is not defined is missing: scores of relations where the test
-documents have none, and overall F1 then, the mean of strict micro entity and relation F1.
+Of a type of the corpus, figures are precision, recall, f1 and gold, its number of gold items. Of all types together
+`type` is empty, which no type is, and figures are `micro_` (of the counts of all) and `macro_` (mean over the types
+seen in gold or prediction) precision, recall and f1 and, of relations under strict matching, what needs their ranking
+(`RANKED`). Figures are in percent; what is not defined is missing: scores of relations where the test documents have
+none, and overall F1 then, the mean of strict micro entity and relation F1.
 
 A figure of an experiment is the mean over its seeds (with folds: the mean over folds within a seed first), its
 deviation the sample standard deviation over seeds, or over folds where there is one seed alone.
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 KEYS = ["corpus", "experiment", "split", "seed"]
 COLUMNS = [*KEYS, "task", "matching", "type", "figure", "value", "run"]
-MICRO, MACRO = "micro", "macro"
 FIGURES = ("precision", "recall", "f1")
+MICRO, MACRO = "micro_f1", "macro_f1"
 STRICT = MATCHINGS[0]
 
 Measured = tuple[str, str, str, str, float | None]  # task, matching, type, figure, value
@@ -49,9 +50,9 @@ def _averages(level: Level) -> Iterator[tuple[str, str, float | None]]:
     seen = [counts for counts in types.values() if counts.predicted or counts.gold]
     defined = bool(level[ALL].gold)
     for figure in FIGURES:
-        yield MICRO, figure, _percent(level[ALL], figure) if defined else None
+        yield ALL, f"micro_{figure}", _percent(level[ALL], figure) if defined else None
         values = [_percent(counts, figure) for counts in seen]
-        yield MACRO, figure, math.fsum(values) / len(values) if values and defined else None
+        yield ALL, f"macro_{figure}", math.fsum(values) / len(values) if values and defined else None
         for name, counts in types.items():
             yield name, figure, _percent(counts, figure)
     for name, counts in types.items():
@@ -72,13 +73,13 @@ def _scores(run: Run) -> Iterator[Measured]:
     for task in COUNTED:
         for matching in MATCHINGS:
             for kind, figure, value in _averages(run.scores[task][matching]):
-                if (matching, kind, figure) == (STRICT, MICRO, "f1"):
+                if (matching, figure) == (STRICT, MICRO):
                     micro[task] = value
                 yield task, matching, kind, figure, value
     for figure in RANKED:
-        yield "relations", STRICT, MICRO, figure, run.ranking.get(figure)
+        yield "relations", STRICT, ALL, figure, run.ranking.get(figure)
     single = [value for value in micro.values() if value is not None]
-    yield "overall", STRICT, MICRO, "f1", sum(single) / len(COUNTED) if len(single) == len(COUNTED) else None
+    yield "overall", STRICT, ALL, MICRO, sum(single) / len(COUNTED) if len(single) == len(COUNTED) else None
 
 
 def tidy(measured: Iterable[tuple[Run, Iterable[Measured]]]) -> "pd.DataFrame":

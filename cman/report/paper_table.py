@@ -243,10 +243,7 @@ class PaperTable:
         if comparison := self.comparison(line):
             found |= {"reference": REFERENCE, "pairs": str(comparison.pairs)}
             for task, head in HEADS.items():
-                low, high = comparison.interval.get(task, (None, None))
-                figures = {"difference": comparison.difference[task].mean, "low": low, "high": high}
-                figures |= {"p": comparison.p.get(task), "p_holm": comparison.holm.get(task)}
-                found |= {f"{head.lower()}_{name}": exact(value) for name, value in figures.items()}
+                found |= {f"{head.lower()}_{name}": exact(value) for name, value in comparison.figures(task).items()}
         notes = [f"{text[0].upper()}{text[1:]}." for text in (group.spread, run.division) if text]
         return found | {"note": " ".join(notes)}
 

@@ -38,8 +38,8 @@ def strict(*runs: Run) -> dict[Any, Any]:
 def test_precision_recall_and_f1_are_the_ones_computed_by_hand(tmp_path):
     run = read_run(make_run(tmp_path))
     found = strict(run)
-    assert [found["entities", MICRO, name].mean for name in ("precision", "recall", "f1")] == [75.0, 50.0, 60.0]
-    assert found["overall", MICRO, "f1"].mean == (60 + 50) / 2
+    assert [found["entities", "", f"micro_{name}"].mean for name in ("precision", "recall", "f1")] == [75.0, 50.0, 60.0]
+    assert found["overall", "", MICRO].mean == (60 + 50) / 2
     assert list(score_frame([run]).columns) == COLUMNS and all(each is run for each in score_frame([run]).run)
 
 
@@ -50,25 +50,35 @@ def test_macro_figures_are_means_over_the_types_seen_in_gold_or_prediction(tmp_p
         count = dict(zip(("true_positive", "predicted", "gold"), counts, strict=True))
         edit(folder / "scores.json", "entities", "strict", "types", name, value=count)
     edit(folder / "scores.json", "entities", "strict", "types", "A")
-    assert strict(read_run(folder))["entities", MACRO, "f1"].mean == pytest.approx((60 + 100 + 0) / 3)
+    assert strict(read_run(folder))["entities", "", MACRO].mean == pytest.approx((60 + 100 + 0) / 3)
+
+
+def test_a_type_may_be_called_as_an_average_is(tmp_path):
+    folder = make_run(tmp_path, (3, 4, 6))
+    for name in ("micro", "macro", MICRO):
+        count = {"true_positive": 1, "predicted": 1, "gold": 2}
+        edit(folder / "scores.json", "entities", "strict", "types", name, value=count)
+    found = strict(read_run(folder))
+    assert (found["entities", "", MICRO].mean, found["entities", "", MICRO].sd) == (60, None)
+    assert found["entities", "micro", "f1"].mean == found["entities", MICRO, "f1"].mean == pytest.approx(200 / 3)
 
 
 def test_what_has_no_gold_item_has_no_figure_and_no_overall_f1(tmp_path):
     found = strict(read_run(make_run(tmp_path, (5, 5, 5), (0, 2, 0))))
-    assert found["entities", MICRO, "f1"].mean == 100
-    assert found["relations", MICRO, "f1"].mean is found["relations", MACRO, "f1"].mean is None
-    assert found["overall", MICRO, "f1"].mean is None
-    assert strict(read_run(make_run(tmp_path / "none", (0, 2, 5))))["entities", MICRO, "f1"].mean == 0
+    assert found["entities", "", MICRO].mean == 100
+    assert found["relations", "", MICRO].mean is found["relations", "", MACRO].mean is None
+    assert found["overall", "", MICRO].mean is None
+    assert strict(read_run(make_run(tmp_path / "none", (0, 2, 5))))["entities", "", MICRO].mean == 0
 
 
 def test_mean_and_sample_standard_deviation_over_seeds_are_the_ones_computed_by_hand(tmp_path):
     right = {1: 6, 2: 7, 3: 8}  # of 10 predicted and 10 gold: F1 60, 70, 80
     runs = [read_run(make_run(tmp_path, (hits, 10, 10), seed=seed)) for seed, hits in right.items()]
     found = strict(*runs)
-    assert found["entities", MICRO, "f1"].mean == pytest.approx(70.0)
-    assert found["entities", MICRO, "f1"].sd == pytest.approx(10.0)  # sqrt((100 + 0 + 100) / 2)
-    assert (found["overall", MICRO, "f1"].mean, found["overall", MICRO, "f1"].sd) == pytest.approx((60.0, 5.0))
-    assert strict(runs[0])["entities", MICRO, "f1"].sd is None
+    assert found["entities", "", MICRO].mean == pytest.approx(70.0)
+    assert found["entities", "", MICRO].sd == pytest.approx(10.0)  # sqrt((100 + 0 + 100) / 2)
+    assert (found["overall", "", MICRO].mean, found["overall", "", MICRO].sd) == pytest.approx((60.0, 5.0))
+    assert strict(runs[0])["entities", "", MICRO].sd is None
 
 
 def test_runs_are_grouped_by_corpus_and_experiment_whatever_their_order(tmp_path):
@@ -160,7 +170,7 @@ def test_figures_over_folds_are_averaged_within_a_seed_first(tmp_path):
     for name, (figures, mean, sd, spread) in cases.items():
         runs = folds(tmp_path / name, figures)
         (group,) = group_runs(runs)
-        found = strict(*runs)["entities", MICRO, "f1"]
+        found = strict(*runs)["entities", "", MICRO]
         assert (found.mean, found.sd) == (mean, pytest.approx(sd) if sd is not None else None)
         assert group.spread.startswith(spread)
     assert Group((read_run(make_run(tmp_path)),)).spread == ""

@@ -39,15 +39,7 @@ def build(evidence: Evidence) -> Section:
                 summary = evidence.strict(name)[task, MICRO]
                 for figure, value in (("f1", summary.mean), ("f1_sd", summary.sd)):
                     section.add(name, "F1", figure, value, evidence.groups[name].runs, task)
-    family = 0
-    for what, names in DIFFERENCES.items():
-        if comparison := evidence.comparisons.get(names):
-            family = comparison.family
-            section.compare(what, comparison)
-            intended = "inputs" if what.startswith("Contextual") else ""
-            section.sentences.append(f"{what} {comparison.conclusion(intended)}")
-        else:
-            section.sentences.append(f"{what}: nothing ran with a seed in common ({names[0]} and {names[1]}).")
+    section.conclude(DIFFERENCES, [what for what in DIFFERENCES if what.startswith("Contextual")])
     if not section.figures:
         return section
     section.text = (
@@ -66,7 +58,7 @@ def build(evidence: Evidence) -> Section:
     table = section.table(
         "encoder",
         "Strict micro F1 in percent, mean and sample standard deviation over seeds, by architecture and inputs. "
-        + about(family),
+        + about(evidence),
         grouped(("baseline", "CMAN", "diff."), (SINGULAR[task].capitalize().replace("f1", "F1") for task in TASKS)),
         rows,
         stub="Inputs",

@@ -28,22 +28,15 @@ def pairs(evidence: Evidence) -> list[Names]:
 def build(evidence: Evidence) -> Section:
     """Return the section."""
     section = Section("question", "What each part contributes when everything else is equal", evidence)
-    made = {what: evidence.comparisons.get(("cman", other)) for what, other in PARTS.items()}
-    known = [comparison for comparison in made.values() if comparison is not None]
-    if not known:
-        section.absent = "Nothing ran that could be compared: wanted cman and a model that lacks one of its parts."
+    section.absent = "Nothing ran that could be compared: wanted cman and a model that lacks one of its parts."
+    if not any(names in evidence.comparisons for names in pairs(evidence)):
         return section
-    for what, comparison in made.items():
-        if comparison is None:
-            section.sentences.append(f"{what}: nothing ran with a seed in common (cman and {PARTS[what]}).")
-            continue
-        section.compare(what, comparison)
-        section.sentences.append(f"{what} {comparison.conclusion()}")
+    made = section.conclude({what: ("cman", other) for what, other in PARTS.items()})
     section.text = (
         "The full model minus the model that lacks one part, or that reads other labels in training; the last rows "
         "subtract the multi-head baseline on the same inputs. Positive figures speak for the part. Where training was "
         "not equal, the sentence says so. Tests and their limits are those of the section on significance.",
     )
     rows = [Row(what, compared(found), grey=found is not None and found.seeds == 1) for what, found in made.items()]
-    section.table("question", about(known[0].family), COMPARED, rows, stub="Part")
+    section.table("question", about(evidence), COMPARED, rows, stub="Part")
     return section

@@ -7,7 +7,7 @@ from cman.report.frame import FIGURES, MACRO, MICRO
 from cman.report.results import COUNTED
 from cman.report.table import Column, measured
 
-SHOWN = {"P": "micro_precision", "R": "micro_recall", "micro": "micro_f1", "macro": "macro_f1"}
+SHOWN = {"P": "micro_precision", "R": "micro_recall", "micro": MICRO, "macro": MACRO}
 
 
 def build(evidence: Evidence) -> Section:
@@ -18,9 +18,9 @@ def build(evidence: Evidence) -> Section:
         "entity types; relaxed wants types, and spans that share a token. Macro figures are means over the types seen "
         "in gold or prediction; under boundaries entities have no types, so that macro and micro are one.",
     )
-    scores = evidence.scores[evidence.scores.type.isin((MICRO, MACRO)) & evidence.scores.task.isin(COUNTED)]
-    scores = scores[scores.figure.isin(FIGURES)]
-    found = section.summarise(scores.assign(figure=scores.type + "_" + scores.figure), "matching")
+    averages = [f"{kind}_{figure}" for figure in FIGURES for kind in ("micro", "macro")]
+    scores = evidence.scores[evidence.scores.figure.isin(averages) & evidence.scores.task.isin(COUNTED)]
+    found = section.summarise(scores, "matching")
     for task in COUNTED:
         cells = {
             name: [mean(found[name, task, matching, figure]) for matching in MATCHINGS for figure in SHOWN.values()]

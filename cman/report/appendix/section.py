@@ -1,13 +1,13 @@
 """A section of the appendix about one corpus: its texts, tables and figures; each figure is a line of the CSV."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from cman.evaluation.sentences import TASKS
-from cman.report.evidence import Comparison, Evidence, on_a_share
+from cman.report.evidence import Comparison, Evidence, Names, on_a_share
 from cman.report.frame import Summary, exact, percent, probability, signed, summaries
 from cman.report.results import Run
 from cman.report.table import Block, Cell, Column, Row, Table
@@ -70,13 +70,27 @@ class Section(Block):
         """Add a comparison's figures."""
         experiment, reference = comparison.names
         for task in TASKS:
-            difference = comparison.difference[task]
-            low, high = comparison.interval.get(task, (None, None))
-            values = {"difference": difference.mean, "difference_sd": difference.sd, "low": low, "high": high}
-            values |= {"p": comparison.p.get(task), "p_holm": comparison.holm.get(task)}
-            for name, value in values.items():
+            difference, *others = comparison.figures(task).items()
+            for name, value in (difference, ("difference_sd", comparison.difference[task].sd), *others):
                 self.add(experiment, item, name, value, comparison.runs, task, reference)
         self.add(experiment, item, "pairs", comparison.pairs, comparison.runs, "", reference)
+
+    def conclude(self, pairs: Mapping[str, Names], intended: Container[str] = ()) -> dict[str, Comparison | None]:
+        """Add the figures of comparisons and a sentence on each; return them by what is asked.
+
+        Args:
+            pairs: what is asked, and experiment and reference of each.
+            intended: of these, whose two differ in inputs on purpose.
+        """
+        made = {item: self.evidence.comparisons.get(names) for item, names in pairs.items()}
+        for item, comparison in made.items():
+            if comparison is None:
+                one, other = pairs[item]
+                self.sentences.append(f"{item}: nothing ran with a seed in common ({one} and {other}).")
+            else:
+                self.compare(item, comparison)
+                self.sentences.append(f"{item} {comparison.conclusion('inputs' if item in intended else '')}")
+        return made
 
     def table(self, name: str, caption: str, columns: Sequence[Column], rows: Iterable[Row], **more: Any) -> Table:
         """Add a printed table and return it."""
@@ -132,10 +146,11 @@ def compared(comparison: Comparison | None) -> tuple[Cell, ...]:
     return (*cells, Cell(str(comparison.pairs)))
 
 
-def about(family: int) -> str:
+def about(evidence: Evidence) -> str:
     """Return what a caption says of differences."""
     return (
         "Differences of strict micro F1 in points on the seeds and splits that both have, in brackets the 95 % "
         "interval over test sentences, and p after Holm's correction over all "
-        f"{family} tests of this document; n: pairs of runs. Bold: below 0.05 after correction, and more than one seed"
+        f"{evidence.family} tests of this document; n: pairs of runs. Bold: below 0.05 after correction, and more than "
+        "one seed"
     )

@@ -59,20 +59,19 @@ def build(evidence: Evidence) -> Section:
 
 def _add_table(section: Section, evidence: Evidence, name: str, headings: Iterable[Heading]) -> None:
     rows: list[Row] = []
-    marks, family = Table("", ()), 0
+    marks = Table("", ())
     for title, members in headings:
         made = [found for names in members if (found := evidence.comparisons.get(names)) is not None]
         if not made:
             continue
         rows.append(Row(f"{title}: minus {_references(made)}"))
         for comparison in made:
-            family = comparison.family
             notes = tuple(marks.mark(text) for text in comparison.unequal.values())
             named = comparison.experiment.first
             rows.append(Row(named.title, compared(comparison), notes, named.experiment, grey=comparison.seeds == 1))
             section.compare(title, comparison)
     if rows:
-        table = section.table(f"significance-{name}", about(family), COMPARED, rows, stub="Experiment")
+        table = section.table(f"significance-{name}", about(evidence), COMPARED, rows, stub="Experiment")
         table.notes = marks.notes
 
 

@@ -9,6 +9,7 @@ const KIND_RIGHT = 0; // in both lists
 const GIVEN = "given", ROOT = "<root>"; // kind and type of the artificial root: drawn, never counted
 const ALL_FOLDS = "all folds";
 
+const isGiven = (task, kind) => task === ENTITY && KINDS[ENTITY][kind] === GIVEN;
 const typesOf = (corpus, task) => (task === ENTITY ? corpus.entityTypes : corpus.relationTypes);
 const isFold = (split) => split.name.startsWith("fold");
 
@@ -38,7 +39,7 @@ function runsOf(corpus, division) {
 function annotations(corpus, rows) {
   const [entities, relations] = rows.map((items, task) => items.map(([type, first, second, score, kind]) => {
     const name = typesOf(corpus, task)[type];
-    return { task, type, name, first, second, score, kind, box: `${task}:${name}`, given: task === ENTITY && name === ROOT };
+    return { task, type, name, first, second, score, kind, box: `${task}:${name}`, given: isGiven(task, kind) };
   }));
   for (const one of entities) one.same = `${one.type} ${one.first} ${one.second}`;
   for (const one of relations) one.same = `${one.type} ${entities[one.first].same} ${entities[one.second].same}`;
@@ -55,6 +56,7 @@ function sentencesOf(corpus, division, chosen) {
       const tokens = split.tokens[at], gold = annotations(corpus, split.gold[at]);
       gold.forEach((items, task) => items.forEach((one, place) => {
         one.kinds = runs.map((run) => run.found[at][task + 2][place]);
+        one.given = isGiven(task, one.kinds[0]);
       }));
       const found = runs.map((run) => annotations(corpus, run.found[at].slice(0, 2)));
       const lower = tokens.join(" ").toLowerCase();

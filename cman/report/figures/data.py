@@ -12,9 +12,10 @@ from typing import Any
 import pandas as pd
 
 from cman.errors import CmanError
-from cman.report.frame import Summary
+from cman.report.evidence import Evidence
+from cman.report.frame import MICRO, Summary
 from cman.report.published import PublishedPoint
-from cman.report.results import Group, Run
+from cman.report.results import Group
 
 Place = tuple[str, int]  # task, and position of the group
 
@@ -123,25 +124,34 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
 
 
-def points_of(frame: pd.DataFrame, experiment: str, groups: Sequence[str]) -> dict[Place, Point]:
-    """Return the means over seeds of an experiment's F1; the folds of a seed are averaged first.
+def series_of(
+    evidence: Evidence, frame: pd.DataFrame, names: Sequence[str], groups: Sequence[str]
+) -> tuple[Series, ...]:
+    """Return the means over seeds of each experiment's F1; the folds of a seed are averaged first.
 
     Args:
-        groups: the types of the lines, in the order of their positions.
+        frame: a tidy table whose `type` is the group that a line belongs to.
+        names: of experiments; those without any line have no series.
     """
-    rows = frame[(frame.experiment == experiment) & frame.type.isin(groups) & (frame.figure == "f1")].dropna(
-        subset="value"
-    )
-    points = {}
-    for (task, kind), members in rows.dropna(subset="value").groupby(["task", "type"]):
-        by_seed = {
-            int(str(seed)): round(statistics.mean(values), 6) for seed, values in members.groupby("seed")["value"]
-        }
-        runs: tuple[Run, ...] = tuple(members["run"])
-        values = list(by_seed.values())
-        sd = statistics.stdev(values) if len(values) > 1 else None
-        points[str(task), groups.index(str(kind))] = Point(Summary(statistics.mean(values), sd, runs), by_seed)
-    return points
+    present(evidence.groups, names)
+    lines = frame[(frame.figure == MICRO) & frame.type.isin(groups)].dropna(subset="value")
+    series = []
+    for name in names:
+        points, own = {}, lines[lines.experiment == name]
+        for (task, kind), members in own.groupby(["task", "type"]):
+            by_seed = {
+                int(str(seed)): round(statistics.mean(values), 6) for seed, values in members.groupby("seed").value
+            }
+            values = list(by_seed.values())
+            sd = statistics.stdev(values) if len(values) > 1 else None
+            summary = Summary(statistics.mean(values), sd, tuple(members["run"]))
+            points[str(task), groups.index(str(kind))] = Point(summary, by_seed)
+        if points or name in evidence.groups:
+            first = evidence.groups[name].first if name in evidence.groups else own.run.iloc[-1]
+            # Of a share of the data alone, whose title says which.
+            title = first.title if first.experiment == name else first.title.partition(",")[0]
+            series.append(Series(name, title, first.inputs_title, points))
+    return tuple(series)
 
 
 def present(groups: Mapping[str, Group], names: Sequence[str]) -> list[Group]:

@@ -12,11 +12,11 @@ from cman.config.experiments import SHARES
 from cman.corpora.document import Document
 from cman.evaluation.groups import DISTANCES, LENGTHS, GroupCounts, Range, by_distance, by_length
 from cman.report.evidence import Evidence
-from cman.report.figures.data import FigureData, Place, Point, Series, points_of, present
+from cman.report.figures.data import FigureData, Place, present, series_of
 from cman.report.frame import MICRO, STRICT, Measured
 from cman.report.predictions import Predicted
 from cman.report.published import PublishedPoint
-from cman.report.results import ALL, COUNTED, Group
+from cman.report.results import ALL, COUNTED
 
 # The paper compares the first and the last; between them is the baseline with the inputs of CMAN.
 COMPARED = ("multihead-at", "multihead-contextual", "cman")
@@ -30,13 +30,14 @@ Points = tuple[PublishedPoint, ...]
 
 def distance_figure(evidence: Evidence, published: Points) -> FigureData:
     """Return Figure 5."""
-    series, counts = _parted(evidence, by_distance, DISTANCES)
+    frame, counts = _by_range(evidence, by_distance, DISTANCES)
+    groups = tuple(each.title for each in DISTANCES)
     return FigureData(
         name="figure5",
         title="F1 by the distance between entities",
         axis="characters between the last characters of the two entities of a relation",
-        groups=tuple(each.title for each in DISTANCES),
-        series=series,
+        groups=groups,
+        series=series_of(evidence, frame, COMPARED, groups),
         definition=(
             "Distance: characters from the last character of one entity to the last of the other, tokens joined by "
             "blanks. A relation belongs to the group of its own two arguments. The gold entities of a group are the "
@@ -50,44 +51,36 @@ def distance_figure(evidence: Evidence, published: Points) -> FigureData:
 
 def length_figure(evidence: Evidence, published: Points) -> FigureData:
     """Return Figure 6."""
-    series, counts = _parted(evidence, by_length, LENGTHS)
+    frame, counts = _by_range(evidence, by_length, LENGTHS)
+    groups = tuple(each.title for each in LENGTHS)
     return FigureData(
         name="figure6",
         title="F1 by the length of the sentence",
         axis="tokens of the sentence",
-        groups=tuple(each.title for each in LENGTHS),
-        series=series,
+        groups=groups,
+        series=series_of(evidence, frame, COMPARED, groups),
         definition="A group has the test sentences of that many tokens, and everything in them.",
         sizes={(task, place): each.sentences for place, each in enumerate(counts) for task in COUNTED},
-        items={"entities": "sentences", "relations": "sentences"},
+        items=dict.fromkeys(COUNTED, "sentences"),
         published=published,
     )
 
 
 def size_figure(evidence: Evidence, published: Points) -> FigureData:
     """Return Figure 7; all of the data is the experiment itself."""
-    names = {name: [*(f"{name}@{share}" for share in SHARES), name] for name in GROWING}
-    present(evidence.groups, [name for row in names.values() for name in row])
-    series = []
-    for experiment, row in names.items():
-        points = {
-            (task, place): point
-            for place, name in enumerate(row)
-            for (task, _), point in points_of(_strict(evidence), name, [MICRO]).items()
-            if task in COUNTED
-        }
-        if points:
-            named = next(evidence.groups[name].first for name in reversed(row) if name in evidence.groups)
-            title = named.title if experiment in evidence.groups else named.title.partition(",")[0]
-            series.append(Series(experiment, title, named.inputs_title, points))
+    groups = tuple(str(share) for share in (*SHARES, 100))
+    present(evidence.groups, [name for each in GROWING for name in (*(f"{each}@{share}" for share in SHARES), each)])
+    frame = _strict(evidence)
+    apart = frame.experiment.str.partition("@")
+    series = series_of(evidence, frame.assign(experiment=apart[0], type=apart[2].replace("", "100")), GROWING, groups)
     return FigureData(
         name="figure7",
         title="F1 by the share of the training data",
         axis="percent of the training data",
-        groups=tuple(str(share) for share in (*SHARES, 100)),
-        series=tuple(series),
+        groups=groups,
+        series=series,
         definition="Nested subsets of the training documents, chosen by one seed; always the same test documents.",
-        sizes=_sizes(evidence, len(SHARES) + 1) if series else {},
+        sizes=_sizes(evidence, len(groups)) if series else {},
         items=WHOLE,
         published=published,
         lines=True,
@@ -96,15 +89,13 @@ def size_figure(evidence: Evidence, published: Points) -> FigureData:
 
 def sharing_figure(evidence: Evidence, published: Points) -> FigureData:
     """Return Figure 8."""
-    frame = _strict(evidence)
-    series = [_series(group, points_of(frame, group.first.experiment, [MICRO])) for group in
-              present(evidence.groups, SHARING)]  # fmt: skip
+    series = series_of(evidence, _strict(evidence).assign(type=""), SHARING, ("",))
     return FigureData(
         name="figure8",
         title="F1 with and without a BSA stack that both phases share",
         axis="",
         groups=("",),
-        series=tuple(series),
+        series=series,
         definition="Without sharing, the second phase reads a BSA stack of its own.",
         sizes=_sizes(evidence, 1) if series else {},
         items=WHOLE,
@@ -115,39 +106,32 @@ def sharing_figure(evidence: Evidence, published: Points) -> FigureData:
 FIGURES = {"figure5": distance_figure, "figure6": length_figure, "figure7": size_figure, "figure8": sharing_figure}
 
 
-def _series(group: Group, points: dict[Place, Point]) -> Series:
-    return Series(group.first.experiment, group.first.title, group.first.inputs_title, points)
-
-
 def _strict(evidence: Evidence) -> pd.DataFrame:
     scores = evidence.scores
-    return scores[(scores.matching == STRICT) & scores.task.isin(COUNTED)]
+    return scores[(scores.matching == STRICT) & (scores.figure == MICRO) & scores.task.isin(COUNTED)]
 
 
-def _parted(
+def _by_range(
     evidence: Evidence, grouping: Grouping, ranges: Sequence[Range]
-) -> tuple[tuple[Series, ...], list[GroupCounts]]:
-    """Return the series and, of one seed's test sets, the gold counts of the groups."""
-    groups, sizes = present(evidence.groups, COMPARED), [GroupCounts() for _ in ranges]
-    titles = [each.title for each in ranges]
+) -> tuple[pd.DataFrame, list[GroupCounts]]:
+    """Return F1 of each range, and of one seed's test sets its gold counts."""
+    first = next((evidence.groups[name].first for name in COMPARED if name in evidence.groups), None)
+    sizes = [GroupCounts() for _ in ranges]
 
     def measure(found: Predicted) -> Iterator[Measured]:
         if found.run.experiment not in COMPARED:
             return
         counts = grouping(found.gold, found.found, ranges)
-        for title, each in zip(titles, counts, strict=True):
+        for each, size, part in zip(ranges, sizes, counts, strict=True):
             for task in COUNTED:
-                yield task, STRICT, title, "f1", 100 * getattr(each, task).f1
-        first = groups[0].first  # the gold items of another experiment or seed are the same
-        if (found.run.experiment, found.run.seed) == (first.experiment, first.seed):
-            for size, each in zip(sizes, counts, strict=True):
-                size.sentences += each.sentences
-                size.entities.gold += each.entities.gold
-                size.relations.gold += each.relations.gold
+                yield task, STRICT, each.title, MICRO, 100 * getattr(part, task).f1
+            # The gold items of another experiment or seed are the same.
+            if first is not None and (found.run.experiment, found.run.seed) == (first.experiment, first.seed):
+                size.sentences += part.sentences
+                size.entities.gold += part.entities.gold
+                size.relations.gold += part.relations.gold
 
-    frame = evidence.frame(measure)
-    series = tuple(_series(group, points_of(frame, group.first.experiment, titles)) for group in groups)
-    return series, sizes
+    return evidence.frame(measure), sizes
 
 
 def _sizes(evidence: Evidence, places: int) -> dict[Place, int]:
