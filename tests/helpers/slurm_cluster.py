@@ -3,11 +3,16 @@
 Debian's `slurmd` plays several nodes on one host. No database, no systemd, nothing of /etc: commands named as
 Slurm's own stand first on PATH and say where the configuration is, because the job step drops every variable that
 begins with SLURM.
+
+Everything ends: a cluster has so many seconds, after which each wait for it fails at once; and when it stops, whatever
+was started by it is killed, also what was stopped by a signal or outlived its `slurmd`.
 """
 
+import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -64,23 +69,39 @@ def missing() -> str:
 
 
 class Cluster:
-    """A running cluster."""
+    """A running cluster; after so many seconds nobody waits for it any more."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seconds: float = 420) -> None:
         self.folder, self.running = folder, dict[str, subprocess.Popen]()
+        self.deadline = time.monotonic() + seconds
         for name in ("bin", "ctld", *(f"spool.{node}" for node in (*CPU_NODES, GPU_NODE))):
             (folder / name).mkdir()
         self._write()
         key = folder / "munge.key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o400)
-        options = [f"--{name}-file={folder}/munge.{name}" for name in ("key", "pid", "seed", "log")]
-        self._start("munged", "munged", "--foreground", "--force", f"--socket={folder}/munge.socket", *options)
-        until((folder / "munge.socket").exists, "a socket of munge")
-        self._start("slurmctld", "slurmctld", "-D")
-        for node in (*CPU_NODES, GPU_NODE):
-            self.start_node(node)
-        until(lambda: self.ask("sinfo", "-h", "-N", "-o", "%t").split().count("idle") == 3, "three idle nodes")
+        try:
+            options = [f"--{name}-file={folder}/munge.{name}" for name in ("key", "pid", "seed", "log")]
+            self._start("munged", "munged", "--foreground", "--force", f"--socket={folder}/munge.socket", *options)
+            self.until((folder / "munge.socket").exists, "a socket of munge", 20)
+            self._start("slurmctld", "slurmctld", "-D")
+            for node in (*CPU_NODES, GPU_NODE):
+                self.start_node(node)
+            self.until(lambda: self.ask("sinfo", "-h", "-N", "-o", "%t").split().count("idle") == 3, "three idle nodes")
+        except BaseException:
+            self.stop()
+            raise
+
+    def until(self, fact: Callable[[], object], what: str, seconds: float = 120) -> None:
+        """Wait until something holds."""
+        deadline = min(time.monotonic() + seconds, self.deadline)
+        while not fact():
+            assert time.monotonic() < deadline, f"waited for {what}, at most {seconds} s; {self.left():.0f} s are left"
+            time.sleep(0.2)
+
+    def left(self) -> float:
+        """Return for how many seconds this cluster may still be waited for."""
+        return max(self.deadline - time.monotonic(), 0.0)
 
     def _write(self) -> None:
         host, user = socket.gethostname().partition(".")[0], pwd.getpwuid(os.getuid()).pw_name
@@ -102,7 +123,7 @@ class Cluster:
             self.running[name] = subprocess.Popen(
                 [shutil.which(program, path=SYSTEM) or program, *arguments],
                 env={**os.environ, "SLURM_CONF": str(self.folder / "slurm.conf")},
-                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
     def start_node(self, node: str) -> None:
@@ -118,8 +139,8 @@ class Cluster:
 
     def ask(self, command: str, *arguments: str) -> str:
         """Return what one of Slurm's commands prints."""
-        done = subprocess.run([str(self.folder / "bin" / command), *arguments], capture_output=True, text=True)
-        return done.stdout
+        line = [str(self.folder / "bin" / command), *arguments]
+        return subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30).stdout
 
     def jobs(self, *states: str) -> list[str]:
         """Return the ids of jobs, by default of those that wait or run."""
@@ -134,25 +155,37 @@ class Cluster:
         """Return an environment in which Slurm's commands mean this cluster."""
         return {**environment, "PATH": f"{self.folder / 'bin'}{os.pathsep}{environment['PATH']}"}
 
+    def clear(self) -> None:
+        """End all jobs and wait a little until they are gone."""
+        with contextlib.suppress(AssertionError, OSError, subprocess.SubprocessError):
+            if jobs := self.jobs("PENDING", "RUNNING", "SUSPENDED", "COMPLETING"):
+                self.ask("scancel", *jobs)
+                ended = time.monotonic() + 15
+                while time.monotonic() < ended and self.jobs("PENDING", "RUNNING", "SUSPENDED", "COMPLETING"):
+                    time.sleep(0.2)
+
     def stop(self) -> None:
-        """End all jobs and then the cluster."""
-        self.ask("scancel", *(self.jobs() or ["--quiet"]))
+        """End all jobs and then the cluster; what does not end by itself is killed."""
+        self.clear()
         for process in reversed(self.running.values()):
             process.terminate()
         for process in self.running.values():
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(5)
+        for number in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        for process in self.running.values():
+            process.wait(10)
 
-
-def until(fact: Callable[[], object], what: str, seconds: float = 120) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.2)
+    def processes(self) -> list[int]:
+        """Return the ids of all processes that know this cluster: daemons, steps of jobs and what these started."""
+        known, found = f"{self.folder}/".encode(), []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if known in (folder / "environ").read_bytes():
+                    found.append(int(folder.name))
+        return [number for number in found if number != os.getpid()]
 
 
 def free_ports(number: int) -> list[int]:

@@ -4,17 +4,19 @@ Where a job is to fail or to wait, `inject.VERB` in the project's folder is what
 else is what runs on any cluster. Times are short: a check is due after some seconds, not after forty.
 """
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from slurm_cluster import GPU_NODE, Cluster, missing, until
+from slurm_cluster import GPU_NODE, Cluster, missing
 
 from tests.workflow.conftest import SETTINGS, Project
 
@@ -35,6 +37,32 @@ for name in ("model/model.safetensors", "model/config.json", "model/vocabulary.j
 _sys.exit(0)
 """
 WAITS = "import time\ntime.sleep(600)\n"
+# Seed 1 waits until it is ended. Twelve processes of seed 2 count 300 MB each as theirs: more than its first attempt
+# has, less than its second. Seed 3 is trained, and waits after an epoch. What is tried again does not wait.
+FAULTS = """
+import os, pathlib, signal, sys, threading, time
+seed = sys.argv[sys.argv.index("--seed") + 1]
+again = os.path.exists("began" + seed)
+with open("began" + seed, "a") as began:
+    began.write(os.environ["SLURM_JOB_ID"] + " ")
+if seed == "1" and not again:
+    time.sleep(600)
+if seed == "2":
+    held = b"x" * 300_000_000
+    for _ in range(11):
+        if os.fork() == 0:
+            time.sleep(8)
+            os._exit(0)
+    time.sleep(8)
+def wait_after_an_epoch():
+    while not any(pathlib.Path("results/checkpoints").rglob("select.ckpt")):
+        time.sleep(0.005)
+    os.kill(os.getpid(), signal.SIGUSR1)
+if seed == "3" and not again:
+    signal.signal(signal.SIGUSR1, lambda *_: (open("waits", "w").close(), time.sleep(600)))
+    threading.Thread(target=wait_after_an_epoch, daemon=True).start()
+if seed != "3":
+"""
 CONFIGURATION = {
     "corpora": {"tiny": {"format": "conll04-sample", "sentences": {"train": 16, "dev": 4, "test": 4}}},
     "experiments": ["cman-static"],
@@ -78,23 +106,25 @@ class Submitted:
     """A Snakemake that submits jobs, in the background."""
 
     def __init__(self, project: Project, cluster: Cluster, *arguments: str) -> None:
-        self.log = project / "submitted.log"
+        self.project, self.cluster, self.log = project, cluster, project / "submitted.log"
+        # Whoever starts the tests in the background may have SIGINT ignored, and whatever they start has, too.
+        line = ["env", "--default-signal=INT", sys.executable, "-m", "snakemake", *PROFILE, *arguments, *CHOSEN]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "snakemake", *PROFILE, *arguments, *CHOSEN],
-                cwd=project.folder,
-                env=cluster.environment(project.environment()),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+                line, cwd=project.folder, env=cluster.environment(project.environment()),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
 
-    def ends(self, seconds: float = 400) -> int:
+    def ends(self, seconds: float = 240) -> int:
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(min(seconds, self.cluster.left()))
         except subprocess.TimeoutExpired:
-            self.process.kill()
             raise AssertionError(f"still running: {self.said()[-3000:]}") from None
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
 
     def said(self) -> str:
         return self.log.read_text()
@@ -103,29 +133,36 @@ class Submitted:
         """The ids of Slurm's jobs, as they were submitted."""
         return re.findall(r"SLURM jobid (\d+)", self.said())
 
-
-def job_of(submitted: Submitted, cluster: Cluster, number: int = 1) -> str:
-    """The so manieth job, once it runs."""
-    until(lambda: len(submitted.jobs()) >= number or submitted.process.poll() is not None, "a submitted job", 300)
-    assert len(submitted.jobs()) >= number, submitted.said()[-3000:]
-    job = submitted.jobs()[number - 1]
-    until(lambda: cluster.facts(job).get("JobState") == "RUNNING", f"job {job} to run", 100)
-    return job
+    def waiting(self) -> str:
+        """The first job, once its verb waits."""
+        self.cluster.until(lambda: self.jobs() or self.process.poll() is not None, "a submitted job")
+        assert self.jobs(), self.said()[-3000:]
+        self.cluster.until((self.project / "waits").exists, "the injected verb")
+        return self.jobs()[0]
 
 
-def waiting(project: Project, cluster: Cluster, submitted: Submitted, number: int = 1) -> str:
-    """The so manieth job, once its verb waits."""
-    job = job_of(submitted, cluster, number)
-    until((project / "waits").exists, "the injected verb", 300)
-    return job
+@pytest.fixture
+def submit(cluster: Cluster) -> Iterator[Callable[..., Submitted]]:
+    """A function that starts a Snakemake, of which nothing is left after the test, however that ends."""
+    assert cluster.left(), "no time is left for this cluster"
+    started: list[Submitted] = []
+
+    def start(project: Project, *arguments: str) -> Submitted:
+        started.append(Submitted(project, cluster, *arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
+    cluster.clear()
 
 
-def test_the_documented_line_makes_the_tables_of_a_local_run_and_each_run_is_one_job(prepared, cluster, tmp_path):
+def test_the_documented_line_makes_the_tables_of_a_local_run_and_each_run_is_one_job(prepared, submit, tmp_path):
     local = Project(tmp_path, copy=prepared.folder)
     local.snakemake("--cores", "2", "results/tables.tex", *CHOSEN)
     project = Project(tmp_path / "cluster", copy=prepared.folder)
-    submitted = Submitted(project, cluster, "results/tables.tex")
-    assert submitted.ends(900) == 0, submitted.said()[-5000:]
+    submitted = submit(project, "results/tables.tex")
+    assert submitted.ends() == 0, submitted.said()[-5000:]
     assert len(submitted.jobs()) == 2  # each of training, predictions and scores; everything else is local
     for name in ("tables.tex", "runs/tiny/cman-static/main/seed2/model/model.safetensors"):
         assert (project / "results" / name).read_bytes() == (local / "results" / name).read_bytes()
@@ -133,28 +170,44 @@ def test_the_documented_line_makes_the_tables_of_a_local_run_and_each_run_is_one
     assert provenance["job"] in submitted.jobs()
 
 
-def test_an_ended_job_is_noticed_and_tried_again_with_more_memory(own, cluster):
-    (own / "inject.train").write_text(f"open('waits', 'w').close()\n{WAITS}")
-    submitted = Submitted(own, cluster, MODEL, "--retries", "1")
-    first = waiting(own, cluster, submitted)
-    cluster.ask("scancel", first)
-    (own / "inject.train").write_text(MADE)
-    assert submitted.ends() == 0, submitted.said()[-3000:]
-    second = submitted.jobs()[1]
-    assert [cluster.facts(job)["MinMemoryNode"] for job in (first, second)] == ["3000M", "6000M"]
-    assert [cluster.facts(job)["TimeLimit"] for job in (first, second)] == ["00:21:00", "00:42:00"]
+def test_a_job_that_is_ended_too_large_or_too_slow_comes_back_with_more(own, cluster, submit):
+    settings = {**CONFIGURATION["settings"], "training.epochs": 5}
+    (own / "tiny.yaml").write_text(yaml.safe_dump({**CONFIGURATION, "seeds": [1, 2, 3], "settings": settings}))
+    (own / "inject.train").write_text(FAULTS + textwrap.indent(MADE, "    "))
+    trained = [MODEL.replace("seed1", f"seed{seed}") for seed in (1, 2, 3)]
+    submitted = submit(own, *trained, "--retries", "1", "--verbose")
+    began = [own / f"began{seed}" for seed in (1, 2, 3)]
+    cluster.until(began[0].exists, "a job that waits")
+    before, ended = len(submitted.said()), began[0].read_text().strip()
+    cluster.ask("scancel", ended)
+    cluster.until((own / "waits").exists, "a training that waits")
+    slow = began[2].read_text().strip()
+    cluster.ask("scontrol", "update", f"jobid={slow}", "TimeLimit=1")
+    assert submitted.ends(400) == 0, submitted.said()[-3000:]
+    checks, noticed, _ = submitted.said()[before:].partition(f"/{ended}.log (check")
+    assert noticed and checks.count("Checking the status of") <= 2, checks
+    for attempts in began:
+        first, again = (cluster.facts(job) for job in attempts.read_text().split())
+        assert (first["MinMemoryNode"], again["MinMemoryNode"]) == ("3000M", "6000M")
+        assert (first["TimeLimit"], again["TimeLimit"]) in (("00:25:00", "00:50:00"), ("00:01:00", "00:50:00"))
+    assert cluster.facts(slow)["JobState"] == "TIMEOUT"
+    assert "exceeded memory limit" in submitted.said()
+    log = (own / "results/logs/train/tiny/cman-static/main/seed3.log").read_text()  # of the second attempt
+    assert "select epoch 5 of 5" in log and "select epoch 1 of 5" not in log, log
+    history = (own / trained[2]).parents[1] / "history.csv"
+    assert history.read_text().count("\nselect,") == 5
 
 
-def test_ctrl_c_leaves_no_job(own, cluster):
+def test_ctrl_c_leaves_no_job(own, cluster, submit):
     (own / "inject.train").write_text(f"open('waits', 'w').close()\n{WAITS}")
-    submitted = Submitted(own, cluster, MODEL)
-    job = waiting(own, cluster, submitted)
+    submitted = submit(own, MODEL)
+    job = submitted.waiting()
     os.kill(submitted.process.pid, signal.SIGINT)
     assert submitted.ends() != 0
-    until(lambda: job not in cluster.jobs(), "the end of the job")
+    cluster.until(lambda: job not in cluster.jobs(), "the end of the job")
 
 
-def test_a_training_whose_snakemake_was_killed_is_not_trained_a_second_time(own, cluster):
+def test_a_training_whose_snakemake_was_killed_is_not_trained_a_second_time(own, cluster, submit):
     (own / "inject.train").write_text(
         "import threading, os, signal, pathlib, time\n"
         "def stop():\n"
@@ -164,14 +217,14 @@ def test_a_training_whose_snakemake_was_killed_is_not_trained_a_second_time(own,
         "    os.kill(os.getpid(), signal.SIGSTOP)\n"
         "threading.Thread(target=stop, daemon=True).start()\n"
     )
-    first = Submitted(own, cluster, MODEL)
-    job = waiting(own, cluster, first)
+    first = submit(own, MODEL)
+    job = first.waiting()
     os.killpg(first.process.pid, signal.SIGKILL)
     first.process.wait()
     assert job in cluster.jobs()
     (own / "inject.train").unlink()
     own.snakemake("--unlock", *CHOSEN)
-    second = Submitted(own, cluster, MODEL, "--retries", "0")
+    second = submit(own, MODEL, "--retries", "0")
     assert second.ends() == 1
     assert re.search(rf"error: .*job {job}", second.said()), second.said()[-3000:]
     assert job in cluster.jobs()
@@ -179,22 +232,22 @@ def test_a_training_whose_snakemake_was_killed_is_not_trained_a_second_time(own,
     cluster.ask("scancel", job)
 
 
-def test_a_node_that_dies_is_survived(own, cluster):
+def test_a_node_that_dies_is_survived(own, cluster, submit):
     (own / "inject.train").write_text(f"open('waits', 'w').write(str(_os.getpid()))\n{WAITS}")
-    submitted = Submitted(own, cluster, MODEL)
-    job = waiting(own, cluster, submitted)
-    until(lambda: (own / "waits").read_text(), "a process id")
+    submitted = submit(own, MODEL)
+    job = submitted.waiting()
+    cluster.until(lambda: (own / "waits").read_text(), "a process id")
     node = cluster.facts(job)["NodeList"]
     (own / "inject.train").write_text(MADE)
     cluster.fail_node(node, int((own / "waits").read_text()))
     try:
-        assert submitted.ends(600) == 0, submitted.said()[-3000:]
+        assert submitted.ends() == 0, submitted.said()[-3000:]
     finally:
         cluster.start_node(node)
     assert (own / MODEL).is_file()
 
 
-def test_whatever_computes_on_a_device_goes_to_the_gpu(own, cluster):
+def test_whatever_computes_on_a_device_goes_to_the_gpu(own, cluster, submit):
     (own / "tiny.yaml").write_text(yaml.safe_dump({**CONFIGURATION, "device": "cuda"}))
     (own / "inject.train").write_text(MADE)
     predicted = ("predictions.jsonl", "label_copies.json", "ranking.jsonl")
@@ -202,7 +255,7 @@ def test_whatever_computes_on_a_device_goes_to_the_gpu(own, cluster):
     (own / "inject.predict").write_text(
         f"for _name in {predicted}:\n    open('{folder}/' + _name, 'w').write('made')\n_sys.exit(0)\n"
     )
-    submitted = Submitted(own, cluster, f"{folder}/predictions.jsonl", "--groups", "train=a", "predict=b")
+    submitted = submit(own, f"{folder}/predictions.jsonl", "--groups", "train=a", "predict=b")
     assert submitted.ends() == 0, submitted.said()[-3000:]
     assert len(submitted.jobs()) == 2
     for job in submitted.jobs():
