@@ -211,6 +211,7 @@ EQUATIONS: tuple[Equation, ...] = (
             "uw.enabled": PRINTED,
             "uw.form": PRINTED,
             "uw.clamp": OURS,
+            "uw.lr": OURS,
             "loss.first": Key("ours", "the paper's weights 'by hand' are not given; 1 is equation 21"),
             "loss.second": Key("ours", "the same"),
             "loss.rel": Key("ours", "the same"),

@@ -220,6 +220,9 @@ class Uncertainty(Group):
         "paper", description="exp(-s) L + s; half of both; or exp(-s) L + log(1 + exp(s))"
     )
     clamp: Annotated[float, Field(gt=0.0)] = Field(4.0, description="|s| never exceeds this: the loss stays bounded")
+    lr: Annotated[float, Field(gt=0.0)] | None = Field(
+        None, description="learning rate of the three s, by the same schedule; null is that of the model"
+    )
 
 
 class Loss(Group):

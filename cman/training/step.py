@@ -19,8 +19,8 @@ from cman.training.schedule import parameter_groups
 
 
 def make_optimiser(model: Cman | MultiHead, joint: JointLoss, settings: Settings) -> torch.optim.Optimizer:
-    """Return Adam over everything that is trained, an encoder in groups of its own (see `schedule`)."""
-    groups = parameter_groups(nn.ModuleList([model, joint]), model.inputs.encoder, settings.encoder)
+    """Return Adam over everything that is trained, what has a rate of its own in groups of its own (see `schedule`)."""
+    groups = parameter_groups(model, joint, model.inputs.encoder, settings)
     return torch.optim.Adam(groups, lr=settings.training.lr, eps=1e-8, fused=True)
 
 

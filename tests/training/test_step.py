@@ -11,6 +11,7 @@ from cman.config.configuration import changed
 from cman.config.settings import Settings
 from cman.model.build import build_model
 from cman.model.losses import JointLoss
+from cman.training.schedule import set_learning_rates
 from cman.training.step import make_optimiser, training_step
 from tests.training.conftest import SMALL
 
@@ -88,6 +89,19 @@ def test_the_learned_variances_are_put_back_into_their_bounds():
     model, joint, batch, settings = built(**{"training.lr": 100.0})
     stepped(model, joint, batch, settings)
     assert {abs(value) for value in joint.log_variances().values()} == {settings.uw.clamp}
+
+
+def test_the_log_variances_may_have_a_rate_of_their_own_that_falls_with_the_models():
+    # The first step of Adam is as long as the rate, whatever the gradient.
+    changes = {"training.clip_norm": None, "training.schedule": "linear", "training.epochs": 2}
+    for changed_rate, expected in (({}, 0.0025), ({"uw.lr": 0.05}, 0.025)):
+        model, joint, batch, settings = built(**changes, **changed_rate)
+        optimiser = make_optimiser(model, joint, settings)
+        set_learning_rates(optimiser, settings, 1, 0, 7)  # half of the way
+        training_step(model, joint, optimiser, batch, settings)
+        moved = [abs(s) for s in joint.log_variances().values()]
+        assert moved == pytest.approx([expected] * 3, rel=1e-4)
+        assert optimiser.param_groups[0]["lr"] == pytest.approx(0.0025)
 
 
 def test_a_step_forgets_the_gradients_of_the_one_before():
