@@ -2,6 +2,7 @@
 
 import json as json_text
 import logging
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,6 +66,7 @@ def score(
         Path | None, typer.Option(help="Of the run: its digest, and the threshold that it chose on dev.")
     ] = None,
     ranking: Annotated[Path | None, typer.Option(help="What `cman predict --ranking` wrote beside them.")] = None,
+    card: Annotated[Path | None, typer.Option(help="Then write the card of this run folder, as `cman card`.")] = None,
 ) -> None:
     """Count what is right under strict, boundaries and relaxed matching.
 
@@ -81,6 +83,9 @@ def score(
         write_json(output, scores)
         list_file(output)
     log.info("%s", summary(scores))
+    if card is not None:
+        # Not an import that the digest of scores follows: another card makes no other scores.
+        import_module("cman.report.card").write_card(card)
 
 
 @verb

@@ -58,6 +58,25 @@ def moved(encoder: EncoderSource, folder: Path) -> EncoderSource:
     return replace(encoder, options=options, weights=weights)
 
 
+def beside(encoder: EncoderSource, folder: Path) -> EncoderSource:
+    """Return the source of a model folder's encoder, with relative paths that lead to files.
+
+    They count from the current folder; where that has no such files, from the nearest folder above the model's that
+    does, as when a project is copied as a whole or a model is used from elsewhere. Whether they are the encoder's is
+    said by their hashes.
+    """
+    keys = [key for key in ("path", "options", "weights") if _is_relative(getattr(encoder, key))]
+    for above in (Path(), *folder.absolute().parents):
+        if keys and all((above / getattr(encoder, key)).exists() for key in keys):
+            paths = {key: above / getattr(encoder, key) for key in keys}
+            return replace(encoder, **{key: path if key == "path" else str(path) for key, path in paths.items()})
+    return encoder
+
+
+def _is_relative(value: Path | str | None) -> bool:
+    return value is not None and not urlsplit(str(value)).scheme and not Path(value).is_absolute()
+
+
 def model_directory(encoder: EncoderSource, name: str) -> Path:
     """Return the folder that holds an encoder's `config.json`; a model of the hub is downloaded at its first use.
 

@@ -23,7 +23,7 @@ from cman.errors import CmanError, UsageError, reads
 from cman.features.transformer.encoder import TransformerEncoder
 from cman.features.transformer.pieces import PieceTokenizer
 from cman.features.vocabulary import Vocabulary
-from cman.fetch.models import EncoderSource, moved
+from cman.fetch.models import EncoderSource, beside, moved
 from cman.fetch.outside import check_named
 from cman.files import atomic_path, read_json, write_json
 from cman.hashes import MANIFEST, verifying
@@ -145,8 +145,8 @@ class ModelFolder:
             own_encoder = folder / ENCODER
             tuned = None
             if encoder is not None and not settings.encoder.trainable:
-                if place := elsewhere or os.environ.get(ELSEWHERE):
-                    encoder = moved(encoder, Path(place))
+                named = elsewhere or os.environ.get(ELSEWHERE)
+                encoder = moved(encoder, Path(named)) if named else beside(encoder, folder)
                 check_named(encoder, path, trust)
             elif elsewhere is not None:
                 raise UsageError(f"--encoder: found {elsewhere}, wanted none: {folder} reads no frozen encoder")

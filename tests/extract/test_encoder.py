@@ -128,6 +128,23 @@ def test_a_model_folder_travels_and_is_told_where_its_encoder_stands(model, enco
     assert Extractor.load("model", threshold=0.0)(TEXT).to_json() == expected
 
 
+def test_an_encoder_by_a_relative_path_is_found_from_elsewhere_and_in_a_copied_project(tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    (project / "encoder").mkdir(parents=True)
+    monkeypatch.chdir(project)
+    torch.manual_seed(0)
+    bert(project / "encoder")
+    trained_with(EncoderSource(path=Path("encoder")), project / "results/model")
+    expected = Extractor.load("results/model", threshold=0.0)(TEXT).to_json()
+    monkeypatch.chdir(tmp_path)
+    assert Extractor.load("project/results/model", threshold=0.0)(TEXT).to_json() == expected
+    shutil.move(project, tmp_path / "copied")
+    assert Extractor.load("copied/results/model", threshold=0.0)(TEXT).to_json() == expected
+    damaged(tmp_path / "copied/encoder/model.safetensors")
+    with pytest.raises(CmanError, match=r"found SHA-256"):
+        Extractor.load("copied/results/model")(TEXT)
+
+
 def test_an_encoder_for_a_model_that_reads_none_is_wrong_use(tmp_path, monkeypatch):
     settings, vocabulary = small({"contextual.enabled": False}), Vocabulary.of([DOCUMENT])
     ModelFolder(build_model(settings, vocabulary, None, None), vocabulary, settings, None, None, {}).save(tmp_path)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 import pytest
@@ -109,6 +110,29 @@ def test_killed_half_way_and_resumed_it_ends_as_if_undisturbed(model: Path, tmp_
     errors = [path.with_name(f"{path.name}.errors.jsonl").read_bytes() for path in (half, undisturbed)]
     assert errors[0] == errors[1] and errors[0].count(b"\n") == 6
     assert not partial.exists()
+
+
+def test_ctrl_c_says_how_many_documents_are_done_and_resume_comes_to_the_same_file(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in.txt").write_text("".join(f"{SENTENCE} {number}\n" for number in range(10)))
+    command = ("--model", model, "--input", tmp_path / "in.txt", "--threads", 1, "--output")
+    monkeypatch.setattr(run_module, "DOCUMENTS_A_CHUNK", 3)
+    run(*command, tmp_path / "undisturbed.jsonl")
+    processed, calls = run_module._processed, []
+
+    def interrupted(*arguments: Any) -> Any:
+        calls.append(None)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return processed(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "_processed", interrupted)
+        message = run(*command, tmp_path / "out.jsonl", code=1)
+    assert "stopped after 6 documents, `--resume` goes on" in message and not (tmp_path / "out.jsonl").exists()
+    assert "going on after 6 documents" in run(*command, tmp_path / "out.jsonl", "--resume")
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "undisturbed.jsonl").read_bytes()
 
 
 def test_a_file_that_cannot_take_all_is_an_error_and_resumed_with_room_nothing_is_missing(
