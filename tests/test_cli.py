@@ -95,6 +95,14 @@ def test_score_prints_the_scores_or_writes_them_and_the_summary_goes_to_standard
     assert written[:2] == (0, "") and Path("a/scores.json").read_text() == result.out
 
 
+def test_score_writes_the_card_of_a_run_when_its_scores_are_written(monkeypatch):
+    gold, predictions = predicted()
+    cards = []
+    monkeypatch.setattr("cman.report.card.write_card", lambda run: cards.append((run, Path("scores.json").is_file())))
+    assert cman("score", "--gold", gold, "--predictions", predictions, "--output", "scores.json", "--card", "r")[0] == 0
+    assert cards == [(Path("r"), True)]
+
+
 def test_config_prints_the_resolved_settings_of_a_run():
     path = configuration(settings={"lstm.hidden": 32}, variants={"v": variant({"crf.boundary": True})})
     result = cman("config", "--config", path, "--corpus", "s", "--experiment", "v", "--settings")
