@@ -65,11 +65,14 @@ def beside(encoder: EncoderSource, folder: Path) -> EncoderSource:
     does, as when a project is copied as a whole or a model is used from elsewhere. Whether they are the encoder's is
     said by their hashes.
     """
-    keys = [key for key in ("path", "options", "weights") if _is_relative(getattr(encoder, key))]
+    given = [each for each in (encoder.path, encoder.options, encoder.weights) if _is_relative(each)]
     for above in (Path(), *folder.absolute().parents):
-        if keys and all((above / getattr(encoder, key)).exists() for key in keys):
-            paths = {key: above / getattr(encoder, key) for key in keys}
-            return replace(encoder, **{key: path if key == "path" else str(path) for key, path in paths.items()})
+        if given and all((above / str(each)).exists() for each in given):
+            options, weights = (
+                str(above / str(each)) if _is_relative(each) else each for each in (encoder.options, encoder.weights)
+            )
+            path = encoder.path if encoder.path is None else above / encoder.path
+            return replace(encoder, path=path, options=options, weights=weights)
     return encoder
 
 
