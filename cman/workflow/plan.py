@@ -28,6 +28,7 @@ TRAINED = (
     "provenance.json",
 )
 PREDICTED = ("predictions.jsonl", "label_copies.json", "ranking.jsonl")
+SCORED = ("predictions.jsonl", "ranking.jsonl", "provenance.json")  # what scores are made of, beside the gold
 SPLIT, SEED = re.compile("|".join((MAIN, *FOLDS))), re.compile(r"seed[0-9]+")
 FEATURES = (("features.npy", "index.json"), ("vectors.npy", "words.json"))  # contextual, or of words
 MADE_OF_ALL = ("tables.tex", "figures/figure5.csv", "appendix.tex", "browser.html")
@@ -164,14 +165,11 @@ class Plan:
         """Return the files that the model cards of an experiment on a corpus are made of."""
         return self._of_runs([run.folder for run in self.by_experiment.get((corpus, experiment), [])], *ON_CARD)
 
-    def model(self, corpus: str, experiment: str, split: str, seed: int) -> list[str]:
-        """Return the files of a trained model."""
-        return self._of_runs([Run(corpus, experiment, split, seed).folder], *TRAINED[:3])
-
     def _of_runs(self, folders: Iterable[str], *names: str) -> list[str]:
-        return [f"{folder}/{name}" for folder in folders for name in self._declared(names)]
+        return [f"{folder}/{name}" for folder in folders for name in self.declared(names)]
 
-    def _declared(self, names: Sequence[str]) -> Sequence[str]:
+    def declared(self, names: Sequence[str]) -> Sequence[str]:
+        """Return which files of one job are named as inputs: with a shared file system the first stands for all."""
         return names[:1] if self.shared else names
 
     def gold(self, folders: Iterable[str], parts: Sequence[str] = ("test",)) -> list[str]:
@@ -214,7 +212,7 @@ class Plan:
         return files
 
     def _features(self, corpus: str, name: str, *files: str) -> list[str]:
-        return [str(self.layout.features(corpus, name) / file) for file in self._declared(files)]
+        return [str(self.layout.features(corpus, name) / file) for file in self.declared(files)]
 
     def lost(self) -> list[str]:
         """Return the products of runs that are missing although something made of them is there.

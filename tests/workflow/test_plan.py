@@ -13,7 +13,7 @@ from cman.errors import CmanError
 from cman.workflow.code import Code
 from cman.workflow.digests import Digests
 from cman.workflow.listing import listing
-from cman.workflow.plan import PREDICTED, TRAINED, Plan
+from cman.workflow.plan import PREDICTED, SCORED, TRAINED, Plan
 
 CONFIG = Path(__file__).parents[2] / "config"
 CODE = Code()
@@ -138,10 +138,11 @@ def test_without_a_shared_file_system_every_file_that_a_job_reads_is_named():
     for name, first, more in (
         ("training_inputs", ["vectors.npy", "features.npy"], ["words.json", "index.json"]),
         ("contextual", ["features.npy"], ["index.json"]),
-        ("model", ["model.safetensors"], ["config.json", "vocabulary.json"]),
     ):
         named = [{Path(file).name for file in getattr(plan, name)(*run.key)} for plan in (one, every)]
         assert named[0] >= set(first) and named[1] - named[0] == set(more)
+    for names in (TRAINED[:3], SCORED):  # a model; what scores are made of
+        assert (one.declared(names), every.declared(names)) == (names[:1], names)
     assert one.run_files([run.folder]) == [f"{run.folder}/scores.json"]
     assert len(every.run_files([run.folder])) == 5 and len(every.card_inputs(*run.key[:2])) == 4
 

@@ -25,7 +25,7 @@ from cman.workflow.code import Code
 from cman.workflow.digests import Digests
 from cman.workflow.inputs import content
 from cman.workflow.known import cache_folder
-from cman.workflow.plan import PREDICTED, TRAINED, Plan
+from cman.workflow.plan import PREDICTED, SCORED, TRAINED, Plan
 
 HERE = Path(
     workflow.current_basedir.join("..").get_path_or_uri(secret_free=True)

@@ -8,7 +8,7 @@ localrules:
 
 rule predict:
     input:
-        model=files("model"),
+        model=[f"{RUN}/{name}" for name in plan.declared(TRAINED[:3])],
         documents="results/corpora/{corpus}/{split}/test.jsonl",
         features=files("contextual"),
     output:
@@ -37,9 +37,7 @@ rule predict:
 rule score:
     input:
         gold="results/corpora/{corpus}/{split}/test.jsonl",
-        predictions=f"{RUN}/{PREDICTED[0]}",
-        ranking=f"{RUN}/{PREDICTED[2]}",
-        provenance=f"{RUN}/provenance.json",
+        predictions=[f"{RUN}/{name}" for name in plan.declared(SCORED)],
     output:
         f"{RUN}/scores.json",
     log:
@@ -52,8 +50,9 @@ rule score:
     message:
         "score {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "cman score --gold {input.gold:q} --predictions {input.predictions:q} --ranking {input.ranking:q}"
-        " --provenance {input.provenance:q} --output {output:q} --log {log:q}"
+        "cman score --gold {input.gold:q} --predictions {input.predictions[0]:q}"
+        ' --ranking "$(dirname {output:q})/ranking.jsonl" --provenance "$(dirname {output:q})/provenance.json"'
+        " --output {output:q} --log {log:q}"
 
 
 # Of all seeds and divisions at once: a job of its own for each would cost more than all cards together.

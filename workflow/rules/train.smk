@@ -17,10 +17,9 @@ rule train:
     params:
         digest=digest("train"),
         device=device,
-        kernels=backend,
     message:
         "train {wildcards.experiment} on {wildcards.corpus}, seed {wildcards.seed}"
     shell:
         "cman train --config - --corpus {wildcards.corpus:q} --experiment {wildcards.experiment:q}"
         " --split {wildcards.split:q} --seed {wildcards.seed:q} --threads {threads:q} --device {params.device:q}"
-        ' --kernels {params.kernels:q} --digest {params.digest:q} --log {log:q} <<< "$CMAN_CONFIGURATION"'
+        ' --digest {params.digest:q} --log {log:q} <<< "$CMAN_CONFIGURATION"'
