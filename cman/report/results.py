@@ -102,6 +102,12 @@ class Run:
             f"{', adversarial' if self.settings['at']['enabled'] else ''}{tuned}"
         )
 
+    @property
+    def folds(self) -> int:
+        """How many folds its corpus is divided into: as many as an own corpus says, else the ten public ones."""
+        own = re.match(r"([0-9]+) folds", self.division)
+        return int(own[1]) if own else len(FOLDS)
+
     def reference(self) -> dict[str, Any]:
         """Return what a figure's JSON says of a run behind it."""
         named = {name: getattr(self, name) for name in ("corpus", "experiment", "split", "seed")}
@@ -132,8 +138,8 @@ class Group:
         if not folds[0].startswith("fold"):
             return ""
         named = f"{len(folds)} folds"
-        if len(folds) < len(FOLDS):
-            named = f"{len(folds)} of {len(FOLDS)} folds ({', '.join(folds)})"
+        if len(folds) < (total := self.first.folds):
+            named = f"{len(folds)} of {total} folds ({', '.join(folds)})"
         if self.seeds == 1:
             deviation = "" if len(folds) == 1 else ", ± sample standard deviation over these folds"
             return f"mean over {named} of one seed{deviation}"

@@ -119,7 +119,7 @@ def _measured(found: Evidence, name: str) -> Line:
 
 def _spread(group: Group) -> str:
     splits = list(dict.fromkeys(run.split for run in group.runs))
-    folds = f", {len(splits)} of 10 folds" if splits[0].startswith("fold") else ""
+    folds = f", {len(splits)} of {group.first.folds} folds" if splits[0].startswith("fold") else ""
     return f"{group.seeds}{folds}; {group.first.epochs}"
 
 

@@ -174,6 +174,13 @@ def test_figures_over_folds_are_averaged_within_a_seed_first(tmp_path):
         assert (found.mean, found.sd) == (mean, pytest.approx(sd) if sd is not None else None)
         assert group.spread.startswith(spread)
     assert Group((read_run(make_run(tmp_path)),)).spread == ""
+    own = {"division": "5 folds that share no text; before training, nothing is removed"}
+    for number, said in (
+        (5, "mean over 5 folds of one seed"),
+        (2, "mean over 2 of 5 folds (fold0, fold1) of one seed"),
+    ):
+        (group,) = group_runs(folds(tmp_path / str(number), {(1, fold): 70 for fold in range(number)}, **own))
+        assert group.spread.startswith(said)
 
 
 def test_counts_add_up_over_folds(tmp_path):
