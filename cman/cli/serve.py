@@ -58,9 +58,9 @@ def serve(
         if not is_loopback(host):
             log.warning("warning: --host %s: whoever reaches this machine can use the server, without a password", host)
         address = address_of(listener)
+        listener.listen()  # before the address is told: who comes at once waits and is not refused
         typer.echo(f"{address} shows the page; Ctrl-C ends it.")
         sys.stdout.flush()
-        listener.listen()  # from now on a browser waits instead of failing
         if browser and sys.stdout.isatty():
             import webbrowser
 

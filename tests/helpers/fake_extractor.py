@@ -95,6 +95,7 @@ def main() -> None:
     limits = Limits(int(characters), max_waiting=int(waiting), timeout=float(timeout))
     with bound_socket("127.0.0.1", 0) as listener:
         listener.listen()
+        listener.listen()
         print(address_of(listener), flush=True)
         serve(create_app(ModelProcess(FakeExtractor), limits, allowed_hosts("127.0.0.1")), listener, limits)
 

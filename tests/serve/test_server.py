@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import time
 
 import httpx
 import pytest
@@ -25,6 +26,15 @@ TEXT = {"text": "Ada lives in London"}
 def lives(server: Served) -> bool:
     answer = httpx.post(server.address + "extract", json=TEXT, timeout=60)
     return answer.status_code == 200 and len(answer.json()["entities"]) == 2
+
+
+def lives_again(server: Served) -> bool:
+    """Whether it answers after a crowd, whose last connections it may still count for a moment."""
+    for _ in range(50):
+        if lives(server):
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def until(server: Served, name: str, value: object) -> None:
@@ -154,7 +164,7 @@ def test_many_long_bodies_are_refused_in_little_memory():
         statuses = asyncio.run(all_of_them())
         assert set(statuses) <= {413, 503} and statuses.count(413) > 10
         assert server.peak() - before < 60
-        assert lives(server)
+        assert lives_again(server)
 
 
 def test_an_endless_chunked_body_is_answered_and_cut_off():
