@@ -79,6 +79,9 @@ def test_no_text_and_no_crowd_keeps_health_or_other_clients_waiting() -> None:
             for text in ("(" * 20_000, "\U0001f600" * 20_000, "word " * 10_000 + "."):
                 refused = httpx.post(f"{address[0]}/extract", json={"text": text}, timeout=60)
                 assert refused.status_code == 400 and "wanted 1000 at most" in refused.json()["error"]
+            deadline = time.monotonic() + 30  # a fast machine refuses all before health was asked often
+            while len(health) <= 5 and time.monotonic() < deadline:
+                time.sleep(0.05)
         finally:
             done.set()
             for thread in threads:
@@ -86,5 +89,5 @@ def test_no_text_and_no_crowd_keeps_health_or_other_clients_waiting() -> None:
             for connection in trickling:
                 connection.close()
     busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # others may have the processors
-    assert len(health) > 2 and max(health) < busy, health
+    assert len(health) > 5 and max(health) < busy, max(health)
     assert others and set(others) == {200}
