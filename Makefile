@@ -11,8 +11,10 @@ tables: $(VENV)/installed kernels
 	$(BIN)/snakemake --cores all --report results/report.html --report-after-run
 	@$(BIN)/cman summary
 
+# Tests on a Slurm of their own wait for seconds that other tests would take from them: they run alone, at the end.
 test: $(VENV)/installed kernels
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n auto --dist worksteal -m "not slurm"
+	$(BIN)/pytest -m slurm tests/workflow/test_slurm.py
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check

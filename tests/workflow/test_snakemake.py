@@ -188,9 +188,12 @@ def test_rules_are_short_and_hold_no_logic_and_every_value_in_a_command_is_quote
 
 
 def test_what_takes_a_device_takes_a_gpu():
+    taking = set()
     for path in RULES:
         for rule in re.split(r"^(?=rule )", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
             assert ("--device {params.device:q}" in rule) == ("gpu=GPU" in rule), rule.splitlines()[0]
+            taking |= {rule.split(":")[0]} if "gpu=GPU" in rule else set()
+    assert taking == {"rule embed", "rule train", "rule predict"}  # each of which test_slurm.py submits
 
 
 def test_snakemake_has_nothing_to_find_fault_with(untouched):
