@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cman.config.configuration import Configuration
 from cman.corpora.prepare import prepare
+from cman.corpora.tokenize import can_read_text
 from cman.errors import CmanError, UsageError
 from cman.evaluation.scores import score_files, summary
 from cman.features.embed import embed
@@ -82,14 +83,13 @@ def _train(
         # One core: a model this small gains nothing from more, and on a busy machine they wait for one another.
         train(run, layout, device, threads or 1, kernels)
 
-    gold, predictions, ranking = (
-        layout.documents(corpus, split) / "test.jsonl",
-        folder / "predictions.jsonl",
-        folder / "ranking.jsonl",
-    )
+    gold = layout.documents(corpus, split) / "test.jsonl"
+    predictions, ranking = folder / "predictions.jsonl", folder / "ranking.jsonl"
+    text = folder / "text.jsonl" if can_read_text() and not run.settings.ner.given else None
     features = layout.features(corpus, names[0]) if contextual else None
-    predict_file(folder / "model", gold, predictions, features, device, threads, kernels, ranking=ranking, trust=True)
-    scores = score_files(gold, predictions, folder / "provenance.json", ranking)
+    model = folder / "model"
+    predict_file(model, gold, predictions, features, device, threads, kernels, ranking=ranking, trust=True, text=text)
+    scores = score_files(gold, predictions, folder / "provenance.json", ranking, text)
     write_json(folder / "scores.json", scores)
     list_file(folder / "scores.json")
     log.info("test: %s", summary(scores))

@@ -1,7 +1,7 @@
 """The verbs that compute over documents: their features, and a trained model's predictions."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -57,6 +57,9 @@ def predict(
     ranking: Annotated[
         Path | None, typer.Option(help="Also write the score of every relation from 0.02 up between the entities.")
     ] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="Also read the documents as raw text, as `cman extract` does, into this file.")
+    ] = None,
     threads: ThreadsOption = None,
     device: DeviceOption = None,
     kernels: KernelsOption = None,
@@ -69,5 +72,8 @@ def predict(
     """
     from cman.model.predict import predict_file
 
-    where, operations = device or "auto", backend(kernels)
-    predict_file(model, input, output, features, where, threads, operations or "auto", copies, ranking, trust, encoder)
+    where = device or "auto"
+    operations: Any = backend(kernels) or "auto"
+    predict_file(
+        model, input, output, features, where, threads, operations, copies, ranking, trust, elsewhere=encoder, text=text
+    )

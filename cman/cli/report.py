@@ -66,6 +66,7 @@ def score(
         Path | None, typer.Option(help="Of the run: its digest, and the threshold that it chose on dev.")
     ] = None,
     ranking: Annotated[Path | None, typer.Option(help="What `cman predict --ranking` wrote beside them.")] = None,
+    text: Annotated[Path | None, typer.Option(help="What `cman predict --text` wrote of the same documents.")] = None,
     card: Annotated[Path | None, typer.Option(help="Then write the card of this run folder, as `cman card`.")] = None,
 ) -> None:
     """Count what is right under strict, boundaries and relaxed matching.
@@ -76,7 +77,7 @@ def score(
     from cman.files import write_json
     from cman.manifest import list_file
 
-    scores = score_files(gold, predictions, provenance, ranking)
+    scores = score_files(gold, predictions, provenance, ranking, text)
     if output is None:
         typer.echo(json_text.dumps(scores, indent=2))
     else:

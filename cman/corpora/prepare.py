@@ -13,6 +13,7 @@ from cman.corpora.folds import Grouped, divide, grouped_folds, spert_folds
 from cman.corpora.overlap import has_overlap, without_overlap
 from cman.corpora.splits import read_groups, read_splits
 from cman.corpora.statistics import fold_statistics, statistics
+from cman.corpora.tokenize import TextTokenizer, can_read_text
 from cman.errors import CmanError
 from cman.files import write_json
 from cman.layout import MAIN, Layout
@@ -26,7 +27,10 @@ def prepare(name: str, corpus: Corpus, layout: Layout) -> None:
 
     Raises:
         CmanError: a raw file is malformed, or dev or test use a type that train does not have.
+        UsageError: no tokeniser knows the language of one's own corpus.
     """
+    if corpus.is_own and can_read_text():
+        TextTokenizer(corpus.language)  # after a training it would be too late
     if corpus.is_absent:
         log.info(NO_PATH, name)
     elif corpus.folded is not None:

@@ -54,6 +54,21 @@ def _retokenised(document: Document, reader: SpanReader) -> Document:
     return Document(document.id, found.tokens, found.entities, found.relations, found.text, found.offsets)
 
 
+def read_as_text(document: Document, tokenizer: TextTokenizer) -> list[Document]:
+    """Return the sentences of a document's text without annotation; none if it is read in its own tokens anyway.
+
+    That is so where they are the text's, in one sentence, and where an artificial root is among them.
+    """
+    if any(entity.is_root for entity in document.entities):
+        return []
+    text, _ = text_of(document)
+    result = []
+    for spans in tokenizer.sentences(text):
+        tokens = tuple(text[start:end] for start, end in spans)
+        result.append(Document(document.id, tokens, text=text, offsets=tuple(spans)))
+    return [] if [each.tokens for each in result] == [document.tokens] else result
+
+
 def unlike(documents: Sequence[Document], tokenizer: TextTokenizer) -> list[tuple[Document, list[str]]]:
     """Return the documents that a language divides into other tokens than their own, with those."""
     result = []

@@ -5,6 +5,7 @@ language in the model folder.
 """
 
 import re
+from importlib.util import find_spec
 from typing import Any
 
 from cman.errors import UsageError
@@ -17,6 +18,11 @@ WINDOW = 32  # characters; no sign at a word's beginning or end is nearly as lon
 NEW_WORDS = 100_000  # that are remembered at most
 
 NO_SPACY = f"reading text needs spaCy: {installing('text')}"
+
+
+def can_read_text() -> bool:
+    """Whether spaCy is installed."""
+    return find_spec("spacy") is not None
 
 
 class TextTokenizer:

@@ -8,7 +8,7 @@
 
 `reliability` says whether the confidences mean what they say (`cman.evaluation.reliability`). Where relations were
 ranked, `ranking` has what `cman.evaluation.ranking` says of them: average precision, and the counts at the threshold
-that was chosen on dev and at others.
+that was chosen on dev and at others. Where the documents were also read as text, `text` has the scores of that.
 """
 
 from collections import defaultdict
@@ -23,6 +23,7 @@ from cman.corpora.ranking import read_ranking
 from cman.errors import CmanError
 from cman.evaluation.counts import Counts
 from cman.evaluation.ranking import ranking_scores
+from cman.evaluation.raw_text import by_characters
 from cman.evaluation.reliability import reliability
 from cman.files import read_json
 from cman.validation import Read, checked
@@ -42,13 +43,18 @@ def score_documents(gold: Sequence[Document], predicted: Sequence[Document]) -> 
 
 
 def score_files(
-    gold_path: Path, predicted_path: Path, provenance_path: Path | None = None, ranking_path: Path | None = None
+    gold_path: Path,
+    predicted_path: Path,
+    provenance_path: Path | None = None,
+    ranking_path: Path | None = None,
+    text_path: Path | None = None,
 ) -> dict[str, Any]:
     """Return the scores of a file of predictions, with the digest that the provenance of its run has.
 
     Args:
         provenance_path: it also names the threshold that was chosen on dev.
         ranking_path: of the same predictions.
+        text_path: what was found in the same documents as raw text.
 
     Raises:
         CmanError: a file is malformed, or they do not hold the same documents with the same tokens.
@@ -70,6 +76,9 @@ def score_files(
     scores["reliability"] = reliability(gold, paired)
     if ranking_path is not None:
         scores["ranking"] = ranking_scores(gold, paired, read_ranking(ranking_path, paired), facts.dev_threshold)
+    if text_path is not None:
+        *pair, unlike = by_characters(gold, read_documents(text_path), str(text_path))
+        scores["text"] = {"unlike": unlike, **score_documents(*pair)}
     return scores if facts.digest is None else {"digest": facts.digest, **scores}
 
 

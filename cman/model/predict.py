@@ -29,6 +29,7 @@ from cman.model.annotate import BATCH_SIZE, annotate
 from cman.model.copying import LabelCopies
 from cman.model.decode import Dropped
 from cman.model.folder import ELSEWHERE, ModelFolder
+from cman.model.raw_text import predict_text, tokenizer_of
 
 log = logging.getLogger(__name__)
 
@@ -143,14 +144,17 @@ def predict_file(
     ranking: Path | None = None,
     trust: bool = False,
     elsewhere: Path | None = None,
+    text: Path | None = None,
 ) -> None:
     """Predict a file of documents into another; arguments as for `cman predict`.
 
     Raises:
         CmanError: the model, the documents or the features are missing or malformed.
+        UsageError: text is to be read, and it cannot be; see `tokenizer_of`.
     """
     use_kernels(kernels)
     folder = ModelFolder.load(model, trust, elsewhere)
+    tokenizer = None if text is None else tokenizer_of(folder)
     documents = read_documents(source, annotated=folder.settings.ner.given)
     cache = None if features is None else FeatureCache(features)
     if cache is not None and folder.encoder is not None:
@@ -167,7 +171,9 @@ def predict_file(
         write_json(copies, vars(counts))
     if ranking is not None and ranked is not None:
         write_ranking(ranking, ranked)
+    if text is not None and tokenizer is not None:
+        write_documents(text, predict_text(predictor, documents, predicted, tokenizer))
     write_documents(target, predicted)
-    for path in (copies, ranking, target):
+    for path in (copies, ranking, text, target):
         if path is not None:
             list_file(path)

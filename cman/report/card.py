@@ -100,6 +100,7 @@ def card(run: Run, config: Mapping[str, Any], vocabulary: Mapping[str, Any], sco
         "|---|---|---|---|---|---|",
         *_scores(run),
         "",
+        *_text(run, language),
         *_confidences(config, scores),
         "```python",
         "from cman import Extractor",
@@ -131,6 +132,20 @@ def _line(
 ) -> str:
     figures = (percent(found[task, matching, kind, f"{average}{figure}"].mean) or "–" for figure in FIGURES)
     return f"| {title} | {matching} | {' | '.join(figures)} | {gold} |"
+
+
+def _text(run: Run, language: str) -> Iterator[str]:
+    """Return how well raw text is read, where that makes a difference."""
+    if not run.unlike and all(counts == run.scores[task][STRICT][ALL] for task, counts in run.text.items()):
+        return
+    yield f"Read as raw text, in sentences and tokens of {language} as `cman extract` does, {run.unlike} of these"
+    yield "documents have other tokens. Strict, with the characters of entities in the place of tokens:"
+    yield ""
+    yield from ("| read as text | precision | recall | F1 |", "|---|---|---|---|")
+    for task, counts in run.text.items():
+        figures = [percent(100 * value) for value in (counts.precision, counts.recall, counts.f1)]
+        yield f"| {task} | {' | '.join(figures if counts.gold else '–––')} |"
+    yield ""
 
 
 def _confidences(config: Mapping[str, Any], scores: Mapping[str, Any]) -> Iterator[str]:

@@ -60,6 +60,8 @@ class Run:
     scores: Mapping[str, Mapping[str, Level]]
     ranking: Mapping[str, float | None]  # by `RANKED`, in percent; none for a run made before relations were ranked
     provenance: Mapping[str, Any] = field(repr=False)
+    text: Mapping[str, Counts] = field(default_factory=dict)  # strict counts by task of documents read as raw text
+    unlike: int = 0  # documents that have other tokens there
 
     @property
     def key(self) -> tuple[str, int]:
@@ -191,11 +193,20 @@ class _Ranking(Read):
         return dict(zip(RANKED, found, strict=True))
 
 
+class _Text(Read):
+    """Of the same documents read as raw text, in which so many have other tokens."""
+
+    unlike: Whole
+    entities: _Matchings
+    relations: _Matchings
+
+
 class _Scores(Read):
     documents: Whole
     entities: _Matchings
     relations: _Matchings
     ranking: _Ranking | None = None
+    text: _Text | None = None
 
 
 class _Provenance(Read):
@@ -239,6 +250,8 @@ def read_run(folder: Path, facts: Mapping[str, Any] | None = None) -> Run:
         },
         ranking={} if scores.ranking is None else scores.ranking.figures,
         provenance=provenance,
+        text={} if scores.text is None else {task: getattr(scores.text, task).strict.all.counts for task in COUNTED},
+        unlike=0 if scores.text is None else scores.text.unlike,
     )
     try:
         _ = run.epochs, run.training  # what tables read of the settings

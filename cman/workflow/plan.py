@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cman.config.configuration import Configuration
 from cman.corpora.raw import given_files, raw_files
+from cman.corpora.tokenize import can_read_text
 from cman.errors import CmanError
 from cman.fetch.inputs import input_files
 from cman.fetch.models import file_names
@@ -203,6 +204,15 @@ class Plan:
             return []
         return self._features(corpus, settings.contextual.encoder, *FEATURES[0])
 
+    def text(self, corpus: str, experiment: str, split: str, seed: int | str) -> str | None:
+        """Return the file of what a run finds in the test documents of one's own corpus as raw text; None for others.
+
+        It is no output of a rule, which would have it for every corpus, so it is made on a shared file system alone.
+        """
+        own = self.configuration.corpora[corpus].is_own and not self.settings(corpus, experiment).ner.given
+        folder = Run(corpus, experiment, split, int(seed)).folder
+        return f"{folder}/text.jsonl" if own and self.shared and can_read_text() else None
+
     def feature_inputs(self, features: str, corpus: object = None) -> list[str]:
         """Return the files that an encoder or word vectors are read from: given by path, or downloaded."""
         files = [str(file.path) for file in input_files(self.configuration, features, self.layout)]
@@ -227,6 +237,7 @@ class Plan:
                 missing = [name for name in names if not (Path(run.folder) / name).is_file()]
                 lost += [f"{run.folder}/{name}" for name in missing if made_of_it]
                 made_of_it = len(missing) < len(names)
+            lost += self._lost_text(run)
         for folder in self.layout.root.glob("features/*/*"):
             for pair in FEATURES:
                 absent = [str(folder / name) for name in pair if not (folder / name).is_file()]
@@ -236,6 +247,13 @@ class Plan:
             if written.is_file() and not all((Path(run.folder) / CARD).is_file() for run in runs):
                 lost.append(str(written))
         return lost
+
+    def _lost_text(self, run: Run) -> list[str]:
+        """Return the predictions of a run that has still to be scored, if what it finds in text is gone."""
+        text, (predictions, *_) = self.text(*run.key), PREDICTED
+        if text is None or Path(text).is_file() or (Path(run.folder) / "scores.json").is_file():
+            return []
+        return [f"{run.folder}/{predictions}"] if (Path(run.folder) / predictions).is_file() else []
 
 
 def _corpus_and_split(folder: str) -> tuple[str, str]:

@@ -248,6 +248,23 @@ def test_the_model_cards_of_an_experiment_are_one_list_and_a_missing_one_makes_i
     assert plan.lost() == [plan.cards[0]]
 
 
+def test_of_own_corpora_alone_test_is_read_as_text_too_and_a_lost_reading_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = {"format": "jsonl", "paths": dict.fromkeys(("train", "dev", "test"), "a.jsonl")}
+    changes = {"corpora": {"own": own, **SAMPLE["corpora"]}, "experiments": ["cman", "given"]}
+    plan = sample(**changes, variants={"given": {"base": "cman", "title": "given", "changes": {"ner.given": True}}})
+    names = {run: plan.text(*run.key) for run in plan.runs}
+    assert {(run.corpus, run.experiment) for run, text in names.items() if text} == {("own", "cman")}
+    assert Plan(plan.configuration, shared=False).text("own", "cman", "main", 1) is None
+    folder = Path("results/runs/own/cman/main/seed1")
+    for name in (*TRAINED, *PREDICTED):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    assert plan.lost() == [f"{folder}/predictions.jsonl"]
+    (folder / "scores.json").touch()
+    assert plan.lost() == []
+
+
 def test_every_configuration_file_can_be_planned():
     for path in sorted(CONFIG.glob("*.yaml")):
         if path.stem not in ("published", "own-corpus"):

@@ -174,3 +174,10 @@ def features_option(wildcards, input):
     """Return the option that gives `cman predict` the cached features, if the run has any."""
     features = input.get("features")
     return ["--features", str(Path(features[0]).parent)] if features else []
+
+
+@inspected
+def text_option(wildcards):
+    """Return the option that also reads the test documents of one's own corpus as raw text, for the model's card."""
+    text = plan.text(**dict(wildcards.items()))
+    return [] if text is None else ["--text", text]

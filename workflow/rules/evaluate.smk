@@ -24,14 +24,15 @@ rule predict:
     params:
         digest=digest("predict"),
         features=features_option,
+        text=text_option,
         device=device,
         kernels=backend,
     message:
         "predict the test documents with {wildcards.experiment}, seed {wildcards.seed}"
     shell:
         'cman predict --model "$(dirname {input.model[0]:q})" --input {input.documents:q} --output {output.documents:q}'
-        " --copies {output.copies:q} --ranking {output.ranking:q} {params.features:q} --threads {threads:q}"
-        " --device {params.device:q} --kernels {params.kernels:q} --trust --log {log:q}"
+        " --copies {output.copies:q} --ranking {output.ranking:q} {params.features:q} {params.text:q}"
+        " --threads {threads:q} --device {params.device:q} --kernels {params.kernels:q} --trust --log {log:q}"
 
 
 rule score:
@@ -47,12 +48,13 @@ rule score:
         runtime=10,
     params:
         digest=digest("score"),
+        text=text_option,
     message:
         "score {wildcards.experiment}, seed {wildcards.seed}"
     shell:
         "cman score --gold {input.gold:q} --predictions {input.predictions[0]:q}"
         ' --ranking "$(dirname {output:q})/ranking.jsonl" --provenance "$(dirname {output:q})/provenance.json"'
-        " --output {output:q} --log {log:q}"
+        " {params.text:q} --output {output:q} --log {log:q}"
 
 
 # Of all seeds and divisions at once: a job of its own for each would cost more than all cards together.
