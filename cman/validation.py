@@ -18,7 +18,8 @@ Value = TypeVar("Value")
 Whole = Annotated[int, Field(ge=0)]
 String = Annotated[str, StringConstraints(min_length=0)]  # with a bound pydantic looks at it: no lone surrogates
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
-Text = Annotated[str, StringConstraints(pattern=r"\S")]  # and not of white space alone
+NOT_BLANK = r"\S"
+Text = Annotated[str, StringConstraints(pattern=NOT_BLANK)]  # and not of white space alone
 Score = Annotated[float, Field(ge=0, le=1)]
 SHOWN = 60  # letters of a value
 
@@ -105,6 +106,8 @@ def _wanted(error: Any) -> str:
     match error["type"]:
         case "greater_than_equal" if context["ge"] == 0 and isinstance(error["input"], int):
             return "a whole number from 0 on"
+        case "string_pattern_mismatch" if context["pattern"] != NOT_BLANK:
+            return f"text of the form {context['pattern']}"
         case kind if kind in WANTED:
             return WANTED[kind]
         case "too_short":

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from cman.config.inputs import Encoder
 from cman.errors import CmanError
 from cman.hashes import hashed
+from cman.validation import checked
 
 # What decides a transformer's features: its configuration, its tokenizer and its weights.
 KINDS = (".json", ".txt", ".model", ".safetensors")
@@ -40,13 +41,13 @@ class EncoderSource:
         return vars(self) | {"path": None if self.path is None else str(self.path), "sha256": dict(self.sha256)}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "EncoderSource":
+    def from_json(cls, value: Mapping[str, Any], where: str) -> "EncoderSource":
         """Return the source that `to_json` wrote.
 
         Raises:
-            ValidationError: of pydantic: the keys are not those of an encoder.
+            CmanError: the keys are not those of an encoder; the message names `where` and the first such key.
         """
-        return cls.of(Encoder.model_validate(value))
+        return cls.of(checked(Encoder, value, where))
 
 
 def moved(encoder: EncoderSource, folder: Path) -> EncoderSource:

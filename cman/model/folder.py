@@ -134,8 +134,8 @@ class ModelFolder:
             raise CmanError(f"{path}: field format: found {version!r}, wanted {FORMAT}: another version's model?")
         given = checked(_Config, config, str(path))
         try:
-            settings = Settings.model_validate(given.settings)
-            encoder = None if given.encoder is None else EncoderSource.from_json(given.encoder)
+            settings = checked(Settings, given.settings, f"{path}: settings")
+            encoder = None if given.encoder is None else EncoderSource.from_json(given.encoder, f"{path}: encoder")
             words = folder / "vocabulary.json"
             vocabulary = Vocabulary.from_json(read_json(words), str(words))
             contextual = None if given.contextual is None else (given.contextual[0], given.contextual[1])

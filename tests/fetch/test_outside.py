@@ -84,8 +84,10 @@ def test_a_package_that_is_none_of_the_projects_own_needs_trust(folder, tmp_path
         extractor("Ada lives in London.")
     for dotted in ("evil.sub", "evil/sub", ""):
         naming(folder, package=dotted)
-        with pytest.raises(CmanError, match="is no complete model folder"):
+        with pytest.raises(CmanError) as refusal:
             Extractor.load(folder, trust=True)
+        wanted = "wanted text of the form ^[A-Za-z_][A-Za-z0-9_]*$"
+        assert str(refusal.value) == f'{folder}/config.json: encoder: field package: found "{dotted}", {wanted}'
         with pytest.raises(CmanError, match="is not installed"):
             model_directory(EncoderSource(package=dotted), "x")
     assert "evil" not in sys.modules and not (tmp_path / "ran").exists()
