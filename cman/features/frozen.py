@@ -54,7 +54,7 @@ def open_encoder(encoder: EncoderSource, name: str, device: torch.device, layout
         return ElmoEncoder(encoder, name, device, layout)
     from cman.features.transformer.encoder import TransformerEncoder
 
-    return TransformerEncoder.open(encoder, name).frozen(device)
+    return TransformerEncoder.frozen(encoder, name, device)
 
 
 def encoder_hashes(encoder: EncoderSource, name: str, layout: Layout) -> dict[str, str]:

@@ -43,7 +43,7 @@ def run(*arguments: object) -> None:
 
 @pytest.fixture(scope="module")
 def encoder() -> TransformerEncoder:
-    return TransformerEncoder.open(MINILM, "minilm").frozen(CPU)
+    return TransformerEncoder.frozen(MINILM, "minilm", CPU)
 
 
 @pytest.fixture(scope="module")

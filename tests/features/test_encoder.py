@@ -31,7 +31,7 @@ LONG = Document("long", tuple(f"word{number % 17}" if number % 3 else "Gainesvil
 
 @pytest.fixture(scope="module")
 def encoder() -> TransformerEncoder:
-    return TransformerEncoder.open(EncoderSource(package=PACKAGE), "minilm").frozen(CPU)
+    return TransformerEncoder.frozen(EncoderSource(package=PACKAGE), "minilm", CPU)
 
 
 @pytest.fixture
@@ -86,12 +86,11 @@ def test_a_sentence_of_more_pieces_than_the_package_truncates_at_is_read_whole(e
 
 def direct_without_truncation(encoder: TransformerEncoder, document: Document) -> np.ndarray:
     """One window by hand, piece by piece: independent of how a tokenizer call pads and truncates."""
-    pieces = [encoder.pieces.tokenizer(token, add_special_tokens=False)["input_ids"] for token in document.tokens]
-    tokenizer = encoder.pieces.tokenizer
-    ids = [tokenizer.cls_token_id, *(piece for each in pieces for piece in each), tokenizer.sep_token_id]
+    pieces = [encoder.pieces.tokenizer.encode(token, add_special_tokens=False).ids for token in document.tokens]
+    ids = [*encoder.pieces.before, *(piece for each in pieces for piece in each), *encoder.pieces.after]
     assert 128 < len(ids) <= 512
     with torch.no_grad():
-        output = encoder.model(input_ids=torch.tensor([ids]), output_hidden_states=True)
+        output = encoder.model(torch.tensor([ids]), torch.ones(1, len(ids)))
     states, rows, start = torch.stack(output.hidden_states, 2)[0], [], 1
     for each in pieces:
         rows.append(states[start : start + len(each)].mean(0))
@@ -129,17 +128,17 @@ def test_a_piece_is_taken_from_the_window_in_which_it_stands_farthest_from_an_ed
     encoder = narrow(window)
     text = "ada came from paris and went home again with her old friend by sea " * 5
     document = Document("cut", tuple(text.split()))
-    ids = encoder.pieces.tokenizer(" ".join(document.tokens), add_special_tokens=False)["input_ids"]
+    ids = encoder.pieces.tokenizer.encode(" ".join(document.tokens), add_special_tokens=False).ids
     assert len(ids) == len(document.tokens) == 70, "one piece a token"
     found = features(encoder, document)[0]
-    cls, sep = encoder.pieces.tokenizer.cls_token_id, encoder.pieces.tokenizer.sep_token_id
+    (cls,), (sep,) = encoder.pieces.before, encoder.pieces.after
     seen: list[list[tuple[float, np.ndarray]]] = [[] for _ in ids]  # (distance to the nearer edge, features)
     start = 0
     while True:
         chunk = ids[start : start + window]
         last = start + window >= len(ids)
         with torch.no_grad():
-            output = encoder.model(input_ids=torch.tensor([[cls, *chunk, sep]]), output_hidden_states=True)
+            output = encoder.model(torch.tensor([[cls, *chunk, sep]]), torch.ones(1, len(chunk) + 2))
         states = torch.stack(output.hidden_states, 2)[0, 1:-1].numpy()
         for index in range(len(chunk)):
             # The ends of the sentence are no edges: nothing is missing beyond them.
@@ -296,6 +295,6 @@ def test_a_path_must_hold_a_configuration(tmp_path):
 @needs_package
 def test_the_encoder_of_a_package_may_be_given_as_a_path(encoder, tmp_path):
     shutil.copytree(encoder.folder, tmp_path / "model")
-    again = TransformerEncoder.open(EncoderSource(path=tmp_path / "model"), "copy").frozen(CPU)
+    again = TransformerEncoder.frozen(EncoderSource(path=tmp_path / "model"), "copy", CPU)
     assert again.identity() == encoder.identity()
     np.testing.assert_array_equal(features(again, OTHER)[0], features(encoder, OTHER)[0])

@@ -82,7 +82,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def encoder(folder: Path) -> TransformerEncoder:
-    return TransformerEncoder.open(EncoderSource(path=folder), "e").frozen(CPU)
+    return TransformerEncoder.frozen(EncoderSource(path=folder), "e", CPU)
 
 
 def features(opened: TransformerEncoder, *documents: Document) -> list[np.ndarray]:
@@ -115,7 +115,7 @@ def test_features_beside_a_longer_sentence_are_those_of_a_sentence_alone(family,
 def test_a_word_of_more_pieces_than_the_window_is_the_mean_of_all_of_them(folders):
     opened = encoder(folders / "roberta")
     word = "abcdefghij" * 7
-    assert len(opened.pieces.tokenizer(word, add_special_tokens=False)["input_ids"]) == 70 > opened.pieces.window
+    assert len(opened.pieces.tokenizer.encode(word, add_special_tokens=False).ids) == 70 > opened.pieces.window
     (alone,) = features(opened, Document("w", (word,)))
     # The same pieces as tokens of their own are read in the same windows.
     (pieces,) = features(opened, Document("p", tuple(word)))
@@ -138,9 +138,9 @@ def test_a_word_that_the_tokenizer_itself_gives_up_is_the_unknown_piece(folders)
 )
 def test_a_token_without_a_piece_is_read_as_the_unknown_piece_in_its_place(family, odd, folders):
     opened = encoder(folders / family)
-    assert not opened.pieces.tokenizer(odd, add_special_tokens=False)["input_ids"]
+    assert not opened.pieces.tokenizer.encode(odd, add_special_tokens=False).ids
     ids, owners = opened.pieces.pieces(Document("odd", ("a", odd, "b")))
-    assert owners.tolist() == [0, 1, 2] and ids[1] == opened.pieces.tokenizer.unk_token_id
+    assert owners.tolist() == [0, 1, 2] and ids[1] == opened.pieces.unknown
     (found,) = features(opened, Document("odd", ("a", odd, "b")))
     assert found.shape == (3, 3, 8) and np.abs(found[1]).max() > 0
 
@@ -225,7 +225,7 @@ def test_a_name_without_a_connection_fails_in_one_sentence_that_says_what_to_do(
     for revision in (None, "main"):
         with pytest.raises(CmanError) as caught:
             source = EncoderSource(name="google-bert/bert-base-cased", revision=revision)
-            TransformerEncoder.open(source, "bert").frozen(CPU)
+            TransformerEncoder.frozen(source, "bert", CPU)
         message = str(caught.value)
         assert message.startswith("encoders.bert.name: 'google-bert/bert-base-cased' is not in the hub's cache")
         assert "cannot be downloaded (" in message and "under the key 'path'" in message and "\n" not in message
@@ -246,7 +246,7 @@ def test_a_name_in_the_hubs_cache_needs_no_connection(offline, folders):
     (kept / "refs").mkdir()
     (kept / "refs/main").write_text(revision)
     for requested in (None, "main", revision):
-        opened = TransformerEncoder.open(EncoderSource(name="someone/bert", revision=requested), "e").frozen(CPU)
+        opened = TransformerEncoder.frozen(EncoderSource(name="someone/bert", revision=requested), "e", CPU)
         assert opened.identity() == encoder(folders / "bert").identity()
     (kept / "snapshots" / revision / "config.json").unlink()
     with pytest.raises(CmanError, match=r"'someone/bert' has no config\.json"):

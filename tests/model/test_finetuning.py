@@ -50,7 +50,7 @@ def built(folder, vocabulary, **changes):
 def test_in_evaluation_mode_it_gives_the_frozen_features_also_of_long_sentences_in_windows(folder, vocabulary):
     documents = [SHORT, LONG, ODD]
     found, batch = layers_of(opened(folder).eval(), documents, vocabulary)
-    frozen = TransformerEncoder.open(EncoderSource(path=folder), "e").frozen(CPU)
+    frozen = TransformerEncoder.frozen(EncoderSource(path=folder), "e", CPU)
     assert batch.windows.ids.shape[0] > len(documents) and batch.windows.ids.shape[1] == 12
     features = DocumentFeatures(frozen, documents)
     for row, document in enumerate(documents):
@@ -131,7 +131,7 @@ def test_a_saved_model_predicts_the_same_when_its_original_encoder_is_gone(folde
 def test_cached_features_are_refused_by_a_model_with_an_encoder_of_its_own(folder, vocabulary, corpus):
     model, settings = built(folder, vocabulary)
     tuned = ModelFolder(model.eval(), vocabulary, settings, EncoderSource(path=folder), model.inputs.contextual, {})
-    features = DocumentFeatures(TransformerEncoder.open(EncoderSource(path=folder), "e").frozen(CPU), corpus)
+    features = DocumentFeatures(TransformerEncoder.frozen(EncoderSource(path=folder), "e", CPU), corpus)
     with pytest.raises(CmanError, match="found cached ones, wanted none"):
         predict(tuned, corpus, features, CPU)
 

@@ -38,6 +38,7 @@ class TransformerEncoder(nn.Module):
         weights: False makes the weights random, for a folder without any.
         checkpointing: compute inner values again in the backward pass.
         precision: of training; evaluation is float32.
+        trainable: False for an encoder that stays as it is; see `open_transformer`.
 
     Raises:
         CmanError: see `open_transformer`.
@@ -54,10 +55,11 @@ class TransformerEncoder(nn.Module):
         weights: bool = True,
         checkpointing: bool = False,
         precision: Precision = "float32",
+        trainable: bool = True,
     ) -> None:
         super().__init__()
         self.folder, self.precision = folder, precision
-        model, self.pieces = open_transformer(folder, where, weights)
+        model, self.pieces = open_transformer(folder, where, weights, frozen=not trainable)
         self.model: Any = model.float()  # weights of half precision would lose small steps
         ids, mask = self.pieces.padded([self.pieces.marker])
         try:
@@ -84,9 +86,14 @@ class TransformerEncoder(nn.Module):
         folder = model_directory(source, name)
         return cls(folder, f"encoders.{name}: {folder}", **options)
 
-    def frozen(self, device: torch.device) -> "TransformerEncoder":
-        """Return this encoder on a device, without dropout and gradients, for `features`."""
-        return self.to(device).eval().requires_grad_(False)
+    @classmethod
+    def frozen(cls, source: EncoderSource, name: str, device: torch.device) -> "TransformerEncoder":
+        """Return a configured encoder on a device, without dropout and gradients, for `features`.
+
+        Raises:
+            CmanError: it cannot be found or loaded.
+        """
+        return cls.open(source, name, trainable=False).to(device).eval().requires_grad_(False)
 
     def forward(self, windows: Windows, shape: tuple[int, int]) -> Tensor:
         """Return (B, L, layers, size) float32 for windows of a batch of the shape (B, L), 0 in the padding."""

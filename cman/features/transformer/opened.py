@@ -4,23 +4,35 @@ from pathlib import Path
 from typing import Any
 
 from cman.errors import CmanError
+from cman.features.transformer.bert import open_bert
 from cman.features.transformer.pieces import PieceTokenizer
 
 LARGEST_WINDOW = 100_000  # tokenizers without a limit report an absurdly large one
-SMALL_FILES = (".json", ".txt", ".model")  # configuration and tokenizer
 
 
-def open_transformer(folder: Path, where: str, weights: bool = True) -> tuple[Any, PieceTokenizer]:
+def open_transformer(
+    folder: Path, where: str, weights: bool = True, frozen: bool = False
+) -> tuple[Any, PieceTokenizer]:
     """Return the model, in evaluation mode on the CPU, and its tokenizer.
 
     Args:
         where: names the encoder in errors.
         weights: False makes the model with random weights from its configuration, for a folder without any.
+        frozen: the model is never trained, so that dropout and gradients may be missing.
 
     Raises:
         CmanError: it cannot be loaded, its tokenizer does not tell which token a piece belongs to, or it reads fewer
             than two pieces at once.
     """
+    if frozen:
+        try:
+            opened = open_bert(folder, where)
+        except CmanError:
+            raise
+        except Exception as error:
+            raise _refused(where, error) from None
+        if opened is not None:
+            return opened
     # Imported here: transformers takes seconds to load.
     from transformers import AutoConfig, AutoModel, AutoTokenizer
     from transformers.utils import logging as transformers_logging
@@ -40,18 +52,25 @@ def open_transformer(folder: Path, where: str, weights: bool = True) -> tuple[An
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             model = models.from_config(config, trust_remote_code=False)
     except Exception as error:  # of several libraries, one of which raises nothing more special
-        reason = str(error).strip().partition("\n")[0]
-        raise CmanError(f"{where}: cannot be loaded ({reason}); wanted a transformer with its tokenizer") from None
+        raise _refused(where, error) from None
     if not tokenizer.is_fast:
         raise CmanError(f"{where}: found no tokenizer.json, wanted a fast tokenizer")
     # Of a model that also writes, the reading half gives the features.
     model = (model.get_encoder() if model.config.is_encoder_decoder else model).eval()
-    files = {
-        path.name: path.read_bytes()
-        for path in sorted(folder.iterdir())
-        if path.suffix in SMALL_FILES and not path.name.endswith(".index.json")
-    }
-    return model, PieceTokenizer(tokenizer, _limit(model, tokenizer), files, where)
+    pieces = PieceTokenizer(
+        tokenizer.backend_tokenizer,
+        tokenizer.unk_token_id,
+        tokenizer.pad_token_id,
+        _limit(model, tokenizer),
+        folder,
+        where,
+    )
+    return model, pieces
+
+
+def _refused(where: str, error: Exception) -> CmanError:
+    reason = str(error).strip().partition("\n")[0]
+    return CmanError(f"{where}: cannot be loaded ({reason}); wanted a transformer with its tokenizer")
 
 
 def _limit(model: Any, tokenizer: Any) -> int:

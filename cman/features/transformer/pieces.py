@@ -9,6 +9,7 @@ than 100 characters), that is what the encoder was trained with, and it stays.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from cman.corpora.document import Document
 from cman.errors import CmanError
 
 PIECE_STEP = 4  # pieces
+SMALL_FILES = (".json", ".txt", ".model")  # configuration and tokenizer
 
 
 @dataclass(frozen=True)
@@ -41,19 +43,27 @@ class PieceTokenizer:
     """The tokenizer's side of an encoder.
 
     Args:
+        tokenizer: a `tokenizers.Tokenizer`.
+        unknown: the piece for what has none; None if the encoder knows no such piece.
+        padding: the piece that fills a window up; None for the first one.
         limit: pieces, special ones included, that the encoder reads at once.
-        files: the small files of the encoder's folder by name, its configuration and its tokenizer.
+        folder: of the encoder.
         where: names the encoder in errors.
 
     Raises:
         CmanError: the tokenizer has no piece for text, or the encoder reads fewer than two pieces at once.
     """
 
-    def __init__(self, tokenizer: Any, limit: int, files: dict[str, bytes], where: str) -> None:
-        self.tokenizer, self.files, self.where = tokenizer, files, where
+    def __init__(
+        self, tokenizer: Any, unknown: int | None, padding: int | None, limit: int, folder: Path, where: str
+    ) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self.tokenizer, self.unknown, self.padding, self.where = tokenizer, unknown, padding or 0, where
+        self.files = _small_files(folder)
         # Piece ids around a text are the special pieces; what precedes it tells where they go.
-        self.marker: list[int] = self._encoded("a", add_special_tokens=False)["input_ids"]
-        framed = self._encoded("a")["input_ids"]
+        self.marker: list[int] = self._encoded("a", add_special_tokens=False).ids
+        framed = self._encoded("a").ids
         size = len(self.marker)
         starts = [start for start in range(len(framed)) if framed[start : start + size] == self.marker]
         if not self.marker or not starts:
@@ -70,10 +80,10 @@ class PieceTokenizer:
         Raises:
             CmanError: a token has no piece and the encoder no unknown piece.
         """
-        encoded = self._encoded(list(document.tokens), is_split_into_words=True, add_special_tokens=False)
+        encoded = self._encoded(list(document.tokens), is_pretokenized=True, add_special_tokens=False)
         ids: list[int] = []
         owners: list[int] = []
-        owned = list(zip(encoded["input_ids"], encoded.word_ids(), strict=True))
+        owned = list(zip(encoded.ids, encoded.word_ids, strict=True))
         index = 0
         for token in range(len(document.tokens)):
             before = len(ids)
@@ -81,17 +91,17 @@ class PieceTokenizer:
                 ids.append(owned[index][0])
                 index += 1
             if len(ids) == before:
-                if self.tokenizer.unk_token_id is None:
+                if self.unknown is None:
                     raise CmanError(
                         f"document {document.id!r}: token {token} ({document.tokens[token]!r}) has no piece"
                     )
-                ids.append(self.tokenizer.unk_token_id)
+                ids.append(self.unknown)
             owners.extend([token] * (len(ids) - before))
         return ids, np.array(owners)
 
     def _encoded(self, text: str | list[str], **options: bool) -> Any:
         try:
-            return self.tokenizer(text, **options)
+            return self.tokenizer.encode(text, **options)
         except Exception as error:  # the library, compiled from Rust, raises nothing more special
             raise CmanError(
                 f"{self.where}: the tokenizer cannot read a text ({error}); wanted one with a piece for every text"
@@ -127,7 +137,7 @@ class PieceTokenizer:
             length: P; that of the longest window by default.
         """
         longest = max(len(chunk) for chunk in chunks) + len(self.before) + len(self.after)
-        ids = torch.full((len(chunks), length or longest), self.tokenizer.pad_token_id or 0)
+        ids = torch.full((len(chunks), length or longest), self.padding)
         mask = torch.zeros_like(ids)
         for row, chunk in enumerate(chunks):
             framed = [*self.before, *chunk, *self.after]
@@ -156,3 +166,12 @@ class PieceTokenizer:
         for row, (first, tokens) in enumerate(supplied):
             of_pieces[row, first : first + len(tokens)] = torch.from_numpy(tokens)
         return Windows(ids_of_windows, mask, of_pieces)
+
+
+def _small_files(folder: Path) -> dict[str, bytes]:
+    """Return the files of an encoder's folder by name, but its weights."""
+    return {
+        path.name: path.read_bytes()
+        for path in sorted(folder.iterdir())
+        if path.suffix in SMALL_FILES and not path.name.endswith(".index.json")
+    }
