@@ -77,7 +77,8 @@ def _train(
     names += [] if run.settings.word.vectors is None else [run.settings.word.vectors]
     for name in names:
         log.info("features: %s", name)
-        embed(input_source(configuration, name, layout), corpus, name, split, layout, device, threads)
+        layers = run.settings.contextual.layers
+        embed(input_source(configuration, name, layout), corpus, name, split, layout, device, threads, layers)
     folder = run.folder(layout)
     if not _is_trained(run, layout):
         # One core: a model this small gains nothing from more, and on a busy machine they wait for one another.

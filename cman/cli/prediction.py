@@ -28,6 +28,9 @@ def embed(
     corpus: CorpusOption,
     name: Annotated[str, typer.Option(help="A name under `encoders` or `vectors`.")] = "minilm",
     split: SplitOption = "main",
+    all_layers: Annotated[
+        bool, typer.Option("--all-layers", help="Keep also layers that no experiment of the configuration reads.")
+    ] = False,
     threads: ThreadsOption = None,
     device: DeviceOption = None,
     results: ResultsOption = Path("results"),
@@ -42,7 +45,8 @@ def embed(
     configuration, layout = configuration_at(config), Layout(results)
     configuration.corpus(corpus)
     source = input_source(configuration, name, layout)
-    embed(source, corpus, name, split, layout, device or configuration.device, threads)
+    layers = "all" if all_layers else configuration.layers_of(corpus, name)
+    embed(source, corpus, name, split, layout, device or configuration.device, threads, layers)
 
 
 @verb

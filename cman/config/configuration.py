@@ -134,6 +134,17 @@ class Configuration(Group):
             )
         return settings
 
+    def layers_of(self, corpus: str, encoder: str) -> Literal["all", "top", "mean"]:
+        """Return which layers of a frozen encoder the experiments read that are run on a corpus; all if none does.
+
+        Raises:
+            UsageError: see `settings_of`.
+        """
+        run = [self.settings_of(corpus, experiment) for experiment in self.experiments_of(corpus)]
+        frozen = [each.contextual for each in run if each.contextual.enabled and not each.encoder.trainable]
+        needed = {contextual.layers for contextual in frozen if contextual.encoder == encoder}
+        return needed.pop() if len(needed) == 1 else "all"
+
     def narrowed(self, corpus: str, experiment: str | None = None, features: str | None = None) -> dict[str, Any]:
         """Return the part that one corpus, its features of one name, or one run depends on, ready to be JSON.
 

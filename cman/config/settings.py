@@ -57,6 +57,11 @@ class Contextual(Group):
     encoder: str = Field("minilm", description="name of an encoder under `encoders`")
     mix: Literal["scalar", "mean", "top"] = Field("scalar", description="how the encoder's layers become one vector")
 
+    @property
+    def layers(self) -> Literal["all", "top", "mean"]:
+        """What of an encoder's layers the mix reads."""
+        return "all" if self.mix == "scalar" else self.mix
+
 
 class FineTuning(Group):
     """Training the contextual encoder along with the model, which the paper does not do: its ELMo is frozen."""

@@ -1,8 +1,9 @@
 """Contextual features of a corpus, computed once, kept in a folder and memory-mapped by every training.
 
-`features.npy` is (tokens, layers, size) in float16, one row a token in the order of the documents; `index.json` has the
-hashes of the corpus and of the encoder's files, the encoder's options, and each document's first row and a hash of its
-tokens, so that features are never read for other tokens than those they were computed from.
+`features.npy` is (tokens, layers, size) in float16, one row a token in the order of the documents, or (tokens, 1, size)
+where one vector a token is kept (`cman.features.layers`); `index.json` has the hashes of the corpus and of the
+encoder's files, the encoder's options, and each document's first row and a hash of its tokens, so that features are
+never read for other tokens than those they were computed from.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ import numpy as np
 
 from cman.corpora.document import Document
 from cman.errors import CmanError, reads
+from cman.features.layers import TYPES, Layers
 from cman.files import read_json
 from cman.hashes import check_file
 from cman.validation import Read, Whole, checked
@@ -42,6 +44,8 @@ class _Index(Read):
     corpus: str | None = None
     encoder: dict[str, Any]
     shape: list[Whole]
+    kept: Layers = "all"
+    layers: Whole | None = None  # of the encoder, whatever is kept of them
     documents: dict[str, _Rows]
 
 
@@ -50,7 +54,19 @@ class Features(Protocol):
 
     @property
     def features(self) -> np.ndarray:
-        """All rows, (tokens, layers, size) float16."""
+        """All rows, (tokens, layers, size) float16, or what is kept of the layers; see `cman.features.layers`."""
+
+    @property
+    def kept(self) -> Layers:
+        """What is kept of the layers."""
+
+    @property
+    def layers(self) -> int:
+        """Number of the encoder's layers, whatever is kept of them."""
+
+    @property
+    def size(self) -> int:
+        """Size of one layer's vector."""
 
     def rows(self, document: Document) -> int:
         """Return the row of a document's first token."""
@@ -73,19 +89,12 @@ class FeatureCache:
         except (OSError, ValueError) as error:
             raise CmanError(f"{folder / 'features.npy'}: cannot be read ({error}); wanted cached features") from None
         self.documents, self.encoder, self.corpus = index.documents, index.encoder, index.corpus
+        self.kept: Layers = index.kept
         kind, shape, stated = self.features.dtype, self.features.shape, tuple(index.shape)
-        if kind != np.float16 or len(shape) != 3 or shape != stated:
+        if kind != TYPES[self.kept] or len(shape) != 3 or shape != stated or (self.kept != "all" and shape[1] != 1):
             raise CmanError(f"{folder}: features.npy has {kind} of the shape {shape}, index.json {stated}")
-
-    @property
-    def layers(self) -> int:
-        """Number of layers a token."""
-        return int(self.features.shape[1])
-
-    @property
-    def size(self) -> int:
-        """Size of one layer's vector."""
-        return int(self.features.shape[2])
+        self.layers = int(shape[1]) if index.layers is None else index.layers
+        self.size = int(shape[2])
 
     def rows(self, document: Document) -> int:
         """Return the row of a document's first token.

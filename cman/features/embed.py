@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cman.corpora.document import Document, read_documents
 from cman.features.vectors.words import VECTORS, are_current, write_corpus_vectors
@@ -9,6 +10,9 @@ from cman.fetch.inputs import InputFile, verified
 from cman.fetch.models import EncoderSource
 from cman.layout import SPLITS, Layout
 from cman.manifest import complete_manifest
+
+if TYPE_CHECKING:
+    from cman.features.layers import Layers
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +25,12 @@ def embed(
     layout: Layout,
     device: str,
     threads: int | None,
+    layers: "Layers" = "all",
 ) -> None:
     """Write what an encoder or a file of word vectors, called `name`, gives to all documents of a corpus.
 
-    Features that are there already, of the same tokens, files and options, stay as they are.
+    Features that are there already, of the same tokens, files and options, stay as they are; so do those that keep more
+    layers than `layers` says.
 
     Raises:
         UsageError: no such device; CmanError: an input is missing or malformed.
@@ -45,11 +51,11 @@ def embed(
 
     where = torch.device(available_device(device))
     encoder = open_encoder(source, name, where, layout)
-    if is_current(documents, encoder, target):
+    if is_current(documents, encoder, target, layers):
         complete_manifest(target, CACHED)
         log.info("%s: unchanged corpus, encoder and options; nothing to compute", target)
         return
-    write_cache(documents, encoder, target, one_core_each(where, threads))
+    write_cache(documents, encoder, target, one_core_each(where, threads), layers)
 
 
 def _word_vectors(documents: list[Document], file: InputFile, target: Path) -> None:

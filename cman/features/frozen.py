@@ -17,6 +17,7 @@ import torch
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.features.cache import CACHED, FeatureCache, corpus_hash, token_hash
+from cman.features.layers import TYPES, Layers, kept, serves
 from cman.fetch.inputs import encoder_files, verified
 from cman.fetch.models import EncoderSource, file_hashes, model_directory
 from cman.files import atomic_path, write_json
@@ -71,12 +72,19 @@ def encoder_hashes(encoder: EncoderSource, name: str, layout: Layout) -> dict[st
 class DocumentFeatures:
     """Features of documents that are in memory, with the reading side of `FeatureCache`; ids must be unique."""
 
-    def __init__(self, encoder: FrozenEncoder, documents: Sequence[Document], workers: Executor | None = None) -> None:
+    def __init__(
+        self,
+        encoder: FrozenEncoder,
+        documents: Sequence[Document],
+        workers: Executor | None = None,
+        layers: Layers = "all",
+    ) -> None:
         lengths = [len(document.tokens) for document in documents]
         starts = np.concatenate([[0], np.cumsum(lengths)])
-        self.features: np.ndarray = np.zeros((int(starts[-1]), encoder.layers, encoder.size), dtype=np.float16)
+        self.kept, self.layers, self.size = layers, encoder.layers, encoder.size
+        self.features: np.ndarray = np.zeros(_shape(encoder, int(starts[-1]), layers), dtype=TYPES[layers])
         for index, values in encoder.features(documents, workers):
-            self.features[starts[index] : starts[index + 1]] = values
+            self.features[starts[index] : starts[index + 1]] = kept(values, layers)
         self._rows = {document.id: int(start) for document, start in zip(documents, starts[:-1], strict=True)}
 
     def rows(self, document: Document) -> int:
@@ -84,19 +92,27 @@ class DocumentFeatures:
         return self._rows[document.id]
 
 
-def is_current(documents: Sequence[Document], encoder: FrozenEncoder, folder: Path) -> bool:
-    """Say whether a folder holds the features that `write_cache` would write."""
+def is_current(documents: Sequence[Document], encoder: FrozenEncoder, folder: Path, layers: Layers = "all") -> bool:
+    """Say whether a folder holds the features that `write_cache` would write, or those with all layers."""
     try:
         cache = FeatureCache(folder)
     except CmanError:  # incomplete or damaged, which writing it again mends
         return False
-    return cache.encoder == encoder.identity() and cache.corpus == corpus_hash(documents)
+    same = cache.encoder == encoder.identity() and cache.corpus == corpus_hash(documents)
+    return same and serves(cache.kept, layers)
 
 
 def write_cache(
-    documents: Sequence[Document], encoder: FrozenEncoder, folder: Path, workers: Executor | None = None
+    documents: Sequence[Document],
+    encoder: FrozenEncoder,
+    folder: Path,
+    workers: Executor | None = None,
+    layers: Layers = "all",
 ) -> None:
     """Write the features of documents as a folder that `FeatureCache` reads; documents of one id must be the same.
+
+    Args:
+        layers: what is kept of the encoder's; see `cman.features.layers`.
 
     Raises:
         CmanError: two different documents have one id, or a feature is no number that float16 holds.
@@ -107,20 +123,20 @@ def write_cache(
             raise CmanError(f"document {document.id!r} stands in two splits with different tokens")
     unique = list(distinct.values())
     starts = np.concatenate([[0], np.cumsum([len(document.tokens) for document in unique])]).astype(int)
-    shape = (int(starts[-1]), encoder.layers, encoder.size)
+    shape, kind = _shape(encoder, int(starts[-1]), layers), TYPES[layers]
     with atomic_path(folder / "features.npy") as temporary:
         # A file object, because NumPy would append .npy to a name without it.
         with temporary.open("wb") as stream:
-            np.lib.format.write_array_header_2_0(stream, {"descr": "<f2", "fortran_order": False, "shape": shape})
+            np.lib.format.write_array_header_2_0(stream, {"descr": kind.str, "fortran_order": False, "shape": shape})
             stream.flush()
             offset = stream.tell()
             # Not a file with holes: a disk that fills up while they are written through the map would kill the process.
-            os.posix_fallocate(stream.fileno(), 0, offset + 2 * int(np.prod(shape)))
-        features = np.memmap(temporary, dtype=np.float16, mode="r+", offset=offset, shape=shape)
+            os.posix_fallocate(stream.fileno(), 0, offset + kind.itemsize * int(np.prod(shape)))
+        features = np.memmap(temporary, dtype=kind, mode="r+", offset=offset, shape=shape)
         for done, (index, values) in enumerate(encoder.features(unique, workers), start=1):
             if not np.isfinite(values).all():
                 raise CmanError(f"document {unique[index].id!r}: found a feature that is no number of float16")
-            features[starts[index] : starts[index + 1]] = values
+            features[starts[index] : starts[index + 1]] = kept(values, layers)
             if done % 500 == 0 or done == len(unique):
                 log.info("%d of %d documents embedded", done, len(unique))
         features.flush()
@@ -131,6 +147,8 @@ def write_cache(
         "corpus": corpus_hash(documents),
         "encoder": encoder.identity(),
         "shape": shape,
+        "kept": layers,
+        "layers": encoder.layers,
         "documents": {
             document.id: {"row": int(start), "tokens": token_hash(document)}
             for document, start in zip(unique, starts[:-1], strict=True)
@@ -138,3 +156,7 @@ def write_cache(
     }
     write_json(folder / "index.json", contents)
     list_files(folder, CACHED)
+
+
+def _shape(encoder: FrozenEncoder, tokens: int, layers: Layers) -> tuple[int, int, int]:
+    return tokens, encoder.layers if layers == "all" else 1, encoder.size

@@ -19,6 +19,7 @@ from cman.features.batch import EncodedDocuments
 from cman.features.cache import FeatureCache, Features
 from cman.features.frozen import DocumentFeatures, FrozenEncoder, encoder_hashes, open_encoder
 from cman.features.identity import check_identity
+from cman.features.layers import check_layers
 from cman.features.workers import one_core_each
 from cman.files import write_json
 from cman.kernels import KernelChoice, backend, use_kernels
@@ -91,7 +92,8 @@ class Predictor:
         if not documents:
             return []
         if features is None and self.encoder is not None:
-            features = DocumentFeatures(self.encoder, documents, self.workers)
+            layers = self.folder.settings.contextual.layers
+            features = DocumentFeatures(self.encoder, documents, self.workers, layers)
         return annotate(
             self.model,
             self._encoded(documents, features),
@@ -110,11 +112,12 @@ class Predictor:
             raise CmanError("features: found cached ones, wanted none: the model's own encoder is fine-tuned")
         if folder.encoder is None:
             features = None
-        if features is not None and features.features.shape[1:] != folder.contextual:
-            shape = tuple(features.features.shape[1:])
-            raise CmanError(
-                f"contextual features: found {shape} (layers, size), the model was trained on {folder.contextual}"
-            )
+        if features is not None:
+            if (shape := (features.layers, features.size)) != folder.contextual:
+                raise CmanError(
+                    f"contextual features: found {shape} (layers, size), the model was trained on {folder.contextual}"
+                )
+            check_layers(features.kept, folder.settings.contextual.layers, "contextual features")
         anchor, given = folder.settings.rel.anchor, folder.settings.ner.given
         return EncodedDocuments(
             documents, folder.vocabulary, features, anchor, annotated=False, pieces=folder.pieces, given=given

@@ -20,7 +20,7 @@ import torch
 
 from cman.corpora.document import Document, read_documents
 from cman.errors import CmanError
-from cman.features.cache import FeatureCache
+from cman.features.cache import FeatureCache, Features
 from cman.features.frozen import DocumentFeatures, FrozenEncoder, open_encoder
 from cman.files import read_json
 from cman.kernels import KernelChoice, library, use_kernels
@@ -86,7 +86,10 @@ class TimedModel:
     def run(self, backend: str) -> list[Document]:
         """Decode with a backend."""
         use_kernels(BACKENDS[backend])
-        features = DocumentFeatures(self.encoder, self.documents) if self.encoder is not None else self.cache
+        layers = self.model.folder.settings.contextual.layers
+        features: Features | None = self.cache
+        if self.encoder is not None:
+            features = DocumentFeatures(self.encoder, self.documents, layers=layers)
         return predict(self.model.folder, self.documents, features, self.device, self.batch_size)
 
 

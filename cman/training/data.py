@@ -13,6 +13,7 @@ from cman.config.settings import Settings, Training
 from cman.corpora.document import Document, read_documents
 from cman.errors import CmanError
 from cman.features.cache import CACHED, FeatureCache
+from cman.features.layers import check_layers
 from cman.features.vectors.words import VECTORS, read_corpus_vectors
 from cman.features.vocabulary import Vocabulary
 from cman.fetch.models import file_names, model_directory
@@ -93,6 +94,7 @@ class TrainingData:
             for file in CACHED:
                 files.noted(features / file)
             cache = FeatureCache(features)
+            check_layers(cache.kept, settings.contextual.layers, str(features))
         if settings.word.vectors is not None:
             corpus_vectors = layout.features(run.corpus, settings.word.vectors)
             if not corpus_vectors.is_dir():

@@ -53,7 +53,7 @@ class Digests:
         self.libraries = {name: _version(name) for name in COMPUTING}
         self.titles = cache(partial(titles, plan.configuration))
         self.code_of = cache(self._code_of)
-        self.raw, self.prepare, self.embed = cache(self._raw), cache(self._prepare), cache(self._embed)
+        self.raw, self.prepare, self.features = cache(self._raw), cache(self._prepare), cache(self._features)
         self.experiment, self.train, self.score = cache(self._experiment), cache(self._train), cache(self._score)
 
     def _code_of(self, stage: str, *modules: str) -> str:
@@ -84,7 +84,12 @@ class Digests:
         chosen = self.configuration.corpora[corpus]
         return joined(self.code_of("prepare", module_name(chosen.format)), _keys(chosen), self.raw(corpus))
 
-    def _embed(self, corpus: str, features: str) -> str:
+    def embed(self, corpus: str, features: str) -> str:
+        """Return the digest of features with the layers that are kept, on which no number of a training depends."""
+        layers = self.configuration.layers_of(corpus, features) if features in self.configuration.encoders else None
+        return joined(self.features(corpus, features), layers)
+
+    def _features(self, corpus: str, features: str) -> str:
         return self._joined(
             "embed",
             features_identity(self.configuration, features),
@@ -97,11 +102,11 @@ class Digests:
         settings = self.plan.settings(corpus, experiment)
         upstream = [self.prepare(corpus)]
         if settings.word.vectors is not None:
-            upstream.append(self.embed(corpus, settings.word.vectors))
+            upstream.append(self.features(corpus, settings.word.vectors))
         if settings.encoder.trainable:
             upstream.append(joined(features_identity(self.configuration, settings.contextual.encoder)))
         elif settings.contextual.enabled:
-            upstream.append(self.embed(corpus, settings.contextual.encoder))
+            upstream.append(self.features(corpus, settings.contextual.encoder))
         values = sorted(_flat(settings.model_dump(mode="json")).items())
         libraries = sorted(self.libraries.items())
         return self._joined("train", values, self.configuration.threads, self.backend, libraries, upstream)

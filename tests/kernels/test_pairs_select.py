@@ -1,11 +1,14 @@
 """Cells between anchors above a threshold: what the full table and `nonzero` give."""
 
+import pytest
 import torch
 from crf_problem import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from implementations import FLOATS, everywhere, for_each, once
 from pair_problem import EMPTY, INFINITY, pairs
+
+from cman.kernels.reference import pairs as definition
 
 NO_ANCHORS = torch.zeros(0, 2, dtype=torch.int64)
 
@@ -67,6 +70,19 @@ def test_its_scores_are_those_of_the_full_table(operations):
     cells, scores = operations.pair_select(*case.arguments[:4], case.anchors(0.5), case.lengths, 0.0)
     assert len(cells) > 50
     torch.testing.assert_close(scores, table[cells.unbind(1)], rtol=0, atol=case.tolerance)
+
+
+def test_the_definition_scores_pairs_in_slices_of_any_size(monkeypatch: pytest.MonkeyPatch):
+    for dtype in FLOATS:
+        case = pairs([13, 0, 1, 6], size=7, labels=3, extra=2, dtype=dtype)
+        for share in (0.5, 1.0):
+            anchors = case.anchors(share)
+            expected = expected_cells(case, anchors, definition.pair_scores(*case.arguments), 0.1)
+            for limit in (1, 7 * 13, 7 * 13 * 3 + 1, 2**18):
+                monkeypatch.setattr(definition, "SLICE", limit)
+                cells, scores = definition.pair_select(*case.arguments[:4], anchors, case.lengths, 0.1)
+                assert torch.equal(cells, expected[0]), limit
+                torch.testing.assert_close(scores, expected[1])
 
 
 @everywhere

@@ -132,6 +132,19 @@ def test_the_language_of_text_makes_its_tokens_again(value):
     assert "prepare text" in changed and trained(changed) == {"text mine"}
 
 
+def test_a_mix_that_needs_other_layers_makes_the_features_again_and_no_training_of_another_experiment(value):
+    into("corpora", "own", only=["read", "other"])(value)
+    value["experiments"].append("other")
+    into("variants", other={**value["variants"]["read"], "changes": {"contextual.enabled": False}})(value)
+    before = jobs(value)
+    into("variants", "read", "changes", **{"contextual.mix": "top"})(value)
+    changed = outdated(before, jobs(value))
+    assert "embed own elmo" in changed and "embed own wiki" not in changed and trained(changed) == {"own read"}
+    fewer = jobs(value)
+    into("variants", "other", changes={"contextual.encoder": "elmo"})(value)
+    assert "embed own elmo" in (changed := outdated(fewer, jobs(value))) and trained(changed) == {"own other"}
+
+
 TRAINED: dict[str, tuple[Edit, set[str]]] = {
     "a setting of one experiment": (
         into(experiment_settings={"cman": {"training.lr": 1e-3}}),

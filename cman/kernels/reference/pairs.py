@@ -6,11 +6,15 @@ i is the row token, the relation's head and first argument; j the column token, 
 Shapes: a and c (B, N, D); V (R, D); bias (R,) or None; lengths (B,), each from 0 to N.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, linear
 
 from cman.kernels.reference.checks import check_device, check_dtype, check_range, check_shape, promoted, values_known
+
+SLICE = 2**18  # numbers of a slice of pairs by hidden units: the whole table may be gigabytes
 
 
 def pair_scores(a: Tensor, c: Tensor, V: Tensor, bias: Tensor | None, lengths: Tensor) -> Tensor:
@@ -64,13 +68,39 @@ def pair_select(
     Returns:
         Indices (S, 4), sentence, row, column and label, sorted; scores (S,).
     """
-    with torch.no_grad():
-        scores = pair_scores(a, c, V, bias, lengths)
+    a, c, V, bias = _checked(a, c, V, bias, lengths)
     check_anchors(anchors, a, lengths)
     chosen = torch.zeros(a.shape[:2], dtype=torch.bool, device=a.device)
     chosen[anchors.unbind(1)] = True
-    cells = ((scores > threshold) & (chosen.unsqueeze(2) & chosen.unsqueeze(1)).unsqueeze(3)).nonzero()
-    return cells, scores[cells.unbind(1)]
+    sentence, token = chosen.nonzero().unbind(1)  # (M,), sorted whatever a GPU was given
+    ends = chosen.sum(1).cumsum(0).tolist()
+    found = [(anchors.new_empty(0, 4), a.new_empty(0))]
+    with torch.no_grad(), torch.autocast(a.device.type, enabled=False):
+        heads, tails = a[sentence, token], c[sentence, token]  # (M, D)
+        for first, last in zip([0, *ends], ends, strict=False):
+            for start, scores in _in_slices(heads[first:last], tails[first:last], V, bias):
+                row, column, label = (scores > threshold).nonzero().unbind(1)
+                head, tail = first + start + row, first + column
+                cells = torch.stack([sentence[head], token[head], token[tail], label], 1)
+                found.append((cells, scores[row, column, label]))
+    return torch.cat([cells for cells, _ in found]), torch.cat([scores for _, scores in found])
+
+
+def _in_slices(heads: Tensor, tails: Tensor, V: Tensor, bias: Tensor | None) -> Iterator[tuple[int, Tensor]]:
+    """Yield the first row and the scores (rows, M, R) of some rows at a time; the next ones stand in their place."""
+    count, size = heads.shape
+    step = min(count, max(1, SLICE // max(1, count * size)))
+    # In buffers: the allocator would not reuse what lies between the results that are kept.
+    hidden, table = heads.new_empty(step * count, size), heads.new_empty(step * count, len(V))
+    for start in range(0, count, max(1, step)):
+        rows = heads[start : start + step]
+        cells = len(rows) * count
+        torch.add(rows.unsqueeze(1), tails, out=hidden[:cells].view(len(rows), count, size)).tanh_()
+        if bias is None:
+            torch.mm(hidden[:cells], V.T, out=table[:cells])
+        else:
+            torch.addmm(bias, hidden[:cells], V.T, out=table[:cells])
+        yield start, table[:cells].view(len(rows), count, len(V))
 
 
 def check_anchors(anchors: Tensor, a: Tensor, lengths: Tensor) -> None:
