@@ -175,7 +175,7 @@ def read_text(path: Path, keep_mark: bool = False) -> str:
 
     Raises:
         CmanError: the file is missing, is not what the manifest beside it lists, is no gzip file where its name says
-            so, or holds bytes that are not UTF-8 (the message names the line).
+            so, or holds bytes that are not UTF-8 or zero (the message names the line).
     """
     try:
         content = path.read_bytes()
@@ -189,12 +189,27 @@ def read_text(path: Path, keep_mark: bool = False) -> str:
     wide = wide_encoding(content)
     if wide is not None:
         raise CmanError(f"{path}: found the byte order mark of {wide}, wanted UTF-8 text; convert the file")
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise CmanError(f"{path}: line {line}: found a zero byte, wanted UTF-8 text; UTF-16 or no text at all?")
     try:
         return content.decode("utf-8" if keep_mark else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         found = content[error.start]
         raise CmanError(f"{path}: line {line}: found the byte 0x{found:02x}, wanted UTF-8 text") from None
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Return the number of each line of a UTF-8 file, from 1, and the line without its end; errors as for `read_text`.
+
+    Lines end with LF or CRLF, or all of them with CR. A byte order mark before a line was the head of a file to which
+    this one was appended.
+    """
+    # Not str.splitlines: it also breaks at U+2028 and its kin, which JSON strings may hold as they are.
+    text = read_text(path)
+    for number, line in enumerate(text.split("\n" if "\n" in text else "\r"), start=1):
+        yield number, line.removeprefix("\ufeff").removesuffix("\r")
 
 
 def read_json(path: Path) -> Any:

@@ -266,7 +266,7 @@ def _sentence(error: ValidationError, where: str) -> str:
         return f"{where}: {first['msg'].removeprefix('Value error, ')}"
     # pydantic also names the member of a union (`rel.threshold`: a number or `auto`) that it tried first.
     parts = [str(part) for part in first["loc"] if not str(part).startswith(("constrained-", "literal["))]
-    if parts[0] == "corpora" and len(parts) > 3:
+    if parts[0] == "corpora" and len(parts) > 2:
         del parts[2]  # pydantic inserts the value of `format`, which is no key of the file
     key = ".".join(parts)
     if first["type"] == "extra_forbidden":

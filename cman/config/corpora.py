@@ -102,6 +102,10 @@ class Conll04(Corpus):
 
     @model_validator(mode="after")
     def _own_files_are_columns(self) -> "Conll04":
+        given = sorted(set(self.paths) & set(SPLITS))
+        if given and not self.is_own:
+            raise ValueError(f"paths: found {', '.join(given)}, wanted all of train, dev and test; `cman split` makes "
+                             "them of one file")  # fmt: skip
         if self.is_own and self.packaging != "bekou":
             raise ValueError(f"packaging: found {self.packaging!r}, wanted format: spert for files of one's own in it")
         return self

@@ -21,6 +21,7 @@ from cman.files import read_text, write_text
 
 DIVIDES_TEXTS = True  # a document is a sentence of a text
 CONFIGURATION = "annotation.conf"
+ARCHIVERS = {"__MACOSX"}  # what packing programs put beside
 OF_BRAT = {CONFIGURATION, "visual.conf", "tools.conf", "kb_shortcuts.conf"}
 
 
@@ -76,6 +77,8 @@ def write(folder: Path, documents: Sequence[Document]) -> None:
 def brat_files(folder: Path, others: Sequence[Path] = ()) -> list[Path]:
     """Return the .txt and .ann files of a folder and those below it, sorted; none if there is no such folder.
 
+    What is hidden, such as copies that an editor or a notebook keeps, is none of them.
+
     Args:
         others: folders that are left out where they stand below it, such as that of another split.
     """
@@ -84,7 +87,7 @@ def brat_files(folder: Path, others: Sequence[Path] = ()) -> list[Path]:
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in (".txt", ".ann")
-        and not path.name.startswith(".")
+        and not any(part.startswith(".") or part in ARCHIVERS for part in path.relative_to(folder).parts)
         and not any(path.is_relative_to(other) for other in apart)
     )
 

@@ -11,7 +11,7 @@ from cman.corpora.document import Document, Entity, Relation
 from cman.corpora.offsets import Offsets, conventions
 from cman.corpora.spans import Annotations, Span
 from cman.errors import CmanError, reads
-from cman.files import read_text
+from cman.files import text_lines
 
 OTHERS = {"E": "event", "A": "attribute", "M": "attribute", "N": "normalisation", "#": "note", "*": "equivalence"}
 ENTITY = re.compile(r"(\S+) (\d{1,15} \d{1,15}(?:;\d{1,15} \d{1,15})*)")
@@ -36,8 +36,8 @@ def read_annotations(path: Path, text: str, roles: Roles | None = None, marked: 
     found, events = Annotations(), set()
     entities: list[tuple[str, str, str]] = []
     links: list[tuple[str, str]] = []
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        line, where = line.rstrip("\r"), f"{path}: line {number}"
+    for number, line in text_lines(path):
+        where = f"{path}: line {number}"
         if not line.strip():
             continue
         name, _, rest = line.partition("\t")
@@ -69,6 +69,8 @@ def _arguments(rest: str, where: str, roles: Roles) -> tuple[str, str, str]:
     if match is None:
         raise CmanError(f"{where}: field relation: found {rest[:60]!r}, wanted 'Type Arg1:T1 Arg2:T2', two roles")
     kind, first, one, second, other = match.groups()
+    if first == second:
+        raise CmanError(f"{where}: field relation: found the role {first!r} twice, wanted two roles")
     key = kind, frozenset((first, second))
     order = PLAIN_ROLES if key[1] == set(PLAIN_ROLES) else roles.setdefault(key, (first, second))
     return (kind, one, other) if first == order[0] else (kind, other, one)
@@ -78,7 +80,7 @@ def read_roles(path: Path) -> Roles:
     """Return the roles in the order in which a file `annotation.conf` of brat declares those of each relation."""
     roles: Roles = {}
     section = ""
-    for line in read_text(path).split("\n"):
+    for _, line in text_lines(path):
         line = line.strip()
         if line.startswith("["):
             section = line.strip("[]").lower()

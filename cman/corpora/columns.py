@@ -23,7 +23,7 @@ from cman.corpora.document import ROOT, Document, Entity, Relation, without_scor
 from cman.corpora.duplicates import without_duplicates
 from cman.corpora.overlap import keep_longest
 from cman.errors import CmanError, reads
-from cman.files import read_text, write_text
+from cman.files import text_lines, write_text
 
 Item = TypeVar("Item", str, int)
 Rows = list[tuple[int, list[str]]]  # (line number, columns)
@@ -52,8 +52,7 @@ def _blocks(path: Path) -> Iterator[tuple[str, Rows]]:
     """Yield (document id, [(line number, columns), ...]) for each sentence."""
     identifier, rows = "", Rows()
     opened: dict[str, int] = {}
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        line = line.rstrip("\r")
+    for number, line in text_lines(path):
         if line.startswith("#doc"):
             if identifier:
                 yield _checked_block(path, identifier, opened[identifier], rows)

@@ -20,7 +20,7 @@ from cman.corpora.duplicates import without_duplicates
 from cman.corpora.formats import RawFile, own_files
 from cman.corpora.overlap import keep_longest
 from cman.errors import CmanError, reads
-from cman.files import read_text, write_text
+from cman.files import text_lines, write_text
 
 TAG = re.compile(r"O|([BIESLUM])-(\S.*)")
 BEGINS, GOES_ON = "BSU", "IELM"  # BIOES has S for a single token and E for the last, BILOU has U and L
@@ -65,7 +65,7 @@ def read_file(path: Path, split: str | None, language: str, warnings: list[str])
 
 def _sentences(path: Path) -> Iterator[Rows]:
     rows: Rows = []
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in text_lines(path):
         columns = line.split("\t") if "\t" in line else line.split()
         columns = [column.strip() for column in columns if column.strip()]
         if not columns or columns[0] == "-DOCSTART-":

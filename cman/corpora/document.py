@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from typing_extensions import TypedDict
 
 from cman.errors import CmanError, reads
-from cman.files import atomic_text, read_text
+from cman.files import atomic_text, text_lines
 from cman.validation import NonEmpty, Score, Whole, checked, refused
 
 ROOT = "<root>"
@@ -153,9 +153,25 @@ def _document(line: _DocumentLine, where: str) -> Document:
     relations = tuple([Relation(**relation) for relation in line["relations"]])
     _check_arguments(relations, len(entities), where)
     text, offsets = line.get("text"), None
+    rooted = any(entity.is_root for entity in entities)
     if "offsets" in line:
-        offsets = _offsets(line["offsets"], tokens, text, any(entity.is_root for entity in entities), where)
+        offsets = _offsets(line["offsets"], tokens, text, rooted, where)
+    elif text is not None and spans_in(text, tokens[rooted:]) is None:
+        raise refused(where, ("text",), text, "the tokens and nothing but blanks between them, or offsets, too")
     return Document(line["id"], tokens, entities, relations, text, offsets)
+
+
+def spans_in(text: str, tokens: Sequence[str]) -> list[tuple[int, int]] | None:
+    """Return the characters of tokens in their text, blanks between them alone; None if they are not the text's own."""
+    spans: list[tuple[int, int]] = []
+    end = 0
+    for token in tokens:
+        start = text.find(token, end)
+        if start < 0 or text[end:start].strip():
+            return None
+        end = start + len(token)
+        spans.append((start, end))
+    return None if text[end:].strip() else spans
 
 
 def _check_arguments(relations: Sequence[Relation], entities: int, where: str) -> None:
@@ -191,8 +207,7 @@ def _offsets(
 
 def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
     """Return number, place (for messages) and text of each line of a file that is not blank."""
-    # Not str.splitlines: it also breaks at U+2028 and its kin, which JSON strings may hold as they are.
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in text_lines(path):
         if line.strip():
             yield number, f"{path}: line {number}", line
 

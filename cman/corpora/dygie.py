@@ -20,7 +20,7 @@ from cman.config.corpora import Own
 from cman.corpora.document import Document, Entity, Relation, parse_document, without_scores
 from cman.corpora.formats import RawFile, own_files
 from cman.errors import CmanError, reads
-from cman.files import read_text, write_text
+from cman.files import text_lines, write_text
 
 
 def files(corpus: Own) -> list[RawFile]:
@@ -44,7 +44,7 @@ def read_file(path: Path, split: str | None, language: str, warnings: list[str])
 
 
 def _records(path: Path) -> Iterator[tuple[Any, str]]:
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in text_lines(path):
         if line.strip():
             where = f"{path}: line {number}"
             try:

@@ -6,7 +6,7 @@ token is widened to whole tokens. A document stays one sentence.
 
 from collections.abc import Mapping, Sequence
 
-from cman.corpora.document import Document
+from cman.corpora.document import Document, spans_in
 from cman.corpora.spans import Annotations, Span, SpanReader
 from cman.corpora.tokenize import TextTokenizer
 
@@ -28,8 +28,10 @@ def retokenised(
 
 def text_of(document: Document) -> tuple[str, Sequence[tuple[int, int]]]:
     """Return the text of a document and the characters of its tokens, joined by spaces where it has no text."""
-    if document.text is not None and document.offsets is not None:
-        return document.text, document.offsets
+    if document.text is not None:
+        offsets = document.offsets or spans_in(document.text, document.tokens)
+        if offsets is not None:
+            return document.text, offsets
     spans, start = [], 0
     for token in document.tokens:
         spans.append((start, start + len(token)))

@@ -1,8 +1,9 @@
 """SpERT's JSON (Eberts and Ulges 2020). It holds everything.
 
-A file is a list of documents, or an object with such lists under `train`, `dev` and `test`. A document is one of
-`cman.corpora.document` whose id is called `orig_id`; without one, its position in the list is its id. Further keys
-(`ltokens`, `pos`) are counted and not read; documents without `relations`, as predictions of entities are, have none.
+A file is a list of documents, a document a line, or an object with such lists under `train`, `dev` and `test`. A
+document is one of `cman.corpora.document` whose id is called `orig_id`; without one, it is its position in the list.
+Further keys (`ltokens`, `pos`) are counted and not read; documents without `relations`, as predictions of entities are,
+have none.
 """
 
 import json
@@ -12,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from cman.config.corpora import Own
-from cman.corpora.document import Document, parse_document
+from cman.corpora.document import Document, json_lines, parse_document
 from cman.corpora.formats import RawFile, own_files
 from cman.errors import CmanError, reads
-from cman.files import read_json, write_text
+from cman.files import read_json, text_lines, write_text
 
 HOLDS_SPLITS = True  # one file may hold several splits
 
@@ -43,7 +44,7 @@ def read_file(path: Path, split: str | None, language: str, warnings: list[str])
     Raises:
         CmanError: not JSON, no list of documents, an empty one, or a malformed document.
     """
-    value, where = read_json(path), str(path)
+    value, where = _value(path), str(path)
     if isinstance(value, dict):
         if split is None or split not in value:
             raise CmanError(
@@ -58,6 +59,20 @@ def read_file(path: Path, split: str | None, language: str, warnings: list[str])
         listed = ", ".join(f"{key} ({count})" for key, count in sorted(others.items()))
         warnings.append(f"{where}: keys that are not read: {listed}")
     return documents
+
+
+def _value(path: Path) -> Any:
+    """Return the content of a file: one JSON value, or a list of those of its lines if the first is a document.
+
+    A document with an `id` is one of `cman.corpora.jsonl`.
+    """
+    first = next((line for _, line in text_lines(path) if line.strip()), "")
+    try:
+        value = json.loads(first)
+        is_document = "tokens" in value and ("id" not in value or "orig_id" in value)
+    except (ValueError, TypeError, RecursionError):
+        is_document = False
+    return [value for *_, value in json_lines(path)] if is_document else read_json(path)
 
 
 def spert_documents(

@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 
-from cman.corpora.document import Document
+from cman.corpora.document import Document, spans_in
 from cman.corpora.tokenize import Span, TextTokenizer
 from cman.errors import CmanError, UsageError
 from cman.extract.extraction import Extraction
 from cman.extract.hub import NAME, downloaded, uploaded
-from cman.extract.sentences import Given, Thresholds, documents_of, extraction_of, is_rooted, spans_in
+from cman.extract.sentences import Given, Thresholds, documents_of, extraction_of, is_rooted
 from cman.extract.texts import given_text, several, streamed
 from cman.features.workers import OfProcess, one_core_each
 from cman.kernels import KernelChoice, use_kernels
@@ -89,11 +89,7 @@ class Extractor:
         Raises:
             CmanError: the folder is incomplete, of another format or names what it may not; UsageError: see the class.
         """
-        folder = Path(path)
-        if not folder.exists():
-            hub = NAME.fullmatch(str(path))
-            door = f"; a hub's model is had by Extractor.from_pretrained({str(path)!r})" if hub else ""
-            raise CmanError(f"{path}: found no folder, wanted that of a model{door}")
+        folder = model_folder(path)
         extractor = cls(ModelFolder.load(folder, trust, encoder), **options)
         extractor.source = folder
         return extractor
@@ -287,6 +283,19 @@ class Extractor:
     def relation_types(self) -> tuple[str, ...]:
         """The relation labels that the model knows."""
         return self.folder.vocabulary.relations
+
+
+def model_folder(path: str | Path) -> Path:
+    """Return the path of a model folder.
+
+    Raises:
+        CmanError: there is nothing.
+    """
+    if not Path(path).exists():
+        hub = NAME.fullmatch(str(path))
+        door = f"; a hub's model is had by Extractor.from_pretrained({str(path)!r})" if hub else ""
+        raise CmanError(f"{path}: found no folder, wanted that of a model{door}")
+    return Path(path)
 
 
 def _with_threshold(folder: ModelFolder, threshold: float | None) -> None:

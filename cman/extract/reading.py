@@ -12,7 +12,8 @@ from typing import Annotated, Any, BinaryIO, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from cman.extract.sentences import Given, spans_in
+from cman.corpora.document import spans_in
+from cman.extract.sentences import Given
 from cman.extract.sources import Form
 from cman.validation import NonEmpty, Read, String, sentence, shown
 

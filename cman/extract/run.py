@@ -12,7 +12,7 @@ from typing import IO, Any
 from cman.corpora.document import Document
 from cman.errors import CmanError
 from cman.extract.extraction import Extraction
-from cman.extract.extractor import Extractor
+from cman.extract.extractor import Extractor, model_folder
 from cman.extract.formats import Format, check_format, write_csv, write_parquet, write_triples
 from cman.extract.graph import ntriples, write_graph, write_ntriples
 from cman.extract.inputs import Input
@@ -70,7 +70,7 @@ def extract(
     else:
         errors = errors or target.with_name(f"{target.name}.errors.jsonl")
         target = Path(os.path.realpath(target))  # a link is followed, not replaced
-        run = {"model": sha256(model / "model.safetensors"), **given.key()}
+        run = {"model": sha256(model_folder(model) / "model.safetensors"), **given.key()}
         with locked(target, "written") as lock:
             extractor = _loaded(load)  # a wrong model or language leaves no unfinished files behind
             partial = Partial(target, errors, {**run, **(options or {})}, resume, lock)

@@ -98,16 +98,3 @@ def extraction_of(given: Given, annotated: Sequence[Document], thresholds: Thres
 def is_rooted(tags: Sequence[str]) -> bool:
     """Tell whether a model's tag set has the artificial root."""
     return f"B-{ROOT}" in tags
-
-
-def spans_in(text: str, tokens: Sequence[str]) -> list[Span] | None:
-    """Return the spans of tokens in their text, blanks between them alone; None if they are not the text's own."""
-    spans: list[Span] = []
-    end = 0
-    for token in tokens:
-        start = text.find(token, end)
-        if start < 0 or text[end:start].strip():
-            return None
-        end = start + len(token)
-        spans.append((start, end))
-    return None if text[end:].strip() else spans

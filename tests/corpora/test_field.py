@@ -15,6 +15,7 @@ from cman.config.configuration import parse_configuration
 from cman.corpora.check import check, verdict
 from cman.corpora.document import Document, Entity, Relation, read_documents
 from cman.corpora.prepare import prepare
+from cman.corpora.retokenise import text_of
 from cman.corpora.splits import read_splits
 from cman.errors import CmanError
 from cman.layout import SPLITS, Layout
@@ -83,6 +84,63 @@ def test_a_byte_order_mark_is_no_part_of_a_corpus_and_wide_text_is_refused(tmp_p
             read(given)
 
 
+ROWS = {
+    "conll04": "#doc 1\n0\tAda\tB-Per\t['N']\t[0]\n#doc 2\n0\tAcme\tB-Org\t['N']\t[0]\n",
+    "conll2003": "Ada B-Per\n\nAcme B-Org\n",
+    "jsonl": "".join(json.dumps({**ADA, "id": name}) + "\n" for name in "ab"),
+    "dygie": "".join(
+        json.dumps({"doc_key": name, "sentences": [["Ada"]], "ner": [[[0, 0, "Per"]]]}) + "\n" for name in "ab"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_lines_end_as_any_system_ends_them_and_files_with_marks_may_have_been_put_together(tmp_path, name):
+    path = tmp_path / "a"
+    path.write_text(ROWS[name])
+    expected, _ = read(corpus(name, dict.fromkeys(SPLITS, path)))
+    assert len(expected["train"]) == 2
+    second = ROWS[name].index("\n", len(ROWS[name]) // 3) + 1
+    marked = f"\ufeff{ROWS[name][:second]}\ufeff{ROWS[name][second:]}"
+    for content in (ROWS[name].replace("\n", "\r"), ROWS[name].replace("\n", "\r\n"), marked):
+        path.write_bytes(content.encode())
+        assert read(corpus(name, dict.fromkeys(SPLITS, path)))[0] == expected
+    path.write_bytes(ROWS[name].encode("utf-16-le"))
+    with pytest.raises(CmanError, match="line 1: found a zero byte, wanted UTF-8 text"):
+        read(corpus(name, dict.fromkeys(SPLITS, path)))
+
+
+def test_annotations_of_brat_may_end_their_lines_with_cr(tmp_path):
+    splits, _ = brat(tmp_path, {"a.txt": TEXT, "a.ann": (SPANS + RELATION).replace("\n", "\r")})
+    assert splits["train"][0].relations == FOUND.relations
+
+
+def test_hidden_copies_below_a_brat_folder_are_not_read(tmp_path):
+    files = {f"{below}a.{end}": text for below in ("", ".ipynb_checkpoints/", "__MACOSX/")
+             for end, text in (("txt", TEXT), ("ann", SPANS))}  # fmt: skip
+    assert [each.id for each in brat(tmp_path, files)[0]["train"]] == ["a-1"]
+
+
+def test_text_without_offsets_is_that_of_the_tokens_or_refused(tmp_path):
+    given = jsonl(tmp_path, [{**ADA, "id": str(number), "text": "Ada  works at Acme"} for number in range(9)])
+    assert text_of(read(given)[0]["train"][0])[1] == [(0, 3), (5, 10), (11, 13), (14, 18)]
+    with pytest.raises(CmanError, match=r'line 1: field text: found "Bob works", wanted the tokens and nothing but'):
+        read(jsonl(tmp_path, [{**ADA, "text": "Bob works"}]))
+
+
+def test_spert_may_have_a_document_a_line(tmp_path):
+    path = tmp_path / "a.json"
+    lines = [{**{key: ADA[key] for key in ADA if key != "id"}, "orig_id": number} for number in (7, 8)]
+    for count in (1, 2):
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines[:count]))
+        assert [each.id for each in read(corpus("spert", dict.fromkeys(SPLITS, path)))[0]["dev"]] == ["7", "8"][:count]
+
+
+def test_five_columns_of_ones_own_have_all_three_splits(tmp_path):
+    with pytest.raises(CmanError, match=r"'corpora\.mine': paths: found train, wanted all of train, dev and test"):
+        corpus("conll04", {"train": tmp_path / "a"})
+
+
 COUNTINGS = {
     "line ends CRLF are counted as one": ("Ada is.\r\nAcme is.", 0, 8),
     "line ends LF are counted as two": ("Ada is.\nAcme is.", 0, 9),
@@ -136,6 +194,8 @@ def test_roles_of_brat_relations_may_have_names_and_stand_in_any_order(tmp_path)
     conf = "[entities]\nPer\nOrg\n[relations]\nWorks\tEmployer:Org, Employee:Per\n"
     splits, said = brat(tmp_path / "conf", {**files, "annotation.conf": conf})
     assert splits["train"][0].relations[0] == Relation("Works", 1, 0) and "Works:" not in said
+    with pytest.raises(CmanError, match=r"a\.ann: line 3: field relation: found the role 'Arg1' twice"):
+        brat(tmp_path / "twice", {"a.txt": TEXT, "a.ann": SPANS + "R1\tWorks Arg1:T1 Arg1:T2\n"})
 
 
 def test_further_keys_of_spert_are_counted_and_missing_relations_are_none(tmp_path):

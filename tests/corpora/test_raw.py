@@ -63,8 +63,8 @@ def test_a_configured_path_is_for_its_own_file_alone(asked, tmp_path):
 
 
 def test_a_configured_path_for_no_raw_file_is_refused_with_the_names_that_there_are(asked, tmp_path):
-    corpus = Conll04(format="conll04", paths={"train": tmp_path})
-    with pytest.raises(UsageError, match=r"paths: unknown raw file 'train', wanted one of conll04/bekou/train\.txt"):
+    corpus = Conll04(format="conll04", paths={"trian": tmp_path})
+    with pytest.raises(UsageError, match=r"paths: unknown raw file 'trian', wanted one of conll04/bekou/train\.txt"):
         obtain(corpus, TRAIN, tmp_path / "out")
     assert asked == []
 

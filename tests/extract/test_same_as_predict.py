@@ -13,10 +13,9 @@ from small import small
 from typer.testing import CliRunner
 
 from cman.cli.app import app
-from cman.corpora.document import Document, read_documents
+from cman.corpora.document import Document, read_documents, spans_in
 from cman.corpora.tokenize import Span
 from cman.errors import CmanError
-from cman.extract.sentences import spans_in
 from cman.features.cache import FeatureCache
 from cman.features.frozen import DocumentFeatures, write_cache
 from cman.features.transformer.encoder import TransformerEncoder
