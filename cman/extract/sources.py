@@ -1,7 +1,7 @@
 """What `--input` names: files, folders, globs and standard input, each with its form, opened as a stream of bytes.
 
-The suffix says the form, in either case and before `.gz`: `.jsonl` and `.ndjson` are JSON lines, `.csv`, `.tsv` and
-`.parquet` tables, what is known to be no text is refused, and everything else is text.
+The suffix says the form, in either case and before `.gz`: `.jsonl` and its other names are JSON lines, `.csv`, `.tsv`
+and `.parquet` tables, what is known to be no text is refused, and everything else is text.
 """
 
 import gzip
@@ -24,10 +24,13 @@ TABLES = ("csv", "tsv", "parquet")
 STANDARD = Path("-")  # standard input or output
 
 BY_SUFFIX: dict[str, Form] = {
-    ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".jsonlines": "jsonl", ".ldjson": "jsonl", ".jl": "jsonl",
+    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
-NO_TEXT = {".pdf", ".doc", ".docx", ".odt", ".rtf", ".epub", ".xls", ".xlsx", ".zip", ".tar", ".tgz", ".bz2", ".xz",
-           ".zst", ".7z", ".png", ".jpg", ".spacy", ".pickle", ".pkl"}  # fmt: skip
+NO_TEXT = {".pdf", ".doc", ".docx", ".odt", ".rtf", ".epub", ".ppt", ".pptx", ".xls", ".xlsx", ".ods", ".zip", ".tar",
+           ".tgz", ".bz2", ".xz", ".zst", ".lz4", ".7z", ".rar", ".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff",
+           ".mp3", ".mp4", ".spacy", ".pickle", ".pkl", ".npy", ".npz", ".h5", ".arrow", ".feather", ".avro", ".orc",
+           ".db", ".sqlite"}  # fmt: skip
 GZIP = b"\x1f\x8b"
 LOOKED_AT = 256  # bytes at the beginning
 ZEROS = 4  # a share of zero bytes that no text in UTF-8 has: a quarter

@@ -1,4 +1,4 @@
-"""What a user should know about texts before trusting what is found in them: wrapped lines, tags, broken characters."""
+"""What a user should know about texts before trusting what is found in them: wrapped lines, JSON, tags."""
 
 import logging
 import re
@@ -15,10 +15,12 @@ MOST = 0.5
 LONG = 40  # characters of a line that is no heading
 ENDS = re.compile(r"""[.!?:;…。！？]["'”’»)\]]*\s*$""")
 TAGS = re.compile(r"</?[a-zA-Z][^<>]*>|&(?:nbsp|amp|lt|gt|quot|#\d+);")
+JSON = re.compile(r"""\s*(\{\s*"|\[\s*[{"]).*[}\]],?\s*$""", re.DOTALL)
 MOJIBAKE = re.compile("\u00c3[\u0080-\u00bf]|\u00e2\u20ac|\u00c2[\u00a0-\u00bf]|\ufffd")
 
 SAID = {
     "wrapped": "end without a full stop: are they wrapped lines? --documents paragraph or file reads them as one text",
+    "json": "are JSON, which is read as words; --input-format jsonl reads an object a line",
     "tags": "hold tags or entities of HTML, which are read as words; take the text out of it first",
     "mojibake": "hold characters as of UTF-8 that was read as another encoding, such as Ã© for é; mend them first",
 }
@@ -48,10 +50,12 @@ def suspicions(texts: list[str], lines: bool) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for text in filled:
         counts["wrapped"] += lines and len(text) >= LONG and not ENDS.search(text)
+        counts["json"] += bool(JSON.match(text))
         counts["tags"] += bool(TAGS.search(text))
         counts["mojibake"] += bool(MOJIBAKE.search(text))
-    least = max(FEWEST, MOST * len(filled))
-    return {kind: count for kind, count in counts.items() if count >= (1 if kind == "mojibake" else least)}
+    share = MOST * len(filled)
+    least = {"mojibake": 1.0, "json": max(1.0, share)}
+    return {kind: count for kind, count in counts.items() if count >= least.get(kind, max(FEWEST, share))}
 
 
 def _say(texts: list[str], lines: bool) -> None:

@@ -94,10 +94,14 @@ def test_several_inputs_folders_and_globs_are_read_in_order_with_names_of_their_
 
 def test_what_is_no_plain_text_is_never_read_as_such(tmp_path):
     for name, said in (("a.json", "--input-format: jsonl"), ("a.JSON.gz", "--input-format"), ("a.pdf", r"found \.pdf"),
-                       ("a.docx", "take the text out")):  # fmt: skip
+                       ("a.docx", "take the text out"),
+                       ("a.PPTX", r"found \.pptx"), ("a.db.gz", r"found \.db")):  # fmt: skip
         with pytest.raises(UsageError, match=said):
             read(file(tmp_path / name, '{"text": "A"}\n'))
     assert read(tmp_path / "a.json", form="jsonl") == [("1", "A")]
+    for name in ("a.jl", "a.JSONLINES", "a.ldjson.gz"):
+        content = b'{"text": "A"}\n'
+        assert read(file(tmp_path / name, gzip.compress(content) if name.endswith("gz") else content)) == [("1", "A")]
     for encoding in ("utf-16", "utf-16-be", "utf-16-le", "utf-32", "utf-32-be"):
         with pytest.raises(CmanError, match=r"UTF-(16|32).*wanted UTF-8"):
             read(file(tmp_path / "a.txt", "Ada lives in London.".encode(encoding)))
@@ -151,6 +155,10 @@ def test_texts_that_look_wrapped_or_marked_up_or_broken_are_told_once(tmp_path, 
     assert suspicions(["A heading", "Another"] * 9, lines=True) == {}
     assert suspicions(["<p>Ada &amp; Bob.</p>"] * 9, lines=True) == {"tags": 9}
     assert suspicions(["Ada.", "Caf\u00c3\u00a9."], lines=True) == {"mojibake": 1}
+    assert (
+        suspicions(['{"text": "Ada lives."}'], lines=True) == suspicions(['[{"text": "x"}]'], lines=True) == {"json": 1}
+    )
+    assert suspicions(["{x} Ada.", "[1] Ada."], lines=True) == {}
     with caplog.at_level(logging.WARNING):
         read(file(tmp_path / "a.txt", f"{line}\n" * 2000))
     assert [record.getMessage()[:50] for record in caplog.records] == [
