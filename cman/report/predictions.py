@@ -3,7 +3,7 @@
 Runs and records hold no gold annotation: it is read from the prepared corpus, which a record must have been made from.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,7 +32,12 @@ class Predicted:
 
 
 def read_predicted(runs: Iterable[Run], corpora: Path) -> list[Predicted]:
-    """Return the runs with their documents.
+    """Return the runs with their documents; see `each_predicted`."""
+    return list(each_predicted(runs, corpora))
+
+
+def each_predicted(runs: Iterable[Run], corpora: Path) -> Iterator[Predicted]:
+    """Yield the runs with their documents, one after another, because many together may be gigabytes.
 
     Args:
         corpora: the folder of prepared corpora, such as `results/corpora`.
@@ -43,7 +48,6 @@ def read_predicted(runs: Iterable[Run], corpora: Path) -> list[Predicted]:
     """
     read = cache(read_documents)
     digest = cache(sha256)
-    result = []
     for run in runs:
         folder = corpora / run.corpus / run.split
         gold = read(folder / "test.jsonl")
@@ -64,8 +68,7 @@ def read_predicted(runs: Iterable[Run], corpora: Path) -> list[Predicted]:
             )
         _check_scores(run, source, score_documents(gold, found))
         _check_ranking(run, gold, found)
-        result.append(Predicted(run, tuple(gold), tuple(found)))
-    return result
+        yield Predicted(run, tuple(gold), tuple(found))
 
 
 def predictions_file(run: Path, name: str = "predictions.jsonl") -> Path:

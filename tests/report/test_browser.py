@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from documents import pairs_of_documents
@@ -39,7 +40,7 @@ def kinds(tmp_path: Path, corpora: Path, found: Document) -> tuple[list[str], ..
     """The kinds of predicted entities and relations, and of gold entities and relations."""
     run = write_run(tmp_path / "runs", [GOLD], [found], "cman", 1)
     split = page_data([read_run(run)], corpora)["corpora"][0]["splits"][0]
-    entities, relations, gold_entities, gold_relations = split["runs"][0]["found"][0]
+    entities, relations, gold_entities, gold_relations = json.loads(split["runs"][0]["found"])[0]
     return (
         [ENTITY_KINDS[entity[4]] for entity in entities],
         [RELATION_KINDS[relation[4]] for relation in relations],
@@ -99,7 +100,10 @@ def test_the_artificial_root_is_given_and_never_an_error(tmp_path):
     write_documents(tmp_path / "corpora/tiny/main/test.jsonl", [gold])
     run = write_run(tmp_path / "runs", [gold], [gold], "cman", 1)
     (corpus,) = page_data([read_run(run)], tmp_path / "corpora")["corpora"]
-    assert corpus["splits"][0]["runs"][0]["found"][0][2] == [ENTITY_KINDS.index("given"), ENTITY_KINDS.index("right")]
+    assert json.loads(corpus["splits"][0]["runs"][0]["found"])[0][2] == [
+        ENTITY_KINDS.index("given"),
+        ENTITY_KINDS.index("right"),
+    ]
 
 
 def test_a_run_that_stands_there_twice_is_refused(tmp_path, corpora):
@@ -137,6 +141,40 @@ def test_the_verb_writes_equal_bytes_whatever_the_order_of_the_runs(tmp_path, co
         assert CliRunner().invoke(app, call).exit_code == 0
         pages.append((tmp_path / name).read_bytes())
     assert pages[0] == pages[1]
+
+
+def data_of(page: Path) -> Any:
+    """What a page shows, with what stands in files beside it put in again."""
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page.read_text(), re.DOTALL)[1])
+    for corpus in data["corpora"]:
+        for run in (run for split in corpus["splits"] for run in split["runs"]):
+            if "file" in run:
+                script = (page.parent / unquote(file := run.pop("file"))).read_text()
+                assert script.startswith(f'cmanRun("{file}", ') and script.endswith(");\n")
+                run["found"] = json.loads(script[len(f'cmanRun("{file}", ') : -3])
+    return data
+
+
+def test_runs_that_are_too_much_for_a_page_have_files_beside_it_and_no_old_ones_stay(tmp_path, corpora, monkeypatch):
+    other = document(
+        Entity("Aaa", 1, 2), PLACE, relations=(Relation("Aaa", 0, 1),)
+    )  # types that gold lacks, sorted first
+    runs = [write_run(tmp_path / "runs", [GOLD], [found], "cman", seed) for seed, found in enumerate((GOLD, other))]
+    page, beside = tmp_path / "a b.html", tmp_path / "a b.runs"
+    write_browser(runs, corpora, page)
+    expected = data_of(page)
+    assert not beside.exists() and "'self'" not in page.read_text()
+    assert expected["corpora"][0]["entityTypes"] == ["Aaa", "Loc", "Peop"]
+    assert expected["corpora"][0]["splits"][0]["runs"][1]["found"][0][0][0][0] == 0
+    monkeypatch.setattr("cman.report.browser.write.INLINE", 10)
+    write_browser(runs, corpora, page)
+    assert data_of(page) == expected and len(list(beside.iterdir())) == 2
+    (beside / "mine.js").write_text("")
+    write_browser(runs[:1], corpora, page)
+    assert sorted(len(path.stem) for path in beside.iterdir()) == [4, 16]
+    monkeypatch.undo()
+    write_browser(runs, corpora, page)
+    assert [path.name for path in beside.iterdir()] == ["mine.js"] and data_of(page) == expected
 
 
 def test_no_address_stands_in_the_page(tmp_path, corpora):

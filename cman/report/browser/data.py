@@ -8,9 +8,11 @@ annotation is a few whole numbers. Of a sentence, entities first:
 
 `type` is a position in `entityTypes` or `relationTypes`, `head` and `tail` are positions in the sentence's entities,
 `score` is in thousandths or -1 for none, and `kind` is a position in `ENTITY_KINDS` or `RELATION_KINDS`. Duplicates
-stand once, as strict matching counts them.
+stand once, as strict matching counts them. What a run found is one JSON text, and runs are read one after another: as
+objects a hundred of them would be gigabytes.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from cman.evaluation.errors import (
     relation_classes,
 )
 from cman.report.evidence import CORPORA
-from cman.report.predictions import Predicted, read_predicted
+from cman.report.predictions import Predicted, each_predicted
 from cman.report.results import Run, check_agreement, check_once
 
 GIVEN = "given"  # DREC's artificial root, which was not there to be found
@@ -39,7 +41,7 @@ _Relation = tuple[str, Entity, Entity]
 
 
 def page_data(runs: Iterable[Run], corpora: Path) -> dict[str, Any]:
-    """Return all that the page shows, as it becomes JSON.
+    """Return all that the page shows, as it becomes JSON; `found` of each run is JSON already.
 
     Args:
         runs: of any corpora, experiments, divisions and seeds.
@@ -57,7 +59,7 @@ def page_data(runs: Iterable[Run], corpora: Path) -> dict[str, Any]:
     return {
         "entityKinds": ENTITY_KINDS,
         "relationKinds": RELATION_KINDS,
-        "corpora": [_corpus(read_predicted((run for run in ordered if run.corpus == name), corpora)) for name in names],
+        "corpora": [_corpus([run for run in ordered if run.corpus == name], corpora) for name in names],
     }
 
 
@@ -68,41 +70,66 @@ def _place(run: Run) -> tuple[Any, ...]:
     return corpus, run.corpus, run.split, known, run.experiment, run.seed
 
 
-def _corpus(predicted: Sequence[Predicted]) -> dict[str, Any]:
-    documents = [document for member in predicted for document in (*member.gold, *member.found)]
-    entity_types = sorted({entity.type for document in documents for entity in document.entities})
-    relation_types = sorted({relation.type for document in documents for relation in document.relations})
-    splits: dict[str, list[Predicted]] = {}
-    for member in predicted:
-        splits.setdefault(member.run.split, []).append(member)
-    first = predicted[0].run
+def compact(value: Any) -> str:
+    """Return JSON without spaces."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _corpus(runs: list[Run], corpora: Path) -> dict[str, Any]:
+    types: tuple[list[str], list[str]] = ([], [])  # of entities and of relations, in the order of their first mention
+    splits: dict[str, dict[str, Any]] = {}
+    golds: dict[str, tuple[Document, ...]] = {}
+    for member in each_predicted(runs, corpora):
+        run = member.run
+        if run.split not in golds:  # every run of a division was checked against the same file
+            golds[run.split] = member.gold
+            _collect(member.gold, types)
+        _collect(member.found, types)
+        shown = {"experiment": run.experiment, "title": run.title, "seed": run.seed, "found": _run(member, types)}
+        splits.setdefault(run.split, {"runs": []})["runs"].append(shown)
+    ordered = (sorted(types[0]), sorted(types[1]))
+    for name, split in splits.items():
+        gold = golds[name]
+        split["runs"] = [shown | {"found": _renumbered(shown["found"], types, ordered)} for shown in split["runs"]]
+        splits[name] = {
+            "name": name,
+            "ids": [document.id for document in gold],
+            "tokens": [document.tokens for document in gold],
+            "gold": [_annotations(document, *ordered) for document in gold],
+            "runs": split["runs"],
+        }
     return {
-        "name": first.corpus,
-        "title": first.corpus_title,
-        "sample": first.sample,
-        "entityTypes": entity_types,
-        "relationTypes": relation_types,
-        "splits": [_split(name, members, entity_types, relation_types) for name, members in splits.items()],
+        "name": runs[0].corpus,
+        "title": runs[0].corpus_title,
+        "sample": runs[0].sample,
+        "entityTypes": ordered[0],
+        "relationTypes": ordered[1],
+        "splits": list(splits.values()),
     }
 
 
-def _split(name: str, members: Sequence[Predicted], *types: list[str]) -> dict[str, Any]:
-    gold = members[0].gold  # every run of a division was checked against the same file
-    return {
-        "name": name,
-        "ids": [document.id for document in gold],
-        "tokens": [document.tokens for document in gold],
-        "gold": [_annotations(document, *types) for document in gold],
-        "runs": [
-            {
-                "experiment": member.run.experiment,
-                "title": member.run.title,
-                "seed": member.run.seed,
-                "found": [_found(*pair, *types) for pair in zip(member.gold, member.found, strict=True)],
-            }
-            for member in members
-        ],
-    }
+def _collect(documents: Sequence[Document], types: tuple[list[str], list[str]]) -> None:
+    entities = {entity.type: None for document in documents for entity in document.entities}
+    relations = {relation.type: None for document in documents for relation in document.relations}
+    for named, known in zip((entities, relations), types, strict=True):
+        known += [name for name in named if name not in known]
+
+
+def _run(member: Predicted, types: tuple[list[str], list[str]]) -> str:
+    return compact([_found(*pair, *types) for pair in zip(member.gold, member.found, strict=True)])
+
+
+def _renumbered(found: str, before: tuple[list[str], ...], after: tuple[list[str], ...]) -> str:
+    """Return what a run found with the positions of its types in other lists of the same names."""
+    if before == after:
+        return found
+    places = [[new.index(name) for name in old] for old, new in zip(before, after, strict=True)]
+    sentences = json.loads(found)
+    for sentence in sentences:
+        for rows, place in zip(sentence[:2], places, strict=True):
+            for row in rows:
+                row[0] = place[row[0]]
+    return compact(sentences)
 
 
 def _annotations(document: Document, entity_types: list[str], relation_types: list[str]) -> list[list[list[int]]]:

@@ -14,6 +14,16 @@ function update(changes = {}) {
   state = fitted({ ...state, ...changes });
   const corpus = corpusOf(state), runs = runsOf(corpus, state.split);
   const chosen = [state.left, state.right].filter(Boolean).map((run) => runs.get(run));
+  const shown = chosen.flatMap((one) => [...one.bySplit.values()]);
+  const absent = shown.filter((run) => !run.found && !run.lost);
+  if (absent.length) {
+    showControls(state);
+    byId("status").textContent = "Reading what was found…";
+    Promise.all(absent.map(readRun)).then(() => update());
+    return;
+  }
+  const lost = shown.filter((run) => run.lost).map((run) => run.file);
+  if (lost.length) warn(`Cannot be read, wanted beside this page: ${lost.join("; ")}.`);
   const key = JSON.stringify([state.corpus, state.split, state.left, state.right]);
   if (cached.key !== key) cached = { key, sentences: sentencesOf(corpus, state.split, chosen) };
   const { listed, tallies } = select(corpus, cached.sentences, state);
@@ -41,11 +51,14 @@ function swap() {
   if (state.right) update({ left: state.right, right: state.left, compare: turned[state.compare] ?? state.compare, side });
 }
 
+function warn(text) {
+  byId("notice").hidden = !text;
+  byId("notice").textContent = text;
+}
+
 function readAddress() {
   const { state: read, unknown } = fromFragment(location.hash);
-  const notice = byId("notice");
-  notice.hidden = unknown.length === 0;
-  notice.textContent = unknown.length ? `This address names what is not on this page: ${unknown.join("; ")}.` : "";
+  warn(unknown.length ? `This address names what is not on this page: ${unknown.join("; ")}.` : "");
   state = read;
   update();
 }

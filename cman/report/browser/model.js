@@ -13,6 +13,28 @@ const isGiven = (task, kind) => task === ENTITY && KINDS[ENTITY][kind] === GIVEN
 const typesOf = (corpus, task) => (task === ENTITY ? corpus.entityTypes : corpus.relationTypes);
 const isFold = (split) => split.name.startsWith("fold");
 
+// A run that stands in a file beside the page is read when it is first chosen: the file is a script that calls cmanRun.
+const arrived = new Map();
+window.cmanRun = (file, found) => { arrived.set(file, found); };
+
+function readRun(run) {
+  run.reading ??= new Promise((resolve) => {
+    const script = document.createElement("script");
+    const done = () => {
+      run.found = arrived.get(run.file);
+      run.lost = !run.found;
+      arrived.delete(run.file);
+      script.remove();
+      resolve();
+    };
+    script.addEventListener("load", done);
+    script.addEventListener("error", done);
+    script.src = run.file;
+    document.head.append(script);
+  });
+  return run.reading;
+}
+
 // What can be chosen as a division: each one, and all folds together where there are several.
 function divisionsOf(corpus) {
   const names = corpus.splits.map((split) => split.name);
@@ -51,7 +73,7 @@ function sentencesOf(corpus, division, chosen) {
   const sentences = [];
   for (const split of splitsOf(corpus, division)) {
     const runs = chosen.map((one) => one.bySplit.get(split.name));
-    if (!runs.every(Boolean)) continue;
+    if (!runs.every((run) => run?.found)) continue;
     split.ids.forEach((id, at) => {
       const tokens = split.tokens[at], gold = annotations(corpus, split.gold[at]);
       gold.forEach((items, task) => items.forEach((one, place) => {
