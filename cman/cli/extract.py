@@ -11,6 +11,7 @@ from cman.cli.options import EncoderOption, ReleasedModelOption, TrustOption, re
 from cman.cli.verb import verb
 from cman.errors import UsageError
 from cman.files import is_stream
+from cman.gpu import own_gpu
 
 FORMATS = ("jsonl", "csv", "parquet", "ntriples", "graph")
 INPUT_FORMATS = ("text", "jsonl", "csv", "tsv", "parquet")
@@ -111,6 +112,7 @@ def extract(
     from cman.extract.run import extract
 
     choice: Any = kernels
+    where = own_gpu(device)
     options: dict[str, Any] = {
         "threshold": threshold,
         "entity_threshold": entity_threshold,
@@ -119,7 +121,7 @@ def extract(
     }
     extract(
         lambda: Extractor.load(
-            folder, trust=trust, encoder=encoder, device=device, threads=threads, kernels=choice, **options
+            folder, trust=trust, encoder=encoder, device=where, threads=threads, kernels=choice, **options
         ),
         folder,
         given,

@@ -11,6 +11,7 @@ from cman.cli.options import DeviceOption, KernelsOption, backend
 from cman.cli.training import run_of
 from cman.cli.verb import verb
 from cman.errors import UsageError
+from cman.gpu import own_gpu
 
 BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "spert"}
 
@@ -74,7 +75,7 @@ def fit(
     from cman.fit import fit
     from cman.machine import available_device
 
-    fit(configuration, run, output.resolve(), available_device(device or "auto"), threads, chosen)
+    fit(configuration, run, output.resolve(), available_device(own_gpu(device or "auto")), threads, chosen)
     use = f"cman extract --model {quote(str(output))} --input FILE"
     typer.echo(f"{output}: the model; README.md in it has the scores. Use it: {use}")
 

@@ -19,6 +19,7 @@ from cman.cli.options import (
     configuration_at,
 )
 from cman.cli.verb import verb
+from cman.gpu import own_gpu
 from cman.layout import Layout
 
 
@@ -46,7 +47,7 @@ def embed(
     configuration.corpus(corpus)
     source = input_source(configuration, name, layout)
     layers = "all" if all_layers else configuration.layers_of(corpus, name)
-    embed(source, corpus, name, split, layout, device or configuration.device, threads, layers)
+    embed(source, corpus, name, split, layout, own_gpu(device or configuration.device), threads, layers)
 
 
 @verb
@@ -76,7 +77,7 @@ def predict(
     """
     from cman.model.predict import predict_file
 
-    where = device or "auto"
+    where = own_gpu(device or "auto")
     operations: Any = backend(kernels) or "auto"
     predict_file(
         model, input, output, features, where, threads, operations, copies, ranking, trust, elsewhere=encoder, text=text

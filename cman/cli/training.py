@@ -19,6 +19,7 @@ from cman.cli.options import (
 )
 from cman.cli.verb import verb
 from cman.errors import UsageError
+from cman.gpu import own_gpu
 from cman.layout import Layout
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def train(
     chosen = backend(kernels) or configuration.kernels
     from cman.training.train import train
 
-    train(run, Layout(results), device or configuration.device, threads or configuration.threads, chosen)
+    where = own_gpu(device or configuration.device)
+    train(run, Layout(results), where, threads or configuration.threads, chosen)
 
 
 def run_of(
