@@ -73,7 +73,7 @@ def missing() -> str:
 class Cluster:
     """A running cluster; after so many seconds nobody waits for it any more."""
 
-    def __init__(self, folder: Path, seconds: float = 1200) -> None:
+    def __init__(self, folder: Path, seconds: float = 1800) -> None:
         self.folder, self.running = folder, dict[str, subprocess.Popen]()
         self.deadline = time.monotonic() + seconds
         for name in ("bin", "ctld", *(f"spool.{node}" for node in (*CPU_NODES, GPU_NODE))):

@@ -185,14 +185,17 @@ def test_a_job_that_is_ended_too_large_or_too_slow_comes_back_with_more(own, clu
     cluster.ask("scancel", ended)
     cluster.until((own / "waits").exists, "a training that waits")
     slow = began[2].read_text().strip()
-    cluster.ask("scontrol", "update", f"jobid={slow}", "EndTime=now+1")  # makes its limit a minute, and that over
+    cluster.ask(
+        "scontrol", "update", f"jobid={slow}", "EndTime=now+1"
+    )  # its limit is over: TimeLimit has whole minutes
     assert submitted.ends(400) == 0, submitted.said()[-3000:]
     checks, noticed, _ = submitted.said()[before:].partition(f"/{ended}.log (check")
     assert noticed and checks.count("Checking the status of") <= 2, checks
     for attempts in began:
         first, again = (cluster.facts(job) for job in attempts.read_text().split())
         assert (first["MinMemoryNode"], again["MinMemoryNode"]) == ("3000M", "6000M")
-        assert (first["TimeLimit"], again["TimeLimit"]) in (("00:25:00", "00:50:00"), ("00:01:00", "00:50:00"))
+        assert first["TimeLimit"] == "00:25:00" or first["JobId"] == slow
+        assert again["TimeLimit"] == "00:50:00"
     assert cluster.facts(slow)["JobState"] == "TIMEOUT"
     assert "exceeded memory limit" in submitted.said()
     log = (own / "results/logs/train/tiny/cman-static/main/seed3.log").read_text()  # of the second attempt
