@@ -119,7 +119,7 @@ class Submitted:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
-    def ends(self, seconds: float = 240) -> int:
+    def ends(self, seconds: float = 400) -> int:
         try:
             return self.process.wait(min(seconds, self.cluster.left()))
         except subprocess.TimeoutExpired:
@@ -188,7 +188,7 @@ def test_a_job_that_is_ended_too_large_or_too_slow_comes_back_with_more(own, clu
     cluster.ask(
         "scontrol", "update", f"jobid={slow}", "EndTime=now+1"
     )  # its limit is over: TimeLimit has whole minutes
-    assert submitted.ends(400) == 0, submitted.said()[-3000:]
+    assert submitted.ends() == 0, submitted.said()[-3000:]
     checks, noticed, _ = submitted.said()[before:].partition(f"/{ended}.log (check")
     assert noticed and checks.count("Checking the status of") <= 2, checks
     for attempts in began:
