@@ -67,6 +67,8 @@ def speed_of_kernels(shapes: Sequence[Shape], options: Options, output: Path) ->
                 screen.line(f"missing: {contender.name} ({why})")
         try:
             compiler = Compiler(options.compile_limit)
+            gc.collect()
+            gc.freeze()  # the peers' own objects, which each later collection would go through
             for shape in shapes:
                 for threads in options.threads:
                     torch.set_num_threads(threads)
@@ -75,6 +77,7 @@ def speed_of_kernels(shapes: Sequence[Shape], options: Options, output: Path) ->
                     rows += measured
                     write_rows(output, rows)
         finally:
+            gc.unfreeze()
             torch.set_num_threads(before)
         screen.line(f"{output}: {len(rows)} rows")
         plot_rows(rows, output.with_suffix(""))
