@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cman.cli.options import EncoderOption, ReleasedModelOption, TrustOption, released_model
+from cman.cli.options import EncoderOption, PrecisionOption, ReleasedModelOption, TrustOption, released_model
 from cman.cli.verb import verb
 from cman.errors import UsageError
 from cman.files import is_stream
@@ -70,6 +70,7 @@ def extract(
     ),
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all by default.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: PrecisionOption = "auto",
     kernels: Annotated[str, typer.Option(help="auto or reference.")] = "auto",
     trust: TrustOption = False,
     encoder: EncoderOption = None,
@@ -118,6 +119,7 @@ def extract(
         "entity_threshold": entity_threshold,
         "relation_threshold": relation_threshold,
         "language": language,
+        "precision": precision,
     }
     extract(
         lambda: Extractor.load(

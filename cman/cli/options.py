@@ -25,6 +25,9 @@ TrustOption = Annotated[
     bool, typer.Option("--trust", help="Follow what the model folder names outside of itself: packages, hubs.")
 ]
 
+PrecisionOption = Annotated[
+    str, typer.Option(help="Of the frozen encoder's products: auto, float32, bfloat16, or int8, which costs accuracy.")
+]
 EncoderOption = Annotated[
     Path | None, typer.Option(help="Folder of the frozen encoder that the model reads, if it stands elsewhere.")
 ]

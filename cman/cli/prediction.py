@@ -11,6 +11,7 @@ from cman.cli.options import (
     DeviceOption,
     EncoderOption,
     KernelsOption,
+    PrecisionOption,
     ResultsOption,
     SplitOption,
     ThreadsOption,
@@ -67,6 +68,7 @@ def predict(
     ] = None,
     threads: ThreadsOption = None,
     device: DeviceOption = None,
+    precision: PrecisionOption = "float32",
     kernels: KernelsOption = None,
     trust: TrustOption = False,
     encoder: EncoderOption = None,
@@ -79,6 +81,19 @@ def predict(
 
     where = own_gpu(device or "auto")
     operations: Any = backend(kernels) or "auto"
+    arithmetic: Any = precision
     predict_file(
-        model, input, output, features, where, threads, operations, copies, ranking, trust, elsewhere=encoder, text=text
+        model,
+        input,
+        output,
+        features,
+        where,
+        threads,
+        operations,
+        copies,
+        ranking,
+        trust,
+        elsewhere=encoder,
+        text=text,
+        precision=arithmetic,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cman.cli.options import EncoderOption, ReleasedModelOption, TrustOption, released_model
+from cman.cli.options import EncoderOption, PrecisionOption, ReleasedModelOption, TrustOption, released_model
 from cman.cli.verb import verb
 from cman.gpu import own_gpu
 from cman.hashes import use_verification, verifying
@@ -35,6 +35,7 @@ def serve(
     timeout: Annotated[float, typer.Option(help="Seconds for a request to arrive, and for its result.")] = 30.0,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all by default.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: PrecisionOption = "auto",
     threshold: Annotated[float | None, typer.Option(help="Least confidence, 0 to 1; the model's by default.")] = None,
     trust: TrustOption = False,
     encoder: EncoderOption = None,
@@ -54,7 +55,7 @@ def serve(
 
     with bound_socket(host, port) as listener:  # a port that is taken is told before the model is loaded
         options = {"trust": trust, "encoder": encoder, "device": own_gpu(device), "threads": threads,
-                   "threshold": threshold, "longest_sentence": max_tokens}  # fmt: skip
+                   "threshold": threshold, "longest_sentence": max_tokens, "precision": precision}  # fmt: skip
         app = create_app(ModelProcess(partial(_load, folder, options, verifying())), limits, allowed_hosts(host))
         if not is_loopback(host):
             log.warning("warning: --host %s: whoever reaches this machine can use the server, without a password", host)

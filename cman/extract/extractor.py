@@ -21,6 +21,7 @@ from cman.extract.extraction import Extraction
 from cman.extract.hub import NAME, downloaded, uploaded
 from cman.extract.sentences import Given, Thresholds, documents_of, extraction_of, is_rooted
 from cman.extract.texts import given_text, several, streamed
+from cman.features.arithmetic import Precision
 from cman.features.workers import OfProcess, one_core_each
 from cman.kernels import KernelChoice, use_kernels
 from cman.machine import available_device
@@ -41,10 +42,12 @@ class Extractor:
             sequence and every relation above the threshold that the model was trained with (`rel.threshold`).
         entity_threshold, relation_threshold: the same for entities or relations alone, in the place of `threshold`.
         longest_sentence: tokens of a sentence; a longer one is refused. The time for one grows with its square.
+        precision: of the frozen encoder: `float32`, `bfloat16`, `int8`, or `auto`, for what is fastest on this machine
+            and changes next to nothing; see `cman.features.arithmetic`.
         language: of the text, for sentences and tokens; by default the one that the model was trained with.
 
     Raises:
-        UsageError: no such device or language, or a threshold outside of 0 to 1.
+        UsageError: no such device, language or precision, or a threshold outside of 0 to 1.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Extractor:
         entity_threshold: float | None = None,
         relation_threshold: float | None = None,
         longest_sentence: int | None = None,
+        precision: Precision = "auto",
     ) -> None:
         self.thresholds = Thresholds()
         self.thresholds = self._chosen(threshold, entity_threshold, relation_threshold)
@@ -71,7 +75,9 @@ class Extractor:
         self.tokenizer = TextTokenizer(language or folder.language)
         use_kernels(kernels)
         where = torch.device(available_device(device))
-        self.predictor = Predictor(self.folder, where, one_core_each(where, threads))
+        self.predictor = Predictor(self.folder, where, one_core_each(where, threads), precision)
+        if precision not in ("auto", "float32"):
+            _ = self.predictor.encoder  # refuses it, before any text is read
         self._longest = longest_sentence
         self._rooted = is_rooted(folder.vocabulary.tags)
         self._turn: OfProcess[Any] = OfProcess(threading.RLock)

@@ -16,6 +16,7 @@ import torch
 
 from cman.corpora.document import Document
 from cman.errors import CmanError
+from cman.features.arithmetic import Arithmetic, Precision, refuse_precision
 from cman.features.cache import CACHED, FeatureCache, corpus_hash, token_hash
 from cman.features.layers import TYPES, Layers, kept, serves
 from cman.fetch.inputs import encoder_files, verified
@@ -32,6 +33,7 @@ class FrozenEncoder(Protocol):
 
     layers: int
     size: int
+    arithmetic: Arithmetic
 
     def identity(self) -> dict[str, Any]:
         """Return what distinguishes this encoder's features from another's: hashes of files, and options."""
@@ -42,20 +44,24 @@ class FrozenEncoder(Protocol):
         """Yield (position of the document, (tokens, layers, size) float16), in an order of the encoder's choice."""
 
 
-def open_encoder(encoder: EncoderSource, name: str, device: torch.device, layout: Layout) -> FrozenEncoder:
+def open_encoder(
+    encoder: EncoderSource, name: str, device: torch.device, layout: Layout, precision: Precision = "float32"
+) -> FrozenEncoder:
     """Return the encoder that a configuration names; `layout` says where downloaded files are.
 
     Raises:
         CmanError: a file is missing or malformed.
+        UsageError: the encoder knows no such precision.
     """
     # Imported here: each kind has libraries of its own, which take seconds to load.
     if encoder.options is not None:
         from cman.features.elmo.encoder import ElmoEncoder
 
+        refuse_precision(precision, f"encoder {name} is an ELMo")
         return ElmoEncoder(encoder, name, device, layout)
     from cman.features.transformer.encoder import TransformerEncoder
 
-    return TransformerEncoder.frozen(encoder, name, device)
+    return TransformerEncoder.frozen(encoder, name, device, precision)
 
 
 def encoder_hashes(encoder: EncoderSource, name: str, layout: Layout) -> dict[str, str]:

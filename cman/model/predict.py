@@ -15,6 +15,7 @@ import torch
 from cman.corpora.document import Document, read_documents, write_documents
 from cman.corpora.ranking import Ranking, write_ranking
 from cman.errors import CmanError
+from cman.features.arithmetic import COSTS, Precision, check_precision, refuse_precision
 from cman.features.batch import EncodedDocuments
 from cman.features.cache import FeatureCache, Features
 from cman.features.frozen import DocumentFeatures, FrozenEncoder, encoder_hashes, open_encoder
@@ -41,10 +42,23 @@ class Predictor:
     Args:
         folder: the model; it is moved to `device`.
         workers: see `one_core_each`; None computes one batch after another with all of PyTorch's threads.
+        precision: of the frozen encoder, where features are computed; see `cman.features.arithmetic`.
+
+    Raises:
+        UsageError: a precision that the model's encoder does not know, or no precision at all.
     """
 
-    def __init__(self, folder: ModelFolder, device: torch.device, workers: Executor | None = None) -> None:
-        self.folder, self.device, self.workers = folder, device, workers
+    def __init__(
+        self,
+        folder: ModelFolder,
+        device: torch.device,
+        workers: Executor | None = None,
+        precision: Precision = "float32",
+    ) -> None:
+        check_precision(precision)
+        if folder.encoder is None or folder.pieces is not None:
+            refuse_precision(precision, "the model reads no frozen encoder")
+        self.folder, self.device, self.workers, self.precision = folder, device, workers, precision
         self.model = folder.model.to(device).eval()
         self._encoder: FrozenEncoder | None = None
 
@@ -67,8 +81,9 @@ class Predictor:
                 raise CmanError(f"{error}; where it stands on this machine, --encoder or {ELSEWHERE} says") from None
             if folder.identity is not None:  # before a damaged file reaches a library that reads it
                 check_identity(folder.identity | {"files": files}, folder.identity, f"encoders.{name}")
-            self._encoder = open_encoder(folder.encoder, name, self.device, Layout())
+            self._encoder = open_encoder(folder.encoder, name, self.device, Layout(), self.precision)
             check_identity(self._encoder.identity(), folder.identity, f"encoders.{name}")
+            log.info("encoder: products in %s%s", self._encoder.arithmetic, COSTS.get(self._encoder.arithmetic, ""))
         return self._encoder
 
     def predict(
@@ -148,6 +163,7 @@ def predict_file(
     trust: bool = False,
     elsewhere: Path | None = None,
     text: Path | None = None,
+    precision: Precision = "float32",
 ) -> None:
     """Predict a file of documents into another; arguments as for `cman predict`.
 
@@ -166,7 +182,7 @@ def predict_file(
     counts = None if copies is None else LabelCopies()
     dropped = Dropped()
     where = torch.device(available_device(device))
-    predictor = Predictor(folder, where, one_core_each(where, threads))
+    predictor = Predictor(folder, where, one_core_each(where, threads), precision)
     ranked = None if ranking is None else Ranking()
     predicted = predictor.predict(documents, cache, counts, dropped, ranked)
     log.info("%d documents; dropped %d relations within one entity", len(documents), dropped.inside_one)

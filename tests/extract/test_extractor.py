@@ -47,6 +47,14 @@ def test_an_untrained_model_finds_something_so_that_the_tests_here_can_fail(extr
     assert len(extraction.sentences) == 2 and extraction.triples[0][1] == "Live_In"
 
 
+def test_a_precision_is_one_of_four_and_only_a_frozen_encoder_has_another_than_its_own(model: Path) -> None:
+    assert Extractor.load(model, device="cpu", precision="auto").predictor.precision == "auto"
+    with pytest.raises(UsageError, match="precision: found int8, wanted auto or float32: the model reads no frozen"):
+        Extractor.load(model, device="cpu", precision="int8")
+    with pytest.raises(UsageError, match="precision: found 'double', wanted auto, float32, bfloat16, int8"):
+        Extractor.load(model, device="cpu", precision="double")
+
+
 def test_texts_together_give_what_each_gives_alone(extractor: Extractor) -> None:
     texts = ["Ada lives in London.", "", "Babbage! Ada. A B C D E F G H I J K", "London"]
     together = extractor.batch(texts)

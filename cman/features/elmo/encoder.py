@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from cman.corpora.document import Document
+from cman.features.arithmetic import Arithmetic
 from cman.features.elmo.network import BiLm, State, characters
 from cman.features.elmo.weights import read_options, read_weights
 from cman.features.lengths import batches_by_length
@@ -45,6 +46,7 @@ class ElmoEncoder:
         self.device = device
         self.stateful = encoder.stateful
         self.layers, self.size = model.layers, model.size
+        self.arithmetic: Arithmetic = "float32"
         self._characters = options.char_cnn.max_characters_per_token
         self._files = {"options": options_hash, "weights": weights_hash}
 

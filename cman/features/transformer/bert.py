@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cman.features.arithmetic import Arithmetic, Product, product
 from cman.features.transformer.pieces import PieceTokenizer
 
 TOKENIZERS = ("BertTokenizer", "BertTokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend")
@@ -39,6 +40,18 @@ class Bert(nn.Module):
         self.epsilon: float = config["layer_norm_eps"]
         for name, value in weights.items():
             self.register_parameter(name.replace(".", "/"), nn.Parameter(value, requires_grad=False))
+        self._products: dict[str, Product] = {}
+
+    def compute_in(self, arithmetic: Arithmetic) -> None:
+        """Compute the products with the weights, which must be float32, in another arithmetic than PyTorch's own."""
+        names = [name.removesuffix("/weight") for name, value in self.named_parameters() if value.ndim == 2]
+        self._products = {
+            name.replace("/", "."): product(
+                self.get_parameter(f"{name}/weight"), self.get_parameter(f"{name}/bias"), arithmetic
+            )
+            for name in names
+            if arithmetic != "float32" and not name.endswith("_embeddings")
+        }
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, output_hidden_states: bool = True) -> Output:
         """Return the states of all layers for windows; ids and mask are (W, P), the mask 0 in the padding."""
@@ -70,6 +83,8 @@ class Bert(nn.Module):
         return self._norm(f"{name}.output", self._linear(f"{name}.output.dense", inner) + states)
 
     def _linear(self, name: str, states: Tensor) -> Tensor:
+        if name in self._products:
+            return self._products[name](states)
         return functional.linear(states, self._weight(f"{name}.weight"), self._weight(f"{name}.bias"))
 
     def _norm(self, name: str, states: Tensor) -> Tensor:

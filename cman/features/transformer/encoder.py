@@ -19,13 +19,15 @@ from torch import Tensor, nn
 
 from cman.corpora.document import Document
 from cman.errors import CmanError
+from cman.features.arithmetic import Arithmetic, Precision, arithmetic_of, refuse_precision
 from cman.features.lengths import batches_by_length
+from cman.features.transformer.bert import Bert
 from cman.features.transformer.opened import open_transformer
 from cman.features.transformer.pieces import Windows
 from cman.fetch.models import EncoderSource, file_hashes, model_directory
 from cman.files import atomic_path
 
-Precision = Literal["auto", "float32", "bf16-mixed"]
+TrainingPrecision = Literal["auto", "float32", "bf16-mixed"]
 
 PIECES_A_BATCH = 4096  # bounds memory: windows are read in parts of at most so many padded pieces
 FROZEN_PIECES_A_BATCH = 1024  # larger ones fall out of a core's cache
@@ -54,11 +56,12 @@ class TransformerEncoder(nn.Module):
         *,
         weights: bool = True,
         checkpointing: bool = False,
-        precision: Precision = "float32",
+        precision: TrainingPrecision = "float32",
         trainable: bool = True,
     ) -> None:
         super().__init__()
         self.folder, self.precision = folder, precision
+        self.arithmetic: Arithmetic = "float32"  # of frozen features
         model, self.pieces = open_transformer(folder, where, weights, frozen=not trainable)
         self.model: Any = model.float()  # weights of half precision would lose small steps
         ids, mask = self.pieces.padded([self.pieces.marker])
@@ -87,13 +90,22 @@ class TransformerEncoder(nn.Module):
         return cls(folder, f"encoders.{name}: {folder}", **options)
 
     @classmethod
-    def frozen(cls, source: EncoderSource, name: str, device: torch.device) -> "TransformerEncoder":
+    def frozen(
+        cls, source: EncoderSource, name: str, device: torch.device, precision: Precision = "float32"
+    ) -> "TransformerEncoder":
         """Return a configured encoder on a device, without dropout and gradients, for `features`.
 
         Raises:
             CmanError: it cannot be found or loaded.
+            UsageError: the encoder knows no such precision there.
         """
-        return cls.open(source, name, trainable=False).to(device).eval().requires_grad_(False)
+        encoder = cls.open(source, name, trainable=False).to(device).eval().requires_grad_(False)
+        if isinstance(encoder.model, Bert):
+            encoder.arithmetic = arithmetic_of(precision, device)
+            encoder.model.compute_in(encoder.arithmetic)
+        else:
+            refuse_precision(precision, f"encoder {name} is a {encoder.model.config.model_type} and no BERT")
+        return encoder
 
     def forward(self, windows: Windows, shape: tuple[int, int]) -> Tensor:
         """Return (B, L, layers, size) float32 for windows of a batch of the shape (B, L), 0 in the padding."""
