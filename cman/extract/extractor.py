@@ -223,8 +223,9 @@ class Extractor:
         """
         given = {"threshold": threshold, "entity_threshold": entity, "relation_threshold": relation}
         for name, value in given.items():
-            if value is not None and not 0 <= value <= 1:
-                raise UsageError(f"{name}: found {value}, wanted a number from 0 to 1")
+            number = isinstance(value, int | float) or hasattr(value, "__float__")
+            if value is not None and not (number and 0 <= value <= 1):
+                raise UsageError(f"{name}: found {value!r}, wanted a number from 0 to 1")
         own = self.thresholds if threshold is None else Thresholds(threshold, threshold)
         return Thresholds(own.entity if entity is None else entity, own.relation if relation is None else relation)
 

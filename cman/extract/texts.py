@@ -3,7 +3,8 @@
 A stream is read in chunks that fill batches, so memory does not grow with its length.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cman.corpora.document import Document
@@ -18,6 +19,8 @@ TOKENS_A_CHUNK = 4_096
 TEXTS_A_CHUNK = 256
 CHARACTERS_A_CHUNK = 500_000
 
+SURROGATE = re.compile("[\ud800-\udfff]")
+
 Item = tuple[Given, list[Document], tuple[Any, ...]]  # a text, its sentences, and the context if it came with one
 
 
@@ -25,20 +28,26 @@ def given_text(text: Any, number: int | None = None) -> Given:
     """Return a text with its number as id.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is none; CmanError: it has half of a surrogate pair, which is no character.
     """
+    where = "" if number is None else f"text {number}: "
     if not isinstance(text, str):
-        where = "" if number is None else f"text {number}: "
         raise TypeError(f"{where}found {type(text).__name__}, wanted a text (str)")
-    return Given(str(number or 1), text)
+    lone = SURROGATE.search(text)
+    if lone is not None:
+        raise CmanError(f"{where}found a lone surrogate at character {lone.start()}, wanted text")
+    return Given(str(number or 1), str(text))  # spaCy takes no kind of str but str itself, such as NumPy's
 
 
 def several(texts: Any, call: str) -> Iterable[Any]:
-    """Return texts, unless they are one text, whose characters would be taken for texts.
+    """Return texts, unless they are one text, whose characters would be taken for texts, or a table, whose keys would.
 
     Raises:
-        TypeError: they are one text, or nothing that can be iterated over.
+        TypeError: they are one text, a table, or nothing that can be iterated over.
     """
+    if isinstance(texts, Mapping) or hasattr(texts, "columns"):
+        found = type(texts).__name__
+        raise TypeError(f"{call}: found {found}, wanted several texts, such as a list or one column of a table")
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         found = "one text" if isinstance(texts, str) else type(texts).__name__
         raise TypeError(f"{call}: found {found}, wanted several texts, such as a list; one is read by extractor(text)")

@@ -6,6 +6,7 @@ from itertools import count, islice
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from cman import Extractor, to_frame
@@ -78,9 +79,20 @@ def test_what_is_no_text_is_one_sentence(extractor):
         (lambda: extractor.batch(["a", float("nan")]), "^text 2: found float, wanted a text"),
         (lambda: list(extractor.stream([("a", 1, 2)])), "^text 1: found 3 values, wanted a text, or a text and"),
         (lambda: list(extractor.stream([()])), "^text 1: found 0 values"),
+        (
+            lambda: extractor.batch({"a": TEXT}),
+            "^batch: found dict, wanted several texts, such as a list or one column",
+        ),
+        (lambda: extractor.stream(DRAWN.to_frame()), "^stream: found DataFrame, wanted several texts"),
     ):
         with pytest.raises(TypeError, match=message):
             call()
+    with pytest.raises(CmanError, match=r"^text 2: found a lone surrogate at character 1, wanted text"):
+        extractor.batch(["a", "b\ud800"])
+    with pytest.raises(UsageError, match=r"^threshold: found '0\.5', wanted a number from 0 to 1"):
+        extractor(TEXT, threshold="0.5")
+    assert extractor.batch(np.array([TEXT])) == extractor.batch([TEXT])
+    assert extractor(TEXT, threshold=np.float32(0.5)) == extractor(TEXT, threshold=0.5)
 
 
 def test_a_stream_gives_all_before_the_text_that_ends_it(extractor):
