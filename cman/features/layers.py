@@ -8,7 +8,6 @@ others the models of their own mix alone.
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from cman.errors import CmanError
 
@@ -26,6 +25,8 @@ def kept(values: np.ndarray, layers: Layers) -> np.ndarray:
     if layers == "top":
         return values[:, -1:]
     if layers == "mean":
+        import torch  # here: what reads no features does not wait for it
+
         return torch.from_numpy(values).float().mean(1, keepdim=True).numpy()
     return values
 
