@@ -231,6 +231,8 @@ def _enter(row: DecodingRow, timing: Timing) -> None:
     row.rounds = len(timing.seconds)
     row.seconds_median, row.seconds_min, row.seconds_max = timing.median, min(timing.seconds), max(timing.seconds)
     row.sentences_per_second = row.sentences / timing.median
+    row.cpu_seconds_median, row.cpu_seconds_min = timing.cpu_median, min(timing.cpu, default=None)
+    row.busy = "yes" if timing.waited else ""
 
 
 def _relate(rows: Sequence[DecodingRow]) -> None:

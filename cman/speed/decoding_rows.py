@@ -38,6 +38,9 @@ class DecodingRow:
     relative_time: float | None = None
     torch: str = ""
     note: str = ""
+    cpu_seconds_median: float | None = None
+    cpu_seconds_min: float | None = None
+    busy: str = ""  # yes: the wall's time is more than the CPU's, so other processes had the cores
 
 
 HEADER = tuple(each.name for each in fields(DecodingRow))
@@ -56,13 +59,17 @@ def print_rows(title: str, rows: Sequence[DecodingRow]) -> None:
         console.print(f"{title}: {notes.pop()}", highlight=False)
         return
     table = Table(title=title, title_justify="left")
-    for heading in ("experiment", "features", "kernels", "sentences/s", "seconds", "relative time", "note"):
-        table.add_column(heading, justify="right" if heading in ("sentences/s", "seconds", "relative time") else "left")
+    for heading in ("experiment", "features", "kernels", "sentences/s", "seconds", "of CPU", "relative time", "note"):
+        table.add_column(
+            heading, justify="right" if heading in ("sentences/s", "seconds", "of CPU", "relative time") else "left"
+        )
     for row in rows:
-        figures = ["-"] * 3
+        figures = ["-"] * 4
         if row.seconds_median is not None:
             figures[:2] = [f"{row.sentences_per_second:.0f}", f"{row.seconds_median:.3f}"]
+        if row.cpu_seconds_median is not None:
+            figures[2] = f"{row.cpu_seconds_median:.3f}{' busy' * bool(row.busy)}"
         if row.relative_time is not None:
-            figures[2] = f"{row.relative_time:.2f}x"
+            figures[3] = f"{row.relative_time:.2f}x"
         table.add_row(row.experiment, row.contextual, row.kernels, *figures, row.note)
     console.print(table)

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 import torch
 
@@ -160,6 +161,9 @@ def enter(rows: Sequence[SpeedRow], timings: Mapping[str, Timing], items: int) -
             seconds * 1e3 for seconds in (timing.median, min(timing.seconds), max(timing.seconds))
         )
         row.rounds, row.calls = len(timing.seconds), timing.calls
+        if timing.cpu:
+            row.cpu_median_ms, row.cpu_min_ms = median(timing.cpu) * 1e3, min(timing.cpu) * 1e3
+        row.busy = "yes" if timing.waited else ""
         row.rate = items / timing.median / 1e6
         row.ratio = None if ours is None else timing.median / ours.median
 

@@ -14,7 +14,8 @@ class SpeedRow:
     """What one contender did; empty where nothing was measured.
 
     `ratio` is this contender's median over ours in the same rounds; `parity` the largest difference from the float64
-    definition as a share of what is tolerated; `peak_mb` what one call lifts the peak of memory by, in MiB.
+    definition as a share of what is tolerated; `peak_mb` what one call lifts the peak of memory by, in MiB. CPU time is
+    that of all threads of the process.
     """
 
     operation: str
@@ -40,6 +41,9 @@ class SpeedRow:
     torch: str = ""
     lengths: str = ""
     seed: int = 0
+    cpu_median_ms: float | None = None
+    cpu_min_ms: float | None = None
+    busy: str = ""  # yes: the wall's time is more than the CPU's, so other processes had the cores
 
     def remark(self, text: str) -> None:
         """Add to the note."""

@@ -69,7 +69,7 @@ def cells(row: SpeedRow) -> tuple[str, ...]:
     return (
         OPERATIONS[row.operation].title,
         row.contender,
-        digits(row.median_ms),
+        digits(row.median_ms) + " busy" * bool(row.busy),
         "-" if unknown else f"[{digits(row.min_ms)}..{digits(row.max_ms)}]",
         "-" if row.rate is None else f"{digits(row.rate)} {row.unit}",
         "-" if row.ratio is None else f"{digits(row.ratio)}x",

@@ -1,7 +1,8 @@
 """Interleaved timing: in every round each contender runs once, so that a busy machine slows all of them alike.
 
 A contender's run is a batch of calls long enough for the clock, and its median is over the rounds. Slow contenders take
-part in fewer rounds, spread evenly; each has about the same time in all.
+part in fewer rounds, spread evenly; each has about the same time in all. On a CPU the time that this process computed
+is kept beside the wall's: on a busy machine the two differ, and only the first still says what a contender costs.
 """
 
 import gc
@@ -17,6 +18,7 @@ from cman.speed.operations import Call
 
 MOST_ROUNDS = 40
 FEWEST_ROUNDS = 3
+WAITED = 1.1  # wall time over CPU time from which a contender is said to have waited for its cores
 TOO_SLOW = 3  # a contender whose call takes this many budgets is timed once
 
 
@@ -34,11 +36,22 @@ class Timing:
 
     seconds: tuple[float, ...]
     calls: int
+    cpu: tuple[float, ...] = ()  # seconds of CPU of all threads; none on a GPU
 
     @property
     def median(self) -> float:
         """The middle of the rounds."""
         return median(self.seconds)
+
+    @property
+    def cpu_median(self) -> float | None:
+        """The middle of the rounds' CPU time."""
+        return median(self.cpu) if self.cpu else None
+
+    @property
+    def waited(self) -> bool:
+        """Whether other processes had the cores for part of the time."""
+        return bool(self.cpu) and self.median > WAITED * median(self.cpu)
 
 
 def plan(seconds: float, budget: float) -> Plan:
@@ -62,6 +75,7 @@ def interleave(calls: Mapping[str, Call], budget: float, device: str = "cpu") ->
     """Warm up and time all calls together; seconds a call of each."""
     plans = {name: plan(_estimate(call, budget, device), budget) for name, call in calls.items()}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
+    cpu: dict[str, list[float]] = {name: [] for name in calls}
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()
@@ -69,11 +83,14 @@ def interleave(calls: Mapping[str, Call], budget: float, device: str = "cpu") ->
         for name in schedule({name: planned.rounds for name, planned in plans.items()}):
             if plans[name].calls > 1:
                 calls[name]()  # what ran before has emptied the caches of its data; a batch of calls fills them once
+            began = time.process_time()
             seconds[name].append(elapsed(calls[name], plans[name].calls, device))
+            cpu[name].append((time.process_time() - began) / plans[name].calls)
     finally:
         if collecting:
             gc.enable()
-    return {name: Timing(tuple(values), plans[name].calls) for name, values in seconds.items()}
+    known = cpu if device == "cpu" else dict.fromkeys(calls, ())
+    return {name: Timing(tuple(values), plans[name].calls, tuple(known[name])) for name, values in seconds.items()}
 
 
 def elapsed(call: Call, times: int, device: str = "cpu") -> float:

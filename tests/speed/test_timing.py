@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import time
 from collections import Counter
 
 import pytest
@@ -67,3 +68,13 @@ def test_a_batch_is_as_many_calls_as_wanted_and_the_median_of_the_rounds_is_repo
     assert elapsed(lambda: calls.append(1), 7) >= 0
     assert len(calls) == 7
     assert Timing((3.0, 1.0, 2.0), 1).median == 2.0
+
+
+def test_cpu_time_stands_beside_wall_time_and_tells_a_busy_machine():
+    timing = interleave({"sleeps": lambda: time.sleep(0.002), "computes": lambda: sum(range(20000))}, 0.02)
+    for each in timing.values():
+        assert len(each.cpu) == len(each.seconds) and all(value >= 0 for value in each.cpu)
+    assert timing["sleeps"].waited  # it does not compute, as one that waits for a core
+    assert timing["sleeps"].cpu_median < 0.001
+    assert not Timing((1.0, 1.05, 1.02), 1, (1.0, 1.0, 0.99)).waited and Timing((2.0,), 1, (1.0,)).waited
+    assert not Timing((1.0,), 1).waited and Timing((1.0,), 1).cpu_median is None
