@@ -19,7 +19,7 @@ from cman.corpora.tokenize import TextTokenizer
 from cman.errors import CmanError
 from cman.files import read_text, write_text
 
-DIVIDES_TEXTS = True  # a document is a sentence of a text
+NUMBERED_AFTER = "-"  # a document is a sentence of a text, whose name and number it has
 CONFIGURATION = "annotation.conf"
 ARCHIVERS = {"__MACOSX"}  # what packing programs put beside
 OF_BRAT = {CONFIGURATION, "visual.conf", "tools.conf", "kb_shortcuts.conf"}

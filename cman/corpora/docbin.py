@@ -21,7 +21,7 @@ from cman.errors import CmanError, reads
 from cman.files import atomic_path
 from cman.hashes import check_content
 
-DIVIDES_TEXTS = True  # a document is a sentence of a text
+NUMBERED_AFTER = "-"  # a document is a sentence of a text, whose name and number it has
 REL, CMAN = (("._.", name, None, None) for name in ("rel", "cman"))  # where extensions stand in the user data
 SURE = 0.5  # the least score of a relation
 

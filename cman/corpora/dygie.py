@@ -2,7 +2,7 @@
 
 A line is a text: `sentences` holds the tokens of each, `ner` and `relations` the annotation of each. Spans count tokens
 from the start of the text, both ends inclusive; a relation names its arguments by their spans. A sentence becomes a
-document: `doc_key` is the id of a text's only sentence, `doc_key-1` that of the first of several. Other keys (clusters,
+document: `doc_key` is the id of a text's only sentence, `doc_key#1` that of the first of several. Other keys (clusters,
 events, predictions) are not read; a text without `ner` or `relations` has none.
 
 What is written has a sentence a line. It holds no scores and no text, and of entities that share a span relations can
@@ -21,6 +21,8 @@ from cman.corpora.document import Document, Entity, Relation, parse_document, wi
 from cman.corpora.formats import RawFile, own_files
 from cman.errors import CmanError, reads
 from cman.files import text_lines, write_text
+
+NUMBERED_AFTER = "#"  # of the sentences of a text, where it has several
 
 
 def files(corpus: Own) -> list[RawFile]:
@@ -84,7 +86,7 @@ def _sentences(text: Any, where: str, warnings: list[str]) -> Iterator[Document]
             )
     start, name = 0, text.get("doc_key")
     for number, tokens in enumerate(sentences, start=1):
-        identifier = f"{name}-{number}" if len(sentences) > 1 and isinstance(name, str) else name
+        identifier = f"{name}#{number}" if len(sentences) > 1 and isinstance(name, str) else name
         ner, relations = (annotations[key][number - 1] for key in ("ner", "relations"))
         yield _document(identifier, tokens, ner, relations, start, f"{where}: sentence {number}", warnings)
         start += len(tokens)

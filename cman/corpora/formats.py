@@ -4,6 +4,10 @@
 stand in `cman.config.formats`. A file is imported when a corpus of its format is, so that what one format does, and
 only that, is what the work on its corpora depends on. A public corpus also has TITLE, LICENCE and CITE: how it is
 presented, which nothing that computes reads.
+
+Two names are optional. NUMBERED_AFTER is the mark before the number that sentences of one text have in their documents'
+ids, where a format has texts: they stay together when dev, test or folds are carved out of one file. HOLDS_SPLITS says
+that one file may hold train, dev and test.
 """
 
 from collections import Counter

@@ -23,7 +23,7 @@ from cman.corpora.texts import AnnotatedText, characters, fitting_texts, json_re
 from cman.errors import CmanError, reads
 from cman.files import write_text
 
-DIVIDES_TEXTS = True  # a document is a sentence of a text
+NUMBERED_AFTER = "-"  # a document is a sentence of a text, whose name and number it has
 NO_LABEL = "relation"  # of a relation that got none
 
 

@@ -25,6 +25,7 @@ from cman.errors import CmanError, reads
 from cman.files import write_text
 
 TYPE = "None"  # of every entity of a triple
+NUMBERED_AFTER = dygie.NUMBERED_AFTER
 
 
 def files(corpus: Own) -> list[RawFile]:

@@ -22,7 +22,7 @@ from cman.errors import CmanError, reads
 from cman.files import write_text
 
 OF_PRODIGY = {"spans", "tokens", "answer", "_task_hash"}
-DIVIDES_TEXTS = True  # a document is a sentence of a text
+NUMBERED_AFTER = "-"  # a document is a sentence of a text, whose name and number it has
 
 
 def files(corpus: OwnText) -> list[RawFile]:

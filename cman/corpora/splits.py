@@ -87,8 +87,8 @@ def split_file(
 
 def groups_of(format: str, documents: Sequence[Document]) -> list[str]:
     """Return the text that each document is a sentence of: where a format has texts, its name without its number."""
-    divides = hasattr(import_module(module_name(format)), "DIVIDES_TEXTS")
-    return [re.sub(r"-[0-9]+$", "", each.id) if divides else each.id for each in documents]
+    mark = getattr(import_module(module_name(format)), "NUMBERED_AFTER", None)
+    return [each.id if mark is None else re.sub(f"{mark}[0-9]+$", "", each.id) for each in documents]
 
 
 def _read(corpus: Corpus, raw: Path, warnings: list[str]) -> dict[str, list[Document]]:

@@ -23,8 +23,8 @@ TEXT = {
     "clusters": [[[2, 2], [7, 7]]],
 }
 SENTENCES = [
-    Document("P99-1-1", ("We", "use", "HMMs", "."), (Entity("Method", 2, 3),)),
-    Document("P99-1-2", ("Speech", "tagging", "uses", "it", "."), (Entity("Task", 0, 2), Entity("Generic", 3, 4)),
+    Document("P99-1#1", ("We", "use", "HMMs", "."), (Entity("Method", 2, 3),)),
+    Document("P99-1#2", ("Speech", "tagging", "uses", "it", "."), (Entity("Task", 0, 2), Entity("Generic", 3, 4)),
              (Relation("USED-FOR", 1, 0),)),
 ]  # fmt: skip
 
@@ -75,7 +75,7 @@ def test_malformed_lines_are_refused_with_line_field_found_and_wanted(tmp_path):
     for message, text in REFUSED.items():
         with pytest.raises(CmanError, match=message):
             read(tmp_path, text)
-    with pytest.raises(CmanError, match="line 3: field doc_key: found 'P99-1-1' a second time"):
+    with pytest.raises(CmanError, match="line 3: field doc_key: found 'P99-1#1' a second time"):
         read(tmp_path, TEXT, TEXT)
     with pytest.raises(CmanError, match="found no sentence"):
         read(tmp_path)

@@ -257,6 +257,16 @@ def test_sentences_of_one_text_stay_together_when_a_corpus_is_divided(tmp_path):
     texts = [{each.id.rpartition("-")[0] for each in documents} for documents in splits.values()]
     assert sum(map(len, texts)) == len(set.union(*texts)) == 6
 
+    # Of DyGIE++'s texts, a name may end like a number of its own, and a text of one sentence has none.
+    path = tmp_path / "texts.json"
+    text = {"sentences": [["Ada", "works"]] * 3, "ner": [[[0, 0, "Per"]], [], [[4, 4, "Per"]]]}
+    alone = {"sentences": text["sentences"][:1], "ner": text["ner"][:1]}
+    lines = [{"doc_key": f"P99-{number}", **(text if number % 2 else alone)} for number in range(12)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    splits, _ = read(corpus("dygie", {"train": path}))
+    texts = [{each.id.partition("#")[0] for each in documents} for documents in splits.values()]
+    assert sum(map(len, texts)) == len(set.union(*texts)) == 12 and all(texts)
+
 
 def test_the_check_has_labels_called_all_beside_the_totals_and_ends_with_a_verdict(tmp_path):
     entities = [{"type": "all", "start": 0, "end": 1}, {"type": "c\nd", "start": 3, "end": 4}]
