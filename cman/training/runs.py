@@ -13,7 +13,7 @@ from cman.fetch.models import EncoderSource
 from cman.layout import Layout
 
 # Of a run folder: what is made with a trained model, and is not to be believed beside another one.
-RESULTS = ("predictions.jsonl", "label_copies.json", "ranking.jsonl", "scores.json", "model/README.md")
+RESULTS = ("predictions.jsonl", "label_copies.json", "ranking.jsonl", "text.jsonl", "scores.json", "model/README.md")
 
 
 @dataclass(frozen=True)

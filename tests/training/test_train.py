@@ -19,7 +19,7 @@ from cman.training.train import train
 
 MADE = {"model/model.safetensors", "model/config.json", "model/vocabulary.json", "model/manifest.sha256"}
 MADE |= {"history.csv", "provenance.json", "manifest.sha256"}
-RESULTS = ["predictions.jsonl", "label_copies.json", "ranking.jsonl", "scores.json", "model/README.md"]
+RESULTS = ["predictions.jsonl", "label_copies.json", "ranking.jsonl", "text.jsonl", "scores.json", "model/README.md"]
 
 
 def files(folder):
