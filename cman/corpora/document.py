@@ -174,6 +174,19 @@ def spans_in(text: str, tokens: Sequence[str]) -> list[tuple[int, int]] | None:
     return None if text[end:].strip() else spans
 
 
+def text_of(document: Document) -> tuple[str, Sequence[tuple[int, int]]]:
+    """Return the text of a document and the characters of its tokens, joined by spaces where it has no text."""
+    if document.text is not None:
+        offsets = document.offsets or spans_in(document.text, document.tokens)
+        if offsets is not None:
+            return document.text, offsets
+    spans, start = [], 0
+    for token in document.tokens:
+        spans.append((start, start + len(token)))
+        start += len(token) + 1
+    return " ".join(document.tokens), spans
+
+
 def _check_arguments(relations: Sequence[Relation], entities: int, where: str) -> None:
     for place, relation in enumerate(relations):
         if entities == 0:

@@ -6,7 +6,7 @@ token is widened to whole tokens. A document stays one sentence.
 
 from collections.abc import Mapping, Sequence
 
-from cman.corpora.document import Document, spans_in
+from cman.corpora.document import Document, text_of
 from cman.corpora.spans import Annotations, Span, SpanReader
 from cman.corpora.tokenize import TextTokenizer
 
@@ -24,19 +24,6 @@ def retokenised(
         result[split] = [_retokenised(document, reader) for document in documents]
         warnings += reader.warnings(f"{split}: tokens: language")
     return result
-
-
-def text_of(document: Document) -> tuple[str, Sequence[tuple[int, int]]]:
-    """Return the text of a document and the characters of its tokens, joined by spaces where it has no text."""
-    if document.text is not None:
-        offsets = document.offsets or spans_in(document.text, document.tokens)
-        if offsets is not None:
-            return document.text, offsets
-    spans, start = [], 0
-    for token in document.tokens:
-        spans.append((start, start + len(token)))
-        start += len(token) + 1
-    return " ".join(document.tokens), spans
 
 
 def _retokenised(document: Document, reader: SpanReader) -> Document:

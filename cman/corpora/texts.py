@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cman.config.corpora import Discontinuous
-from cman.corpora.document import Document, json_lines, without_scores
-from cman.corpora.retokenise import text_of
+from cman.corpora.document import Document, json_lines, text_of, without_scores
 from cman.corpora.spans import Annotations, SpanReader, Tokens
 from cman.corpora.tokenize import TextTokenizer
 from cman.errors import CmanError

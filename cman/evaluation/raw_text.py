@@ -8,8 +8,7 @@ text, it is their tokens with a space between them.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cman.corpora.document import Document
-from cman.corpora.retokenise import text_of
+from cman.corpora.document import Document, text_of
 from cman.errors import CmanError
 
 

@@ -31,6 +31,9 @@ class Line:
     temperature: float = 1.0
     shift: float = 0.0
 
+    def __str__(self) -> str:
+        return f"temperature {self.temperature:.3g}, shift {self.shift:.3g}"
+
     def calibrated(self, probability: float) -> float:
         """Return what a score of the model means."""
         if self == Line():
@@ -54,6 +57,10 @@ class Calibration:
     entities: Line = Line()
     relations: Line = Line()
     threshold: float | None = None
+
+    def __str__(self) -> str:
+        chosen = "none" if self.threshold is None else f"{self.threshold:.3g}"
+        return f"entities: {self.entities}; relations: {self.relations}; best threshold of relations: {chosen}"
 
     def document(self, document: Document) -> Document:
         """Return a predicted document with calibrated scores."""

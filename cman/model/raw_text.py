@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cman.corpora.document import Document, Entity, Relation
-from cman.corpora.retokenise import read_as_text, text_of
+from cman.corpora.document import Document, Entity, Relation, text_of
+from cman.corpora.retokenise import read_as_text
 from cman.corpora.tokenize import TextTokenizer
 from cman.errors import UsageError
 from cman.model.folder import ModelFolder

@@ -60,6 +60,7 @@ def card(run: Run, config: Mapping[str, Any], vocabulary: Mapping[str, Any], sco
     types = [tag[2:] for tag in vocabulary["tags"] if tag.startswith("B-")]
     language = run.provenance.get("language") or config.get("language", "en")
     git = facts.get("git") or {}
+    installed = f"none: version {(facts.get('packages') or {}).get('cman', 'not known')}, installed"
     sample = "**Trained on a generated sample corpus: it shows that everything works and is of no use.**"
     about = {
         "corpus": run.corpus_title + (f" ({facts['packaging']})" if facts.get("packaging") else ""),
@@ -73,7 +74,7 @@ def card(run: Run, config: Mapping[str, Any], vocabulary: Mapping[str, Any], sco
         "trained on": f"{facts['documents']['trained_on']} documents; division {run.split}, seed {run.seed}",
         "date": facts.get("date") or "not recorded",
         "parameters": f"{facts['parameters']:,}",
-        "revision of `cman`": f"{git.get('revision') or 'not known'}{' (changed)' if git.get('changed') else ''}",
+        "revision of `cman`": f"{git.get('revision') or installed}{' (changed)' if git.get('changed') else ''}",
     }
     lines = [
         "---",

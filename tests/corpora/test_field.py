@@ -13,9 +13,8 @@ from typer.testing import CliRunner
 from cman.cli.app import app
 from cman.config.configuration import parse_configuration
 from cman.corpora.check import check, verdict
-from cman.corpora.document import Document, Entity, Relation, read_documents
+from cman.corpora.document import Document, Entity, Relation, read_documents, text_of
 from cman.corpora.prepare import prepare
-from cman.corpora.retokenise import text_of
 from cman.corpora.splits import read_splits
 from cman.errors import CmanError
 from cman.layout import SPLITS, Layout

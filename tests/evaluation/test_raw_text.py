@@ -7,8 +7,8 @@ import pytest
 from command_line import cman, sentence
 from untrained import untrained
 
-from cman.corpora.document import Document, Entity, Relation, read_documents, write_documents
-from cman.corpora.retokenise import read_as_text, text_of
+from cman.corpora.document import Document, Entity, Relation, read_documents, text_of, write_documents
+from cman.corpora.retokenise import read_as_text
 from cman.corpora.tokenize import TextTokenizer
 from cman.evaluation.raw_text import by_characters
 from cman.evaluation.scores import score_documents

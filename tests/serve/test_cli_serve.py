@@ -53,8 +53,8 @@ def test_it_prints_its_address_serves_with_the_given_limits_and_ends_quietly():
         assert httpx.post(address + "extract", json={"text": "a" * 11}).status_code == 413
         assert httpx.get(address, headers={"host": "evil.example"}).status_code == 400
         assert end(process) == (
-            "folder [('device', 'auto'), ('encoder', None), ('longest_sentence', 1000), ('threads', 1), "
-            "('threshold', 0.5), ('trust', False)]\n"
+            "folder [('device', 'auto'), ('encoder', None), ('longest_sentence', 1000), ('precision', 'auto'), "
+            "('threads', 1), ('threshold', 0.5), ('trust', False)]\n"
         )
 
 
