@@ -85,7 +85,10 @@ PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    running = Cluster(tmp_path_factory.mktemp("slurm"))
+    try:
+        running = Cluster(tmp_path_factory.mktemp("slurm"))
+    except (AssertionError, OSError) as error:  # Debian's daemons, before anything of this project is in play
+        pytest.skip(f"Slurm does not start on this machine: {error}")
     yield running
     running.stop()
 
