@@ -144,3 +144,10 @@ def test_an_output_or_a_log_that_cannot_be_written_is_named():
         for path in (".", "configuration.json/file"):
             said = sentence(cman("config", "--config", configuration(), "--corpus", "s", option, path), 1)
             assert any(str(name) in said for name in ("configuration.json", path, Path(path).resolve()))
+
+
+def test_a_precision_that_there_is_not_is_refused_before_anything_is_loaded():
+    given = {"extract": (), "serve": ("--port", 0), "predict": ("--model", "m", "--input", "a", "--output", "b")}
+    for verb, options in given.items():
+        said = sentence(cman(verb, *options, "--precision", "half"), 2)
+        assert said == "error: --precision: found 'half', wanted auto, float32, bfloat16 or int8", verb

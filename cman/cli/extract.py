@@ -7,7 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from cman.cli.options import EncoderOption, PrecisionOption, ReleasedModelOption, TrustOption, released_model
+from cman.cli.options import (
+    EncoderOption,
+    PrecisionOption,
+    ReleasedModelOption,
+    TrustOption,
+    arithmetic,
+    released_model,
+)
 from cman.cli.verb import verb
 from cman.errors import UsageError
 from cman.files import is_stream
@@ -119,7 +126,7 @@ def extract(
         "entity_threshold": entity_threshold,
         "relation_threshold": relation_threshold,
         "language": language,
-        "precision": precision,
+        "precision": arithmetic(precision),
     }
     extract(
         lambda: Extractor.load(

@@ -64,6 +64,17 @@ def released_model() -> Path:
     return RELEASED
 
 
+def arithmetic(given: str) -> Any:
+    """Return the precision of `--precision`, before anything is loaded.
+
+    Raises:
+        UsageError: no such precision.
+    """
+    if given not in ("auto", "float32", "bfloat16", "int8"):
+        raise UsageError(f"--precision: found {given!r}, wanted auto, float32, bfloat16 or int8")
+    return given
+
+
 def backend(given: str | None) -> Any:
     """Return the backend of `--kernels`, None where nothing is given.
 

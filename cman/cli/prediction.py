@@ -16,6 +16,7 @@ from cman.cli.options import (
     SplitOption,
     ThreadsOption,
     TrustOption,
+    arithmetic,
     backend,
     configuration_at,
 )
@@ -81,7 +82,6 @@ def predict(
 
     where = own_gpu(device or "auto")
     operations: Any = backend(kernels) or "auto"
-    arithmetic: Any = precision
     predict_file(
         model,
         input,
@@ -95,5 +95,5 @@ def predict(
         trust,
         elsewhere=encoder,
         text=text,
-        precision=arithmetic,
+        precision=arithmetic(precision),
     )

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cman.cli.options import EncoderOption, PrecisionOption, ReleasedModelOption, TrustOption, released_model
+from cman.cli.options import (
+    EncoderOption,
+    PrecisionOption,
+    ReleasedModelOption,
+    TrustOption,
+    arithmetic,
+    released_model,
+)
 from cman.cli.verb import verb
 from cman.gpu import own_gpu
 from cman.hashes import use_verification, verifying
@@ -54,8 +61,8 @@ def serve(
     from cman.serve.server import serve as serve_until_stopped
 
     with bound_socket(host, port) as listener:  # a port that is taken is told before the model is loaded
-        options = {"trust": trust, "encoder": encoder, "device": own_gpu(device), "threads": threads,
-                   "threshold": threshold, "longest_sentence": max_tokens, "precision": precision}  # fmt: skip
+        options = {"trust": trust, "encoder": encoder, "device": own_gpu(device), "precision": arithmetic(precision),
+                   "threads": threads, "threshold": threshold, "longest_sentence": max_tokens}  # fmt: skip
         app = create_app(ModelProcess(partial(_load, folder, options, verifying())), limits, allowed_hosts(host))
         if not is_loopback(host):
             log.warning("warning: --host %s: whoever reaches this machine can use the server, without a password", host)

@@ -2,7 +2,7 @@
 
 Products with the weights take nearly all of an encoder's time. PyTorch gives those of float32 to MKL, which leaves the
 wide registers of AMD's processors unused; oneDNN does not, and with a processor's own instructions for bfloat16 it
-needs half the time again. int8 quantises the weights a row at a time and the states a product at a time; it is fast
+halves the time once more. int8 quantises the weights a row at a time and the states a product at a time; it is fast
 everywhere and changes what is found, so nobody gets it unasked. All else of the encoder stays in float32.
 """
 
@@ -109,7 +109,7 @@ def _seconds(candidates: list[Arithmetic]) -> dict[Arithmetic, float]:
     products = {arithmetic: product(weight, torch.zeros(out), arithmetic) for arithmetic in candidates}
     seconds = dict.fromkeys(candidates, float("inf"))
     with torch.inference_mode():
-        for _ in range(ROUNDS + 1):  # the first warms up, and is never the least
+        for _ in range(ROUNDS + 1):  # the first warms up
             for arithmetic, multiply in products.items():
                 start = time.process_time()
                 multiply(states)
