@@ -1,10 +1,10 @@
 """The keys that a corpus may have in a configuration: one closed group for each format that has keys of its own.
 
-`cman.config.formats` says which format has which. What differs between corpora for everyone else is a property here:
-whether a corpus is absent, one's own or a sample, and its divisions into train, dev and test.
+`cman.config.formats` says which format has which; those of one's own corpora stand in `cman.config.own`. What differs
+between corpora for everyone else is a property here: whether a corpus is absent, one's own or a sample, and its
+divisions into train, dev and test.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -14,7 +14,7 @@ from cman.layout import FOLDS, MAIN, SPLITS
 
 Changes = dict[str, Any]
 Overlap = Literal["keep_longest", "drop_sentences", "drop_relations"]
-Discontinuous = Literal["hull", "drop", "refuse"]
+FoldCount = Annotated[int, Field(ge=2, le=len(FOLDS))]
 Paths = Annotated[dict[str, File], Field(description="raw file -> local copy, before mirror and address are tried")]
 
 # What is said of a corpus that needs a path and has none.
@@ -86,6 +86,15 @@ class Corpus(Group):
         return self.model_dump(mode="json", exclude={"settings", "only", "licence", "language"})
 
 
+class DevPart(Group):
+    """The part of each training fold that chooses the epoch; sentences that folds keep together stay together."""
+
+    share: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.15, description="of the sentences outside of the test fold; as in the files of Wang and Lu (2020)"
+    )
+    seed: int = 1
+
+
 class Conll04(Corpus):
     """The real CoNLL04 corpus, in one of its two public packagings; or one's own files in its five columns.
 
@@ -94,6 +103,11 @@ class Conll04(Corpus):
 
     packaging: Literal["bekou", "spert"] = Field("bekou", description="910/243/288 or 922/231/288 sentences")
     paths: Paths = {}
+    folds: FoldCount | None = Field(
+        None, description="divide the sentences of all three splits into so many folds; one that recurs stays in one"
+    )
+    fold_seed: int = Field(1, description="of that division")
+    dev: DevPart = Field(DevPart(), description="with `folds`, the part of each that is dev")
 
     @property
     def is_own(self) -> bool:
@@ -109,6 +123,21 @@ class Conll04(Corpus):
         if self.is_own and self.packaging != "bekou":
             raise ValueError(f"packaging: found {self.packaging!r}, wanted format: spert for files of one's own in it")
         return self
+
+    @property
+    def folded(self) -> "Folded | None":
+        """The folds, if its sentences are divided into some."""
+        return None if self.folds is None else grouped(self, self.folds, self.fold_seed, self.dev)
+
+    @property
+    def divisions(self) -> tuple[str, ...]:
+        """The folds, or the division of the packaging."""
+        return (MAIN,) if self.folded is None else self.folded.divisions
+
+    def document_keys(self) -> dict[str, Any]:
+        """Return the keys that raw files and documents depend on; without folds, none of theirs."""
+        keys = super().document_keys()
+        return keys if self.folds else {key: keys[key] for key in keys if key not in ("folds", "fold_seed", "dev")}
 
 
 class SampleSizes(Group):
@@ -129,15 +158,6 @@ class Conll04Sample(Corpus):
     def is_sample(self) -> bool:
         """Always: it exists to stand in for another."""
         return True
-
-
-class DevPart(Group):
-    """The part of each training fold that chooses the epoch; with `folds: document`, whole abstracts."""
-
-    share: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
-        0.15, description="of the sentences outside of the test fold; as in the files of Wang and Lu (2020)"
-    )
-    seed: int = 1
 
 
 class Folded(Corpus):
@@ -187,6 +207,25 @@ class Folded(Corpus):
         return {key: value for key, value in super().document_keys().items() if key != "folds_run"}
 
 
+class GroupedFolds(Folded):
+    """So many folds that keep together what belongs together: the sentences of a text, or copies of one."""
+
+    folds: str = "grouped"
+    count: int
+
+    @property
+    def divisions(self) -> tuple[str, ...]:
+        """The folds."""
+        return FOLDS[: self.count]
+
+
+def grouped(corpus: Corpus, count: int, seed: int, dev: DevPart, overlap: Overlap = "keep_longest") -> GroupedFolds:
+    """Return so many folds of a corpus that does not always have folds."""
+    return GroupedFolds(
+        format=corpus.format, count=count, overlap=overlap, dev=dev, fold_seed=seed, folds_run=list(range(count))
+    )
+
+
 class Ade(Folded):
     """The real ADE corpus out of its archive."""
 
@@ -230,114 +269,3 @@ class DrecSample(Corpus):
     def is_sample(self) -> bool:
         """Always: it exists to stand in for another."""
         return True
-
-
-class SplitPaths(Group):
-    """Where the splits of one's own corpus stand; train is divided for those that are not there."""
-
-    train: File
-    dev: File | None = None
-    test: File | None = None
-
-
-class TestPart(Group):
-    """The part of train that is test, where none is given; with `folds`, each is test once."""
-
-    share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15
-    seed: int = 1
-
-
-class OwnFolds(Folded):
-    """The folds of one's own corpus, which keep the sentences of a text together."""
-
-    folds: str = "own"
-    count: int
-
-    @property
-    def divisions(self) -> tuple[str, ...]:
-        """The folds."""
-        return FOLDS[: self.count]
-
-
-class Own(Corpus):
-    """The keys of one's own corpus: a path for each split. A split that is not given is a part of train."""
-
-    paths: SplitPaths
-    overlap: Overlap = Field(
-        "keep_longest", description="of entities, before training; scores are against the full annotation"
-    )
-    dev: DevPart = Field(DevPart(), description="the part of train that is dev, where `paths` has none")
-    test: TestPart = Field(TestPart(), description="the part of train that is test, where `paths` has none")
-    folds: Annotated[int, Field(ge=2, le=len(FOLDS))] | None = Field(
-        None, description="divide train into so many folds, each test once; `paths` then has train alone"
-    )
-    fold_seed: int = 1
-    unseen_types: Literal["refuse", "keep"] = Field(
-        "refuse", description="types of dev or test that train lacks: an error, or kept, and so always missed"
-    )
-    tokens: Literal["own", "language"] = Field(
-        "own", description="those of the files, or those that `language` divides text into, as a model of it will"
-    )
-
-    @model_validator(mode="after")
-    def _folds_are_of_train(self) -> "Own":
-        given = [split for split in SPLITS[1:] if getattr(self.paths, split) is not None]
-        if self.folds is not None and given:
-            raise ValueError(f"folds: found {self.folds} and paths.{given[0]}, wanted train alone, or no folds")
-        return self
-
-    @property
-    def is_own(self) -> bool:
-        """Always."""
-        return True
-
-    @property
-    def folded(self) -> Folded | None:
-        """The folds, if it is divided into some."""
-        if self.folds is None:
-            return None
-        return OwnFolds(
-            format=self.format,
-            count=self.folds,
-            overlap=self.overlap,
-            dev=self.dev,
-            fold_seed=self.fold_seed,
-            folds_run=list(range(self.folds)),
-        )
-
-    @property
-    def divisions(self) -> tuple[str, ...]:
-        """The folds, or the one division that there is."""
-        return (MAIN,) if self.folded is None else self.folded.divisions
-
-    @property
-    def overlap_policy(self) -> Overlap:
-        """The value of `overlap`."""
-        return self.overlap
-
-    @property
-    def split_paths(self) -> dict[str, Path]:
-        """The path of each split that is given."""
-        paths = {split: getattr(self.paths, split) for split in SPLITS}
-        return {split: path for split, path in paths.items() if path is not None}
-
-    def document_keys(self) -> dict[str, Any]:
-        """Return the keys that raw files and documents depend on; those that a corpus leaves out are not there."""
-        keys, fields = super().document_keys(), type(self).model_fields
-        unused = {name for name in LATER if getattr(self, name) == fields[name].default}
-        kept = {name: value for name, value in keys.items() if name not in unused}
-        kept["paths"] = {split: path for split, path in keys["paths"].items() if path is not None}
-        return kept | ({"language": self.language} if self.tokens == "language" else {})
-
-
-LATER = ("dev", "test", "folds", "fold_seed", "unseen_types", "tokens")  # keys that older documents know nothing of
-
-
-class OwnText(Own):
-    """The keys of one's own corpus of annotated text, which `language` divides into sentences and tokens."""
-
-    discontinuous: Discontinuous = Field("hull", description="one span around all parts, or left out, or an error")
-
-    def document_keys(self) -> dict[str, Any]:
-        """Return the keys that raw files and documents depend on."""
-        return {**super().document_keys(), "language": self.language}

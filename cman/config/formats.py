@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union
 
 from pydantic import Field, create_model
 
-from cman.config.corpora import Ade, AdeSample, Conll04, Conll04Sample, Corpus, Drec, DrecSample, Own, OwnText
+from cman.config.corpora import Ade, AdeSample, Conll04, Conll04Sample, Corpus, Drec, DrecSample
+from cman.config.own import Own, OwnText
 
 
 class Format(NamedTuple):

@@ -11,9 +11,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from cman.config.configuration import Configuration, Variant
-from cman.config.corpora import Own
 from cman.config.formats import FORMATS
 from cman.config.inputs import Encoder, Vectors
+from cman.config.own import Own
 from cman.config.settings import Settings
 
 HEAD = """# Configuration reference
@@ -110,11 +110,8 @@ def _yaml(value: Any) -> str:
         return "{" + inside + "}"
     if isinstance(value, BaseModel):
         return _yaml({name: each for name, each in value.model_dump(mode="json").items() if each is not None})
-    return (
-        {None: "null", True: "true", False: "false"}.get(value, str(value))
-        if not isinstance(value, list)
-        else str(value)
-    )
+    words = {"None": "null", "True": "true", "False": "false"}
+    return words.get(str(value), str(value))
 
 
 def _summary(model: type[BaseModel]) -> str:

@@ -11,8 +11,8 @@ import json
 from typing import Any
 
 from cman.config.configuration import Configuration
-from cman.config.corpora import Own
 from cman.config.formats import FORMATS
+from cman.config.own import Own
 from cman.config.settings import Settings
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"

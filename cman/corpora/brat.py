@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from cman.config.corpora import Discontinuous, OwnText
+from cman.config.own import Discontinuous, OwnText
 from cman.corpora.brat_lines import Roles, annotation_lines, read_annotations, read_roles
 from cman.corpora.document import Document, without_scores
 from cman.corpora.formats import RawFile, own_files

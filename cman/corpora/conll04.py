@@ -4,10 +4,12 @@
 
 `spert` (Eberts and Ulges 2020, as packaged by Taille et al. 2020): one JSON file with three lists of documents.
 
-Both hold the same 1,441 sentences; they tokenise 332 of them differently and divide train and dev differently. Columns
-hold no overlap, no relation of an entity to itself, no text and no scores; entities stand in the order of the tokens.
+Both hold the same 1,441 sentences; they tokenise 332 of them differently and divide train and dev differently. With
+`folds` all of them are divided anew, and sentences of the same letters stay together. Columns hold no overlap, no
+relation of an entity to itself, no text and no scores; entities stand in the order of the tokens.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +17,16 @@ from pathlib import Path
 from cman.config.corpora import Conll04
 from cman.corpora.columns import fitting_columns, read_columns, write_columns
 from cman.corpora.document import Document
+from cman.corpora.folds import Grouped
 from cman.corpora.formats import RawFile, own_files, public_files
 from cman.corpora.spert import spert_documents
+from cman.corpora.statistics import normalised
 from cman.errors import CmanError, reads
 from cman.fetch.download import Remote
 from cman.files import read_json
 from cman.layout import SPLITS
+
+log = logging.getLogger(__name__)
 
 TITLE = "CoNLL04"
 LICENCE = "unstated by its authors; its packagings' repositories are under MIT or Apache-2.0"
@@ -72,6 +78,22 @@ def read(corpus: Conll04, raw: Path, warnings: list[str]) -> dict[str, list[Docu
     if corpus.packaging == "spert":
         return {split: read_spert(raw / SPERT.name, split) for split in SPLITS}
     return {split: read_columns(raw / remote.name, warnings) for split, remote in BEKOU.items()}
+
+
+def read_grouped(corpus: Conll04, raw: Path) -> list[Grouped]:
+    """Return the sentences of all splits, for folds; those that differ in tokens, case or signs alone are one group.
+
+    Raises:
+        CmanError: see `read`; two sentences have one id, by which features and predictions know them.
+    """
+    warnings: list[str] = []
+    sentences = [document for split in read(corpus, raw, warnings).values() for document in split]
+    for warning in warnings:
+        log.warning("%s", warning)
+    repeated = [name for name, count in Counter(document.id for document in sentences).items() if count > 1]
+    if repeated:
+        raise CmanError(f"folds: found the document id {repeated[0]!r} in two of train, dev and test, wanted it in one")
+    return [Grouped(normalised(document), document) for document in sentences]
 
 
 @reads("SpERT's JSON")

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cman.config.corpora import Own
+from cman.config.own import Own
 from cman.corpora.bio import OUTSIDE, entities_of, tags_of
 from cman.corpora.document import Document, without_scores
 from cman.corpora.duplicates import without_duplicates

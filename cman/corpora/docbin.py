@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cman.config.corpora import OwnText
+from cman.config.own import OwnText
 from cman.corpora.document import Document
 from cman.corpora.duplicates import without_duplicates
 from cman.corpora.formats import RawFile, own_files

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cman.config.corpora import Own
+from cman.config.own import Own
 from cman.corpora.document import Document, Entity, Relation, parse_document, without_scores
 from cman.corpora.formats import RawFile, own_files
 from cman.errors import CmanError, reads

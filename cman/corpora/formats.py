@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from cman.config.corpora import Corpus
+from cman.config.corpora import Conll04, Corpus
 from cman.corpora.document import Document
 from cman.corpora.folds import Grouped
 from cman.errors import UsageError
@@ -126,7 +126,11 @@ def own_files(paths: Sequence[Path]) -> list[RawFile]:
 
 def corpus_title(name: str, corpus: Corpus) -> str:
     """Return what tables call a corpus: one's own by its name in the configuration."""
-    return name if corpus.is_own else str(import_module(module_name(corpus.format)).TITLE)
+    if corpus.is_own:
+        return name
+    title = str(import_module(module_name(corpus.format)).TITLE)
+    # What is published of ADE is on its folds, of CoNLL04 on its public division: the two must not look alike.
+    return f"{title}, {corpus.folds} folds" if isinstance(corpus, Conll04) and corpus.folds else title
 
 
 def licence(corpus: Corpus) -> str | None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from cman.config.corpora import Own
+from cman.config.own import Own
 from cman.corpora.document import Document, read_documents, write_documents
 from cman.corpora.formats import RawFile, own_files
 

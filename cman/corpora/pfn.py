@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cman.config.corpora import Own
+from cman.config.own import Own
 from cman.corpora import dygie
 from cman.corpora.document import Document, Entity, Relation, without_scores
 from cman.corpora.formats import RawFile, own_files

@@ -119,7 +119,7 @@ def fold_division(corpus: Folded, sentences: Sequence[Grouped]) -> dict[str, Map
     """
     ids = [sentence.document.id for sentence in sentences]
     names = corpus.divisions
-    groups = [sentence.group for sentence in sentences] if corpus.folds in ("document", "own") else ids
+    groups = [sentence.group for sentence in sentences] if corpus.folds in ("document", "grouped") else ids
     spert = corpus.folds == "spert"
     folds = spert_folds(len(sentences)) if spert else grouped_folds(groups, corpus.fold_seed, len(names))
     return {

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cman.config.corpora import OwnText
+from cman.config.own import OwnText
 from cman.corpora.document import Document
 from cman.corpora.formats import RawFile, own_files
 from cman.corpora.spans import Annotations, Span

@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cman.config.corpora import Discontinuous
+from cman.config.own import Discontinuous
 from cman.corpora.document import Document, Entity, Relation
 from cman.corpora.tokenize import TextTokenizer
 from cman.errors import CmanError

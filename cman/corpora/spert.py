@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cman.config.corpora import Own
+from cman.config.own import Own
 from cman.corpora.document import Document, json_lines, parse_document
 from cman.corpora.formats import RawFile, own_files
 from cman.errors import CmanError, reads

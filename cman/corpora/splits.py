@@ -10,8 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from cman.config.corpora import Corpus, Own
+from cman.config.corpora import Corpus
 from cman.config.formats import FORMATS
+from cman.config.own import Own
 from cman.corpora.document import Document, write_documents
 from cman.corpora.duplicates import merge_duplicates
 from cman.corpora.folds import Grouped, carved

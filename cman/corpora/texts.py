@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cman.config.corpora import Discontinuous
+from cman.config.own import Discontinuous
 from cman.corpora.document import Document, json_lines, text_of, without_scores
 from cman.corpora.spans import Annotations, SpanReader, Tokens
 from cman.corpora.tokenize import TextTokenizer

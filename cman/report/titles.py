@@ -76,7 +76,8 @@ def division_title(corpus: Corpus) -> str:
     if corpus.folded is None:
         return ""
     number = len(corpus.divisions)
-    division = FOLDS.get(corpus.folded.folds) or f"{number} folds that share no text"
+    unit = "text" if corpus.is_own else "sentence"
+    division = FOLDS.get(corpus.folded.folds) or f"{number} folds that share no {unit}"
     return f"{division}; before training, {OVERLAPS[corpus.folded.overlap]}; test is as annotated"
 
 

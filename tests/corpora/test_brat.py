@@ -7,7 +7,7 @@ pytest.importorskip("spacy", reason="the extra `text` is not installed")
 from typer.testing import CliRunner
 
 from cman.cli.app import app
-from cman.config.corpora import OwnText
+from cman.config.own import OwnText
 from cman.corpora.brat import read_brat
 from cman.corpora.document import Entity, Relation, read_documents
 from cman.corpora.prepare import prepare

@@ -9,7 +9,8 @@ import pytest
 from documents import annotations
 from hypothesis import given
 
-from cman.config.corpora import Conll04, Corpus, Own
+from cman.config.corpora import Conll04, Corpus
+from cman.config.own import Own
 from cman.corpora.conll04 import read_spert
 from cman.corpora.convert import convert_file
 from cman.corpora.document import Document, Entity, Relation, read_documents, write_documents

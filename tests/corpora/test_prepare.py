@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cman.config.corpora import Conll04, Conll04Sample, Own, SampleSizes
+from cman.config.corpora import Conll04, Conll04Sample, SampleSizes
+from cman.config.own import Own
 from cman.corpora import prepare as module
 from cman.corpora.document import Document, Entity, Relation, read_documents, write_documents
 from cman.corpora.prepare import check_types, prepare

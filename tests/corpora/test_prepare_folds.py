@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from trained import trained
 
-from cman.config.configuration import parse_configuration
-from cman.config.corpora import Ade, AdeSample
+from cman.config.configuration import parse_configuration, read_configuration
+from cman.config.corpora import Ade, AdeSample, Conll04, Corpus
 from cman.corpora.ade import MEMBER
 from cman.corpora.document import Document, read_documents
 from cman.corpora.overlap import has_overlap
@@ -23,7 +23,7 @@ from cman.fetch.download import MIRROR_VARIABLE
 from cman.layout import FOLDS, SPLITS, Layout
 
 
-def made(folder: Path, corpus: Ade | AdeSample) -> Layout:
+def made(folder: Path, corpus: Corpus) -> Layout:
     layout = Layout(folder)
     for name in raw_files(corpus):
         obtain(corpus, name, layout.raw("c") / name)
@@ -218,3 +218,48 @@ def test_the_real_corpus_can_be_divided_by_abstract(tmp_path, real):
     assert Counter(facts[fold]["of_them_in_train_or_dev"] for fold in FOLDS) == {0: 10}
     sizes = [facts[fold]["splits"]["test"]["sentences"] for fold in FOLDS]
     assert sum(sizes) == 4272 and max(sizes) - min(sizes) <= 5
+
+
+SENTENCE = "#doc {}\n0\t{}\tB-Peop\t['Live_In']\t[2]\n1\tin\tO\t['N']\t[1]\n2\tOrm\tB-Loc\t['N']\t[2]\n"
+
+
+def columns(folder: Path, train: list[tuple[int, str]], **others: list[tuple[int, str]]) -> Conll04:
+    """Write sentences, each an id and a name, as the three files of a corpus that is divided into five folds."""
+    paths = {}
+    for split, sentences in {"train": train, **others}.items():
+        paths[split] = folder / f"{split}.txt"
+        paths[split].write_text("".join(SENTENCE.format(*sentence) for sentence in sentences))
+    return Conll04.model_validate({"format": "conll04", "paths": paths, "folds": 5})
+
+
+def test_folds_of_columns_test_every_sentence_of_all_three_files_once_and_copies_of_one_together(tmp_path):
+    named = [(number, f"Ada{number}") for number in range(30)]
+    copies = [(90, "Twin"), (91, "TWIN")]
+    corpus = columns(tmp_path, [*named[:20], copies[0]], dev=named[20:25], test=[*named[25:], copies[1]])
+    prepare("c", corpus, layout := Layout(tmp_path / "results"))
+    tested = {fold: {document.id for document in read(layout, fold)["test"]} for fold in corpus.divisions}
+    assert len(tested) == 5 and sum(map(len, tested.values())) == 32
+    assert set().union(*tested.values()) == {str(number) for number, _ in (*named, *copies)}
+    assert [{"90", "91"} & ids for ids in tested.values() if {"90", "91"} & ids] == [{"90", "91"}]
+    assert {facts["of_them_in_train_or_dev"] for facts in content(layout)["folds"].values()} == {0}
+
+
+def test_folds_of_columns_refuse_one_id_in_two_files_and_change_no_corpus_without_them(tmp_path):
+    corpus = columns(tmp_path, [(1, "Ada")], dev=[(2, "Bo")], test=[(1, "Cy")])
+    with pytest.raises(CmanError, match="found the document id '1' in two of train, dev and test"):
+        prepare("c", corpus, Layout(tmp_path / "results"))
+    assert not (tmp_path / "results" / "corpora").exists()
+    without = Conll04.model_validate({"format": "conll04"})
+    assert without.folded is None and without.document_keys().keys() == {"format", "packaging", "paths"}
+
+
+def test_the_study_divides_all_sentences_of_the_real_corpus_into_five_folds(tmp_path):
+    if not (Path(os.environ.get(MIRROR_VARIABLE) or "/nonexistent") / "conll04").is_dir():
+        pytest.skip("CMAN_MIRROR names no folder with the real corpora")
+    configuration = read_configuration(Path(__file__).parents[2] / "config" / "study.yaml")
+    layout = made(tmp_path, configuration.corpora["folded-conll04"])
+    facts = content(layout)["folds"]
+    assert {fold: each["splits"]["test"]["sentences"] for fold, each in facts.items()} == {
+        "fold0": 288, "fold1": 289, "fold2": 288, "fold3": 288, "fold4": 288}  # fmt: skip
+    assert {each["of_them_in_train_or_dev"] for each in facts.values()} == {0}
+    assert content(layout)["repeated_sentences"]["within"]["all"] == 74

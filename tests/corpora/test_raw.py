@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cman.config.corpora import Ade, Conll04, Conll04Sample, Corpus, Own
+from cman.config.corpora import Ade, Conll04, Conll04Sample, Corpus
+from cman.config.own import Own
 from cman.corpora import raw
 from cman.corpora.conll04 import BEKOU, SPERT
 from cman.corpora.formats import files_of

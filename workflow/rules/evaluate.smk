@@ -6,6 +6,12 @@ localrules:
     card,
 
 
+# To be named on the command line: the scores of all that a configuration trains, without tables.
+rule scored:
+    input:
+        [f"{run.folder}/scores.json" for run in plan.trained],
+
+
 rule predict:
     input:
         model=[f"{RUN}/{name}" for name in plan.declared(TRAINED[:3])],

@@ -2,6 +2,12 @@
 # outputs, which Snakemake removes when a job is killed: the same command then continues the training.
 
 
+# To be named on the command line: what a configuration trains, and no more; test is not predicted.
+rule trained:
+    input:
+        [f"{run.folder}/{TRAINED[0]}" for run in plan.trained],
+
+
 rule train:
     input:
         files("training_inputs"),
