@@ -14,6 +14,7 @@ from cman.config.settings import File, Group
 from cman.layout import MAIN, SPLITS
 
 Discontinuous = Literal["hull", "drop", "refuse"]
+Across = Literal["drop", "join"]
 
 LATER = ("dev", "test", "folds", "fold_seed", "unseen_types", "tokens")  # keys that older documents know nothing of
 
@@ -99,7 +100,9 @@ class OwnText(Own):
     """The keys of one's own corpus of annotated text, which `language` divides into sentences and tokens."""
 
     discontinuous: Discontinuous = Field("hull", description="one span around all parts, or left out, or an error")
+    across: Across = Field("drop", description="relations between sentences: left out, or the sentences become one")
 
     def document_keys(self) -> dict[str, Any]:
         """Return the keys that raw files and documents depend on."""
-        return {**super().document_keys(), "language": self.language}
+        keys = {**super().document_keys(), "language": self.language}
+        return keys if self.across == "join" else {name: value for name, value in keys.items() if name != "across"}

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from cman.config.own import Discontinuous, OwnText
+from cman.config.own import Across, Discontinuous, OwnText
 from cman.corpora.brat_lines import Roles, annotation_lines, read_annotations, read_roles
 from cman.corpora.document import Document, without_scores
 from cman.corpora.formats import RawFile, own_files
@@ -35,14 +35,14 @@ def read(corpus: OwnText, raw: Path, warnings: list[str]) -> dict[str, list[Docu
     """Read each split; see `read_brat`."""
     tokenizer, roles, folders = TextTokenizer(corpus.language), Roles(), list(corpus.split_paths.values())
     return {
-        split: read_brat(folder, tokenizer, corpus.discontinuous, warnings, roles, folders)
+        split: read_brat(folder, tokenizer, corpus.discontinuous, warnings, roles, folders, corpus.across)
         for split, folder in corpus.split_paths.items()
     }
 
 
 def read_file(path: Path, split: str | None, language: str, warnings: list[str]) -> list[Document]:
     """Read one folder; see `read_brat`."""
-    return read_brat(path, TextTokenizer(language), "hull", warnings)
+    return read_brat(path, TextTokenizer(language), "hull", warnings, across="join")
 
 
 def fitting(documents: Sequence[Document]) -> tuple[list[Document], Counter[str]]:
@@ -99,12 +99,14 @@ def read_brat(
     warnings: list[str],
     roles: Roles | None = None,
     others: Sequence[Path] = (),
+    across: Across = "drop",
 ) -> list[Document]:
     """Read a folder; what is read otherwise than it is written is added to `warnings`.
 
     Args:
         roles: of relations, as earlier folders of the corpus have them; those of this one are added.
         others: see `brat_files`.
+        across: what is done about relations between sentences.
 
     Raises:
         CmanError: no such folder, a file without its partner, or the first malformed line.
@@ -118,7 +120,7 @@ def read_brat(
             roles |= {key: order for key, order in read_roles(path).items() if key not in roles}
     known = set(roles)
     pairs = _pairs(files)
-    reader = SpanReader(tokenizer, discontinuous)
+    reader = SpanReader(tokenizer, discontinuous, across)
     documents: list[Document] = []
     for text_file, annotation_file in pairs:
         text = read_text(text_file, keep_mark=True)

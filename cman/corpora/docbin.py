@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cman.config.own import OwnText
+from cman.config.own import Across, OwnText
 from cman.corpora.document import Document
 from cman.corpora.duplicates import without_duplicates
 from cman.corpora.formats import RawFile, own_files
@@ -33,18 +33,21 @@ def files(corpus: OwnText) -> list[RawFile]:
 
 def read(corpus: OwnText, raw: Path, warnings: list[str]) -> dict[str, list[Document]]:
     """Read each split; see `read_file`."""
-    return {split: read_file(path, split, corpus.language, warnings) for split, path in corpus.split_paths.items()}
+    language, across = corpus.language, corpus.across
+    return {split: read_file(path, split, language, warnings, across) for split, path in corpus.split_paths.items()}
 
 
 @reads("a DocBin of spaCy")
-def read_file(path: Path, split: str | None, language: str, warnings: list[str]) -> list[Document]:
+def read_file(
+    path: Path, split: str | None, language: str, warnings: list[str], across: Across = "join"
+) -> list[Document]:
     """Read one file; see `cman.corpora.texts.read_texts`."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise CmanError(f"{path}: cannot be read ({error.strerror}); wanted a readable file") from None
     check_content(path, content)
-    return read_texts(path, _texts(path, content, language), language, warnings)
+    return read_texts(path, _texts(path, content, language), language, warnings, across)
 
 
 def _texts(path: Path, content: bytes, language: str) -> Iterator[AnnotatedText]:

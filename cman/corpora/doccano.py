@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cman.config.own import OwnText
+from cman.config.own import Across, OwnText
 from cman.corpora.document import Document
 from cman.corpora.formats import RawFile, own_files
 from cman.corpora.spans import Annotations, Span
@@ -31,13 +31,16 @@ def files(corpus: OwnText) -> list[RawFile]:
 
 def read(corpus: OwnText, raw: Path, warnings: list[str]) -> dict[str, list[Document]]:
     """Read each split; see `read_file`."""
-    return {split: read_file(path, split, corpus.language, warnings) for split, path in corpus.split_paths.items()}
+    language, across = corpus.language, corpus.across
+    return {split: read_file(path, split, language, warnings, across) for split, path in corpus.split_paths.items()}
 
 
 @reads("a text a line, as doccano exports it")
-def read_file(path: Path, split: str | None, language: str, warnings: list[str]) -> list[Document]:
+def read_file(
+    path: Path, split: str | None, language: str, warnings: list[str], across: Across = "join"
+) -> list[Document]:
     """Read one file; see `cman.corpora.texts.read_texts`."""
-    return read_texts(path, _texts(path), language, warnings)
+    return read_texts(path, _texts(path), language, warnings, across)
 
 
 def _texts(path: Path) -> Iterator[AnnotatedText]:

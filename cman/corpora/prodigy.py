@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cman.config.own import OwnText
+from cman.config.own import Across, OwnText
 from cman.corpora.document import Document
 from cman.corpora.formats import RawFile, own_files
 from cman.corpora.spans import Annotations, Span
@@ -32,14 +32,17 @@ def files(corpus: OwnText) -> list[RawFile]:
 
 def read(corpus: OwnText, raw: Path, warnings: list[str]) -> dict[str, list[Document]]:
     """Read each split; see `read_file`."""
-    return {split: read_file(path, split, corpus.language, warnings) for split, path in corpus.split_paths.items()}
+    language, across = corpus.language, corpus.across
+    return {split: read_file(path, split, language, warnings, across) for split, path in corpus.split_paths.items()}
 
 
 @reads("a text a line, as Prodigy exports it")
-def read_file(path: Path, split: str | None, language: str, warnings: list[str]) -> list[Document]:
+def read_file(
+    path: Path, split: str | None, language: str, warnings: list[str], across: Across = "join"
+) -> list[Document]:
     """Read one file; see `cman.corpora.texts.read_texts`."""
     refused: Counter[str] = Counter()
-    documents = read_texts(path, _texts(path, refused), language, warnings)
+    documents = read_texts(path, _texts(path, refused), language, warnings, across)
     if refused:
         listed = ", ".join(f"{count} {answer!r}" for answer, count in sorted(refused.items()))
         warnings.append(f"{path}: texts with another answer than 'accept', left out: {listed}")

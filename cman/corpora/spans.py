@@ -3,7 +3,8 @@
     discontinuous spans   one entity around all parts (`hull`), left out (`drop`) or an error (`refuse`)
     half a token          the entity is widened to whole tokens
     a sentence's end inside an entity    the sentences become one
-    relations across sentences           left out: a model reads one sentence at a time
+    relations across sentences           left out (`drop`), as a model reads one sentence at a time; or the sentences
+                                         become one (`join`), as where files are converted, which loses nothing
 
 All of this is counted, and the first places are named, in warnings. A document is a sentence, `NAME-1` the first. The
 readers of brat, doccano, Label Studio, Prodigy and spaCy all end here.
@@ -14,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cman.config.own import Discontinuous
+from cman.config.own import Across, Discontinuous
 from cman.corpora.document import Document, Entity, Relation
 from cman.corpora.tokenize import TextTokenizer
 from cman.errors import CmanError
@@ -26,7 +27,8 @@ MEANINGS = {
     "widened": "entities that begin or end inside a token, widened to whole tokens",
     "joined": "entities with a sentence's end inside, around which the sentences were joined",
     "twice": "entities of the same type and tokens as another, read as one",
-    "across": "relations between two sentences, left out",
+    "across": "relations between two sentences, left out (`across: join` keeps them)",
+    "related": "relations between two sentences, around which the sentences were joined",
     "lost": "relations with an argument that was left out, left out",
     "repeated": "relations written twice, read once",
 }
@@ -61,10 +63,13 @@ class SpanReader:
     Args:
         tokenizer: for sentences and tokens; a text may bring its own.
         discontinuous: what is done about spans of several parts.
+        across: what is done about relations between sentences.
     """
 
-    def __init__(self, tokenizer: TextTokenizer, discontinuous: Discontinuous = "hull") -> None:
-        self.tokenizer, self.discontinuous = tokenizer, discontinuous
+    def __init__(
+        self, tokenizer: TextTokenizer, discontinuous: Discontinuous = "hull", across: Across = "drop"
+    ) -> None:
+        self.tokenizer, self.discontinuous, self.across = tokenizer, discontinuous, across
         self._places: dict[str, list[str]] = defaultdict(list)
         self._others: Counter[str] = Counter()
         self._counting: dict[str, list[str]] = defaultdict(list)
@@ -87,7 +92,11 @@ class SpanReader:
         places = self._places
         spans = _kept(annotations, self.discontinuous, places)
         divided = self.tokenizer.sentences(text) if sentences is None else sentences
-        joined = _joined(divided, spans, places)
+        joined = _joined(divided, [_extent((span,), span.where) for span in spans.values()], "joined", places)
+        if self.across == "join":
+            pairs = [(spans[head], spans[tail], where) for where, _, head, tail in annotations.relations
+                     if head in spans and tail in spans]  # fmt: skip
+            joined = _joined(joined, [_extent(pair[:2], pair[2]) for pair in pairs], "related", places)
         starts = [sentence[0][0] for sentence in joined]
         entities: list[list[Entity]] = [[] for _ in joined]
         place_of: dict[str, tuple[int, int]] = {}  # span -> sentence, place among its entities
@@ -150,25 +159,30 @@ def _kept(annotations: Annotations, policy: Discontinuous, places: dict[str, lis
     return kept
 
 
-def _joined(sentences: Sequence[Tokens], spans: dict[str, Span], places: dict[str, list[str]]) -> list[Tokens]:
-    """Return the sentences' tokens; sentences with an entity across their border are joined."""
+def _extent(spans: Sequence[Span], where: str) -> tuple[int, int, str]:
+    """Return the characters around all spans, and where that is written."""
+    return min(span.parts[0][0] for span in spans), max(span.parts[-1][1] for span in spans), where
+
+
+def _joined(
+    sentences: Sequence[Tokens], extents: Sequence[tuple[int, int, str]], reason: str, places: dict[str, list[str]]
+) -> list[Tokens]:
+    """Return the sentences' tokens; sentences with one of the extents across their border are joined."""
     joined: list[Tokens] = []
-    ordered = sorted(spans.values(), key=lambda span: span.parts[0][0])
+    ordered = sorted(extents)
     place, reach, last = 0, 0, ""
     for sentence in sentences:
         start = sentence[0][0]
-        while place < len(ordered) and ordered[place].parts[0][0] < start:
-            if ordered[place].parts[-1][1] > reach:
-                reach, last = ordered[place].parts[-1][1], ordered[place].where
+        while place < len(ordered) and ordered[place][0] < start:
+            if ordered[place][1] > reach:
+                _, reach, last = ordered[place]
             place += 1
         if joined and reach > start:
             joined[-1] += sentence
-            if last not in places["joined"]:
-                places["joined"].append(last)
+            if last not in places.get(reason, []):
+                places[reason].append(last)
         else:
             joined.append(list(sentence))
-    if not places["joined"]:
-        del places["joined"]
     return joined
 
 

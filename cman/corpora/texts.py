@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cman.config.own import Discontinuous
+from cman.config.own import Across
 from cman.corpora.document import Document, json_lines, text_of, without_scores
 from cman.corpora.spans import Annotations, SpanReader, Tokens
 from cman.corpora.tokenize import TextTokenizer
@@ -70,7 +70,7 @@ def read_texts(
     texts: Iterable[AnnotatedText],
     language: str,
     warnings: list[str],
-    discontinuous: Discontinuous = "hull",
+    across: Across,
 ) -> list[Document]:
     """Return the sentences of annotated texts; what is read otherwise than it is written is added to `warnings`.
 
@@ -79,7 +79,7 @@ def read_texts(
     Raises:
         CmanError: no sentence, two texts of one name, or a malformed record.
     """
-    reader = SpanReader(TextTokenizer(language), discontinuous)
+    reader = SpanReader(TextTokenizer(language), across=across)
     documents: list[Document] = []
     names: set[str] = set()
     for each in texts:

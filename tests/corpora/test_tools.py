@@ -14,7 +14,7 @@ import spacy
 
 from cman.config.configuration import parse_configuration
 from cman.corpora.convert import convert_file
-from cman.corpora.document import Document, Entity, Relation, write_documents
+from cman.corpora.document import Document, Entity, Relation, read_documents, write_documents
 from cman.corpora.formats import module_name
 from cman.corpora.likeness import likely_format
 from cman.corpora.splits import read_splits
@@ -219,6 +219,25 @@ def test_what_a_format_can_hold_comes_back_from_it(tmp_path, name):
     (found,) = import_module(module_name(name)).read_file(tmp_path / "b", None, "en", [])
     assert (found.tokens, found.entities, found.relations) == (document.tokens, document.entities, document.relations)
     assert found.id == (f"{document.id}-1" if name in OF_TOOLS else document.id)
+
+
+@pytest.mark.parametrize("name", [*OF_TOOLS, "brat"])
+def test_relations_between_sentences_come_back_from_text_and_are_a_choice_in_training(tmp_path, name):
+    tokens = ("Ada", "left", ".", "She", "joined", "Acme", ".", "It", "rained", ".")
+    links = (WORKS, Relation("Of", 1, 0))
+    document = Document("1", tokens, (PER, Entity("Org", 5, 6)), links)
+    write_documents(tmp_path / "a.jsonl", [document])
+    convert_file("jsonl", name, tmp_path / "a.jsonl", tmp_path / "b", None, "en", False)
+    said = convert_file(name, "jsonl", tmp_path / "b", tmp_path / "c.jsonl", None, "en", False)
+    found = read_documents(tmp_path / "c.jsonl")
+    assert (found[0].tokens[:7], found[0].entities, found[0].relations) == (tokens[:7], document.entities, links)
+    if name == "docbin":  # it keeps what a document was
+        assert (len(found), said) == (1, [])
+        return
+    assert len(found) == 2 and "relations between two sentences, around which the sentences were joined" in said[0]
+    parted, said = read(name, tmp_path / "b")
+    assert [each.relations for each in parted] == [(), (), ()] and "2 relations between two" in said
+    assert read(name, tmp_path / "b", across="join")[0] == found
 
 
 @pytest.mark.parametrize(("name", "lost"), [
