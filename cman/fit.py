@@ -20,7 +20,7 @@ from cman.features.embed import embed
 from cman.fetch.inputs import input_source
 from cman.files import read_json, sync, write_json
 from cman.kernels import KernelChoice
-from cman.layout import Layout
+from cman.layout import MAIN, Layout
 from cman.lock import locked
 from cman.manifest import list_file, list_files
 from cman.model.predict import predict_file
@@ -70,24 +70,42 @@ def fit(
 def _train(
     configuration: Configuration, run: Run, layout: Layout, device: str, threads: int | None, kernels: KernelChoice
 ) -> None:
-    corpus, split = run.corpus, run.split
-    prepare(corpus, configuration.corpus(corpus), layout)
-    contextual = run.encoder is not None and not run.settings.encoder.trainable
-    names = [run.settings.contextual.encoder] if contextual else []
+    prepare(run.corpus, configuration.corpus(run.corpus), layout)
+    write_features(configuration, run, layout, device, threads)
+    train_and_score(run, layout, device, threads, kernels, can_read_text())
+
+
+def write_features(configuration: Configuration, run: Run, layout: Layout, device: str, threads: int | None) -> None:
+    """Compute what a run reads beside the documents: contextual features and word vectors, of all divisions."""
+    names = [run.settings.contextual.encoder] if _reads_features(run) else []
     names += [] if run.settings.word.vectors is None else [run.settings.word.vectors]
     for name in names:
         log.info("features: %s", name)
-        layers = run.settings.contextual.layers
-        embed(input_source(configuration, name, layout), corpus, name, split, layout, device, threads, layers)
-    folder = run.folder(layout)
+        source, layers = input_source(configuration, name, layout), run.settings.contextual.layers
+        embed(source, run.corpus, name, MAIN, layout, device, threads, layers)
+
+
+def _reads_features(run: Run) -> bool:
+    return run.encoder is not None and not run.settings.encoder.trainable
+
+
+def train_and_score(
+    run: Run, layout: Layout, device: str, threads: int | None, kernels: KernelChoice = "auto", raw_text: bool = False
+) -> None:
+    """Train a run, unless this very model was trained, predict the test documents, score them and write the card.
+
+    Args:
+        raw_text: also find entities and relations in the test documents as raw text.
+    """
+    corpus, split, folder = run.corpus, run.split, run.folder(layout)
     if not _is_trained(run, layout):
         # One core: a model this small gains nothing from more, and on a busy machine they wait for one another.
         train(run, layout, device, threads or 1, kernels)
 
     gold = layout.documents(corpus, split) / "test.jsonl"
     predictions, ranking = folder / "predictions.jsonl", folder / "ranking.jsonl"
-    text = folder / "text.jsonl" if can_read_text() and not run.settings.ner.given else None
-    features = layout.features(corpus, names[0]) if contextual else None
+    text = folder / "text.jsonl" if raw_text and not run.settings.ner.given else None
+    features = layout.features(corpus, run.settings.contextual.encoder) if _reads_features(run) else None
     model = folder / "model"
     predict_file(model, gold, predictions, features, device, threads, kernels, ranking=ranking, trust=True, text=text)
     scores = score_files(gold, predictions, folder / "provenance.json", ranking, text)

@@ -78,6 +78,7 @@ def run_of(
     known = chosen.divisions
     if split not in known:
         raise UsageError(f"--split: found {split!r}, wanted one of the divisions of {corpus}: {', '.join(known)}")
+    sources = Code().digest("cman.training.train")
     encoder = configuration.encoders[settings.contextual.encoder] if settings.contextual.enabled else None
     return Run(
         corpus=corpus,
@@ -89,5 +90,6 @@ def run_of(
         language=chosen.language,
         facts=titles(configuration, corpus, experiment),
         digest=digest,
-        code=digest or Code().digest("cman.training.train"),
+        code=digest or sources,
+        sources=sources,
     )

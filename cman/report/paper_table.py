@@ -133,6 +133,8 @@ class PaperTable:
             absent = self.definition.absent if not self.shown else ""
             why = f"nothing ran here: {absent}" if absent else "not run here"
             table.remark(f"A dash: {'not published, or ' if self.beside else ''}{why}, or not defined.")
+        if note := _on_code(self.shown):
+            table.remark(note)
         if any(row.grey for row in table.rows):
             table.remark("Grey: a single seed, which shows no spread over seeds.")
         if any(column.name == "Epochs" for column in self.columns):
@@ -250,6 +252,15 @@ class PaperTable:
 
 def _inputs(group: Group) -> set[str]:
     return set(group.first.inputs_title.split(", "))
+
+
+def _on_code(groups: Sequence[Group]) -> str:
+    """Return what is said where runs were trained by different code, as far as they say it; else nothing."""
+    codes = {run.provenance.get("code") for group in groups for run in group.runs}
+    if len(codes) < 2:
+        return ""
+    older = "; older runs do not say by which" if None in codes else ""
+    return f"Not all runs were trained by the same version of the training code{older}."
 
 
 def _source(row: PublishedRow) -> str:

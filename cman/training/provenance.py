@@ -58,6 +58,7 @@ def provenance(run: Run, data: TrainingData, trained: Trained, device: str) -> d
         "python": platform.python_version(),
         "packages": {"cman": __version__} | {name: _version(name) for name in PACKAGES},
         "digest": run.digest,
+        "code": run.sources,
         "inputs": data.hashes,
         "settings": run.settings.model_dump(mode="json"),
     }

@@ -26,6 +26,7 @@ class Run:
         facts: more for `provenance.json`, such as the titles of tables; no part of the result.
         digest: of everything upstream, where the workflow gives one.
         code: identifies the code that trains; checkpoints that other code left are not continued.
+        sources: SHA-256 of that code alone, for `provenance.json`.
     """
 
     corpus: str
@@ -38,6 +39,7 @@ class Run:
     facts: Mapping[str, Any] = field(default_factory=dict)
     digest: str | None = None
     code: str = ""
+    sources: str | None = None
 
     @property
     def names(self) -> dict[str, Any]:

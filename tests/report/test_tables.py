@@ -301,3 +301,18 @@ def test_counts_in_all_that_are_not_the_sums_over_types_are_refused(runs, tmp_pa
     path.unlink()
     with pytest.raises(CmanError, match=r"seed1/scores\.json: cannot be read"):
         written(runs, tmp_path)
+
+
+def test_a_table_of_runs_by_different_training_code_says_so(tmp_path):
+    for codes, said in (
+        (("a", "a"), ""),
+        (("a", "b"), "version of the training code."),
+        (("a", None), "do not say by"),
+    ):
+        folder = tmp_path / "-".join(map(str, codes))
+        runs = [
+            make_run(folder, name, 1, 180, 140, **({} if code is None else {"code": code}))
+            for name, code in zip(("cman", "multihead-at"), codes, strict=True)
+        ]
+        tex = written(runs, folder)[0]
+        assert ("training code" in tex) == bool(said) and said in tex
