@@ -19,7 +19,8 @@ from cman.cli.fit import fit
 from cman.cli.folders import ensemble, release, verify
 from cman.cli.plan import plan
 from cman.cli.prediction import embed, predict
-from cman.cli.report import appendix, browser, card, explain, figures, record, results, score, summary, tables
+from cman.cli.records import convergence, record
+from cman.cli.report import appendix, browser, card, explain, figures, results, score, summary, tables
 from cman.cli.serve import serve
 from cman.cli.speed import kernels, speed
 from cman.cli.training import train
@@ -29,7 +30,7 @@ VERBS = (
     *(config, plan, fetch, prepare, convert, split, embed, train, predict, score, card),
     *(tables, appendix, figures, browser, kernels),
 )
-MORE_VERBS = (record, verify, release, ensemble, results, summary, explain, fit, extract, collect, serve)
+MORE_VERBS = (record, verify, release, ensemble, results, summary, explain, convergence, fit, extract, collect, serve)
 
 
 class InOrder(TyperGroup):

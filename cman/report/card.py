@@ -12,6 +12,7 @@ from typing import Any
 
 from cman.config.configuration import Configuration
 from cman.errors import CmanError
+from cman.evaluation.convergence import Convergence, convergence_of
 from cman.evaluation.counts import Counts
 from cman.evaluation.scores import MATCHINGS
 from cman.files import read_json, write_text
@@ -47,14 +48,20 @@ def write_card(folder: Path, facts: Mapping[str, Any] | None = None) -> Path:
     config, vocabulary = (read_json(folder / "model" / f"{name}.json") for name in ("config", "vocabulary"))
     run, scores = read_run(folder, facts), read_json(folder / "scores.json")
     try:
-        text = card(run, config, vocabulary, scores)
+        text = card(run, config, vocabulary, scores, convergence_of(folder))
     except (AttributeError, KeyError, TypeError) as error:
         raise CmanError(f"{folder}: is no complete run ({error!r})") from None
     write_text(folder / "model" / "README.md", text)
     return folder / "model" / "README.md"
 
 
-def card(run: Run, config: Mapping[str, Any], vocabulary: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
+def card(
+    run: Run,
+    config: Mapping[str, Any],
+    vocabulary: Mapping[str, Any],
+    scores: Mapping[str, Any],
+    end: Convergence | None = None,
+) -> str:
     """Return the card of a model, from the contents of its files."""
     facts = run.provenance
     types = [tag[2:] for tag in vocabulary["tags"] if tag.startswith("B-")]
@@ -72,6 +79,7 @@ def card(run: Run, config: Mapping[str, Any], vocabulary: Mapping[str, Any], sco
         "language of text": f"{language} (tokens of spaCy's blank pipeline)",
         "protocol": run.protocol,
         "trained on": f"{facts['documents']['trained_on']} documents; division {run.split}, seed {run.seed}",
+        **({} if end is None else {"converged": end.said()}),
         "date": facts.get("date") or "not recorded",
         "parameters": f"{facts['parameters']:,}",
         "revision of `cman`": f"{git.get('revision') or installed}{' (changed)' if git.get('changed') else ''}",

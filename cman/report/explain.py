@@ -1,8 +1,9 @@
 """`cman explain`: what a run does not find, where its errors come from, and what to try next, from its test documents.
 
 Counts are those of `cman.evaluation`: strict matching, every missed and every spurious item in one class. The advice
-is drawn from these counts and from `history.csv` alone; each line says the figure that it is drawn from. What is read
-off test documents may guide the next training, but a threshold or a number of epochs is to be chosen on dev.
+is drawn from these counts and from `history.csv` alone, which also says whether the training had converged; each line
+says the figure that it is drawn from. What is read off test documents may guide the next training, but a threshold or a
+number of epochs is to be chosen on dev.
 """
 
 import csv
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from cman.corpora.document import Document, read_documents
 from cman.evaluation.confusion import ALONE, OVERLAPPING, confusion
+from cman.evaluation.convergence import convergence_of
 from cman.evaluation.counts import Counts
 from cman.evaluation.errors import entity_classes, relation_errors
 from cman.report.predictions import Predicted, read_predicted
@@ -44,6 +46,8 @@ def explain(folder: Path, corpora: Path) -> str:
         lines += ["", *_by_type(task, run.scores[task]["strict"], examples[task])]
     lines += ["", *_classes("entities", *_entity_errors(predicted))]
     lines += ["", *_classes("relations", missed, spurious)]
+    if end := convergence_of(folder):
+        lines += ["", f"converged: {end.said()}"]
     lines += ["", "What to try next", *(f"  - {advice}" for advice in _advice(predicted, examples, missed, folder))]
     return "\n".join(lines)
 
@@ -120,7 +124,7 @@ def _advice(
             f"relations: precision {relations.precision:.0%}, recall {relations.recall:.0%}: a higher threshold "
             "(rel.threshold: auto chooses it on dev, --relation-threshold for one extraction)"
         )
-    advice += _about_epochs(folder / "history.csv")
+    advice += _about_epochs(folder)
     return advice or ["these counts speak for nothing in particular: more annotated text helps most"]
 
 
@@ -142,10 +146,14 @@ def _about_types(
             yield f"{count} of {total.gold} {gold} are taken for {other}: say in the guideline where one ends"
 
 
-def _about_epochs(history: Path) -> Iterator[str]:
-    if not history.is_file():
+def _about_epochs(folder: Path) -> Iterator[str]:
+    end = convergence_of(folder)
+    if end is None:
         return
-    with history.open(encoding="utf-8") as stream:
+    if end.converged is False:
+        yield f"not converged: {end.said().removeprefix('no; ')}: try more (training.epochs)"
+        return
+    with (folder / "history.csv").open(encoding="utf-8") as stream:
         values = [row.get("dev_mean_f1", "") for row in csv.DictReader(stream)]
     # Of a fixed protocol they are nan, and older records do not have them.
     dev = [float(value) for value in values if value not in ("", "nan")]
