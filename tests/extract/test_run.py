@@ -6,7 +6,6 @@ import os
 import signal
 import stat
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
+import warm
 from full_disk import room_for
 from typer.testing import CliRunner
 
@@ -86,13 +86,14 @@ def test_csv_has_a_triple_a_row_and_parquet_what_jsonl_has(model: Path, tmp_path
 def test_killed_half_way_and_resumed_it_ends_as_if_undisturbed(model: Path, tmp_path: Path) -> None:
     given = tmp_path / "in.jsonl"
     given.write_text("".join(
-        f'{{"id": "{number}", "text": "{SENTENCE * (1 + number % 3)} {number}"}}\n' if number % 150 else "broken\n"
-        for number in range(900)
+        f'{{"id": "{number}", "text": "{SENTENCE * (1 + number % 3)} {number}"}}\n' if number % 75 else "broken\n"
+        for number in range(450)
     ))  # fmt: skip
     undisturbed, half = tmp_path / "undisturbed.jsonl", tmp_path / "half.jsonl"
     options = ("--model", model, "--input", given, "--threads", "1", "--output")
     run(*options, undisturbed, code=1)
-    process = subprocess.Popen([sys.executable, "-m", "cman", "extract", *options, half], stderr=subprocess.PIPE)
+    command = [*warm.client(), "cman", "extract", *map(str, options), str(half)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
     partial = tmp_path / "half.jsonl.partial"
     while process.poll() is None and not (partial.exists() and partial.stat().st_size):
         time.sleep(0.01)

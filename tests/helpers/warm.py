@@ -2,7 +2,7 @@
 
 `import torch` takes longer than most of what tests let `cman` do. A child imports `cman` itself from the folder that
 its PYTHONPATH names, with the arguments, environment, folder and streams of the command, so what runs is the code under
-test. Commands that a test kills are started as they are, without this.
+test. What a test stops by SIGSTOP, or kills with all its children, is started as it is, without this.
 """
 
 import atexit

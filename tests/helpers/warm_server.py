@@ -1,7 +1,8 @@
 """The process behind `warm.py`, and its client: `SOCKET` alone serves, `SOCKET COMMAND ...` has a command run.
 
-A child gets the arguments, environment, folder and streams of the client, and ends when the client does; the client's
-exit status is the child's. Of the modules only those of LIBRARIES are there already: `cman` is imported by the child.
+A child gets the arguments, environment, folder, streams and signals of the client, and ends when the client does; the
+client's exit status is the child's. Of the modules only those of LIBRARIES are there already: `cman` is imported by the
+child.
 """
 
 import atexit
@@ -10,6 +11,7 @@ import json
 import os
 import runpy
 import select
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -19,6 +21,8 @@ LIBRARIES = ("torch", "numpy", "pandas", "pydantic", "spacy", "typer", "yaml", "
              "transformers.models.auto.modeling_auto", "transformers.models.auto.tokenization_auto",
              "transformers.models.bert.modeling_bert", "sqlmodel", "jsonschema", "yte", "pulp", "requests")  # fmt: skip
 
+PASSED_ON = (signal.SIGTERM, signal.SIGINT)
+
 
 def ask(path: str, command: list[str]) -> int:
     """Let a child of the process behind the socket run a command in this folder and with these streams."""
@@ -27,6 +31,8 @@ def ask(path: str, command: list[str]) -> int:
         connection.connect(path)
         socket.send_fds(connection, [b"\n"], [0, 1, 2])
         connection.sendall(json.dumps(request).encode() + b"\n")
+        for number in PASSED_ON:
+            signal.signal(number, lambda number, _: connection.sendall(bytes([number])))
         status = connection.makefile().readline()
     return int(status) if status else 1
 
@@ -68,7 +74,7 @@ def children() -> bool:
 def answer(connection: socket.socket) -> None:
     """Run what a connection asks for in a child, which ends with it, and say how it ended."""
     _, streams, _, _ = socket.recv_fds(connection, 1, 3)
-    request = json.loads(connection.makefile().readline())
+    request = json.loads(connection.makefile("rb", buffering=0).readline())
     child = os.fork()
     if child == 0:
         connection.close()
@@ -76,9 +82,8 @@ def answer(connection: socket.socket) -> None:
     for stream in streams:
         os.close(stream)
     ended = os.pidfd_open(child)
-    ready, _, _ = select.select([ended, connection], [], [])
-    if ended not in ready:
-        os.kill(child, 9)
+    while ended not in select.select([ended, connection], [], [])[0]:
+        os.kill(child, (connection.recv(1) or [signal.SIGKILL])[0])
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     connection.sendall(f"{status if status >= 0 else 128 - status}\n".encode())
     os._exit(0)

@@ -5,12 +5,12 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
+import warm
 from full_disk import room_for
 from killing import killed_at
 from safetensors.torch import load_file
@@ -135,7 +135,7 @@ def command(configure, layout, tmp_path):
     """The command line of a run of six epochs with seed 7."""
     path = tmp_path / "configuration.json"
     write_json(path, configure(**{"training.epochs": 6}).model_dump(mode="json"))
-    return [sys.executable, "-m", "cman", "train", "--config", str(path), "--corpus", "tiny", "--experiment", "cman",
+    return [*warm.client(), "cman", "train", "--config", str(path), "--corpus", "tiny", "--experiment", "cman",
             "--seed", "7", "--results", str(layout.root), "--device", "cpu", "--threads", "1"]  # fmt: skip
 
 
