@@ -7,6 +7,7 @@ import pytest
 from command_line import cman, empty_folder, sentence  # noqa: F401
 from killing import Killed, killed_at
 
+from cman.cli.fit import _corpus_name
 from cman.corpora.document import Document, Entity, Relation, write_documents
 from cman.files import read_json
 from cman.model.folder import ModelFolder
@@ -17,7 +18,15 @@ SMALL = (
     *("training.epochs=2", "training.epoch_rule=last", "training.batch_size=4"),
 )
 FILES = ("--train", "train.jsonl", "--dev", "dev.jsonl", "--test", "test.jsonl", "--output", "my model")
-CALL = ("fit", *FILES, "--experiment", "cman-static", "--threads", "1", *(f"--set={each}" for each in SMALL))
+CALL = (
+    "fit",
+    *FILES,
+    "--name=Lives, in",
+    "--experiment",
+    "cman-static",
+    "--threads=1",
+    *(f"--set={each}" for each in SMALL),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -43,11 +52,25 @@ def test_files_become_a_model_folder_with_its_card_and_nothing_else_is_left():
     for line in ("select epoch 1 of 2: loss_", "retrain epoch 2 of 2: ", "test: strict micro F1"):
         assert line in result.error
     model = Path("my model")
-    assert ModelFolder.load(model).trained_on["corpus"] == "my-model"
-    assert "my-model" in (model / "README.md").read_text()
+    assert ModelFolder.load(model).trained_on["corpus"] == "Lives-in"
+    assert "Lives-in" in (model / "README.md").read_text()
     assert read_json(model / "training" / "scores.json")["documents"] == 3
     assert {path.name for path in Path().iterdir()} == {"train.jsonl", "dev.jsonl", "test.jsonl", "my model"}
     assert "found my model" in sentence(cman(*CALL), 2).replace(str(Path().resolve()) + "/", "")
+
+
+def test_a_corpus_without_a_name_is_called_as_its_files_or_their_folder_are():
+    for path, name in (
+        ("museum/train.jsonl", "museum"),
+        ("data/museum_train.json", "museum"),
+        ("data/Train-Museum.v2.jsonl", "Museum"),
+        ("news/training.json", "news"),
+        ("data/trains.jsonl", "trains"),
+        ("a b!/all.conll", "a-b"),
+    ):
+        assert _corpus_name(Path(path)) == name
+    Path("brat/train").mkdir(parents=True)
+    assert _corpus_name(Path("brat/train")) == "brat"
 
 
 def test_stopped_anywhere_the_same_call_goes_on_and_comes_to_the_same_model(monkeypatch):

@@ -37,9 +37,9 @@ def fit(
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, such as training.epochs=30; may be given again.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="What the card calls the corpus; the output's name by default.")] = (
-        None
-    ),
+    name: Annotated[
+        str | None, typer.Option(help="Of the corpus, on the card; else what the files are called.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the training.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores; 1 by default in training, else all.")] = None,
     device: DeviceOption = None,
@@ -52,7 +52,7 @@ def fit(
     from cman.config.configuration import parse_configuration
 
     chosen: Any = backend(kernels) or "auto"
-    name = re.sub(r"[^A-Za-z0-9_@-]+", "-", name or output.resolve().name).strip("-_@") or "mine"
+    name = _word(name or "") or _corpus_name(train)
     paths = {split: path for split, path in (("train", train), ("dev", dev), ("test", test)) if path is not None}
     settings = _settings(setting or [])
     value: dict[str, Any] = {
@@ -78,6 +78,19 @@ def fit(
     fit(configuration, run, output.resolve(), available_device(own_gpu(device or "auto")), threads, chosen)
     use = f"cman extract --model {quote(str(output))} --input FILE"
     typer.echo(f"{output}: the model; README.md in it has the scores. Use it: {use}")
+
+
+def _word(name: str) -> str:
+    """Return a name as a corpus may have it."""
+    return re.sub(r"[^A-Za-z0-9_@-]+", "-", name).strip("-_@")
+
+
+def _corpus_name(train: Path) -> str:
+    """Return what the files are called without the split's name; else what the folder with them is."""
+    path = train.resolve()
+    stem = path.name if path.is_dir() else path.name[: len(path.name) - len("".join(path.suffixes[-2:]))]
+    own = re.sub(r"(?i)(?<![a-z])(train|training|dev|test|all)(?![a-z])", "", stem)
+    return _word(re.sub(r"[-_. ]{2,}", "-", own)) or _word(path.parent.name) or "mine"
 
 
 def _texts(paths: dict[str, Path]) -> dict[str, str]:
