@@ -28,6 +28,8 @@ def html(extraction: "Extraction") -> str:
     types = list(dict.fromkeys(entity.type for entity in extraction.entities))
     colours = {kind: COLOURS[index % len(COLOURS)] for index, kind in enumerate(types)}
     parts = [_sentence(extraction, span, colours) for span in sentences[:SENTENCES]]
+    if not extraction.text.strip() and not extraction.entities:
+        parts = ["<p>(a text without a word)</p>"]
     if len(sentences) > SENTENCES:
         parts.append(f"<p>… and {len(sentences) - SENTENCES} more sentences</p>")
     return f'<div style="background:#fff;color:#111;padding:4px;{FONT}">{"".join(parts)}</div>'

@@ -62,12 +62,13 @@ def moved(encoder: EncoderSource, folder: Path) -> EncoderSource:
 def beside(encoder: EncoderSource, folder: Path) -> EncoderSource:
     """Return the source of a model folder's encoder, with relative paths that lead to files.
 
-    They count from the current folder; where that has no such files, from the nearest folder above the model's that
-    does, as when a project is copied as a whole or a model is used from elsewhere. Whether they are the encoder's is
-    said by their hashes.
+    They count from the current folder; where that has no such files, from the model's own, or the nearest one above it
+    that does, as when a project is copied as a whole or a model is used from elsewhere; a link to the model stands for
+    what it leads to. Whether they are the encoder's is said by their hashes.
     """
     given = [each for each in (encoder.path, encoder.options, encoder.weights) if _is_relative(each)]
-    for above in (Path(), *folder.absolute().parents):
+    named, real = folder.absolute(), folder.resolve()
+    for above in (Path(), named, *named.parents, *real.parents):
         if given and all((above / str(each)).exists() for each in given):
             options, weights = (
                 str(above / str(each)) if _is_relative(each) else each for each in (encoder.options, encoder.weights)

@@ -140,6 +140,12 @@ def test_an_encoder_by_a_relative_path_is_found_from_elsewhere_and_in_a_copied_p
     assert Extractor.load("project/results/model", threshold=0.0)(TEXT).to_json() == expected
     shutil.move(project, tmp_path / "copied")
     assert Extractor.load("copied/results/model", threshold=0.0)(TEXT).to_json() == expected
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/link").symlink_to(tmp_path / "copied/results/model")
+    assert Extractor.load("elsewhere/link", threshold=0.0)(TEXT).to_json() == expected
+    shutil.copytree(tmp_path / "copied/results/model", tmp_path / "alone")
+    shutil.copytree(tmp_path / "copied/encoder", tmp_path / "alone/encoder")
+    assert Extractor.load("alone", threshold=0.0)(TEXT).to_json() == expected
     damaged(tmp_path / "copied/encoder/model.safetensors")
     with pytest.raises(CmanError, match=r"found SHA-256"):
         Extractor.load("copied/results/model")(TEXT)

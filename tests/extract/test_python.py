@@ -145,7 +145,9 @@ def test_a_notebook_shows_each_sentence_with_boxes_and_arcs_and_escapes_the_text
 
 def test_a_drawing_takes_any_text(extractor):
     for text in ("", "\x00\x1b Ada\t\u202e lives", "中文 Ada 在 Rome", "e\u0301\U0001f468\u200d\U0001f469 Ada"):
-        parsed(extractor(text)._repr_html_())
+        drawing = extractor(text)._repr_html_()
+        parsed(drawing)
+        assert ("without a word" in drawing) == (not text.strip())
     assert [cells("ab"), cells("中"), cells("e\u0301")] == [2, 2, 1]
     long = Extraction("1", "ab " * 80, (), (), tuple((3 * n, 3 * n + 2) for n in range(80)))
     assert f"and {80 - SENTENCES} more sentences" in html(long)
