@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -20,7 +20,7 @@ from cman.errors import CmanError, UsageError
 from cman.extract.extraction import Extraction
 from cman.extract.hub import NAME, downloaded, uploaded
 from cman.extract.sentences import Given, Thresholds, documents_of, extraction_of, is_rooted
-from cman.extract.texts import given_text, several, streamed
+from cman.extract.texts import from_one, given_text, several, streamed
 from cman.features.arithmetic import Precision
 from cman.features.workers import OfProcess, one_core_each
 from cman.kernels import KernelChoice, use_kernels
@@ -47,7 +47,7 @@ class Extractor:
         language: of the text, for sentences and tokens; by default the one that the model was trained with.
 
     Raises:
-        UsageError: no such device, language or precision, or a threshold outside of 0 to 1.
+        UsageError: no such device, language, precision or kernels, or a number outside of what it may be.
     """
 
     def __init__(
@@ -66,6 +66,10 @@ class Extractor:
     ) -> None:
         self.thresholds = Thresholds()
         self.thresholds = self._chosen(threshold, entity_threshold, relation_threshold)
+        from_one("threads", threads)
+        from_one("longest_sentence", longest_sentence)
+        if kernels not in get_args(KernelChoice):
+            raise UsageError(f"kernels: found {kernels!r}, wanted {' or '.join(get_args(KernelChoice))}")
         if folder.settings.ner.given:
             raise UsageError("model: found one that is given entities (ner.given), wanted one that finds them in text; "
                              "`cman predict` reads documents with entities")  # fmt: skip
@@ -121,7 +125,13 @@ class Extractor:
         return cls.load(name, **options)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write the model folder as it would be pushed, with its card."""
+        """Write the model folder as it would be pushed, with its card.
+
+        Raises:
+            CmanError: a file stands there.
+        """
+        if Path(folder).is_file():
+            raise CmanError(f"{folder}: found a file, wanted the name of a folder")
         if self.source is None:
             self.folder.save(Path(folder))
         elif self.source.resolve() != Path(folder).resolve():
@@ -223,7 +233,7 @@ class Extractor:
         """
         given = {"threshold": threshold, "entity_threshold": entity, "relation_threshold": relation}
         for name, value in given.items():
-            number = isinstance(value, int | float) or hasattr(value, "__float__")
+            number = not isinstance(value, bool) and (isinstance(value, int | float) or hasattr(value, "__float__"))
             if value is not None and not (number and 0 <= value <= 1):
                 raise UsageError(f"{name}: found {value!r}, wanted a number from 0 to 1")
         own = self.thresholds if threshold is None else Thresholds(threshold, threshold)
@@ -296,13 +306,20 @@ def model_folder(path: str | Path) -> Path:
     """Return the path of a model folder.
 
     Raises:
-        CmanError: there is nothing.
+        CmanError: there is nothing, or something else.
     """
-    if not Path(path).exists():
-        hub = NAME.fullmatch(str(path))
-        door = f"; a hub's model is had by Extractor.from_pretrained({str(path)!r})" if hub else ""
-        raise CmanError(f"{path}: found no folder, wanted that of a model{door}")
-    return Path(path)
+    folder = Path(path)
+    if not str(path) or not folder.exists():
+        hub = NAME.fullmatch(str(path).removeprefix("https://huggingface.co/"))
+        door = f"; a hub's model is had by Extractor.from_pretrained({hub[0]!r})" if hub else ""
+        home = "; ~ is no part of a path: Path(...).expanduser()" if str(path).startswith("~") else ""
+        raise CmanError(f"{path or repr(path)}: found no folder, wanted that of a model{home or door}")
+    if not (folder / "config.json").is_file():
+        found = "a file" if folder.is_file() else "no config.json"
+        inside = folder / "model" if folder.is_dir() else folder.parent
+        nearby = f", such as {inside}" if (inside / "config.json").is_file() else ""
+        raise CmanError(f"{folder}: found {found}, wanted the folder of a model{nearby}")
+    return folder
 
 
 def _with_threshold(folder: ModelFolder, threshold: float | None) -> None:

@@ -4,11 +4,11 @@ A stream is read in chunks that fill batches, so memory does not grow with its l
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 from cman.corpora.document import Document
-from cman.errors import CmanError
+from cman.errors import CmanError, UsageError
 from cman.extract.sentences import Given, Thresholds
 
 if TYPE_CHECKING:
@@ -39,13 +39,23 @@ def given_text(text: Any, number: int | None = None) -> Given:
     return Given(str(number or 1), str(text))  # spaCy takes no kind of str but str itself, such as NumPy's
 
 
+def from_one(name: str, value: Any) -> None:
+    """Check an argument that is None or a whole number of at least 1.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise UsageError(f"{name}: found {value!r}, wanted a whole number from 1")
+
+
 def several(texts: Any, call: str) -> Iterable[Any]:
     """Return texts, unless they are one text, whose characters would be taken for texts, or a table, whose keys would.
 
     Raises:
-        TypeError: they are one text, a table, or nothing that can be iterated over.
+        TypeError: they are one text, a table, without an order, or nothing that can be iterated over.
     """
-    if isinstance(texts, Mapping) or hasattr(texts, "columns"):
+    if isinstance(texts, Mapping | Set) or hasattr(texts, "columns"):
         found = type(texts).__name__
         raise TypeError(f"{call}: found {found}, wanted several texts, such as a list or one column of a table")
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):

@@ -84,15 +84,44 @@ def test_what_is_no_text_is_one_sentence(extractor):
             "^batch: found dict, wanted several texts, such as a list or one column",
         ),
         (lambda: extractor.stream(DRAWN.to_frame()), "^stream: found DataFrame, wanted several texts"),
+        (lambda: extractor.batch({TEXT}), "^batch: found set, wanted several texts"),
     ):
         with pytest.raises(TypeError, match=message):
             call()
     with pytest.raises(CmanError, match=r"^text 2: found a lone surrogate at character 1, wanted text"):
         extractor.batch(["a", "b\ud800"])
-    with pytest.raises(UsageError, match=r"^threshold: found '0\.5', wanted a number from 0 to 1"):
-        extractor(TEXT, threshold="0.5")
+    for value in ("0.5", True):
+        with pytest.raises(UsageError, match=f"^threshold: found {value!r}, wanted a number from 0 to 1"):
+            extractor(TEXT, threshold=value)
     assert extractor.batch(np.array([TEXT])) == extractor.batch([TEXT])
     assert extractor(TEXT, threshold=np.float32(0.5)) == extractor(TEXT, threshold=0.5)
+
+
+def test_a_wrong_argument_and_what_is_no_model_folder_are_one_sentence(model, extractor, tmp_path, monkeypatch):
+    for options, message in (
+        ({"threads": 0}, "^threads: found 0, wanted a whole number from 1"),
+        ({"threads": "2"}, "^threads: found '2', wanted"),
+        ({"longest_sentence": 0}, "^longest_sentence: found 0, wanted"),
+        ({"kernels": "fast"}, "^kernels: found 'fast', wanted auto or reference"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            Extractor.load(model, **options)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "model").symlink_to(model)
+    monkeypatch.chdir(tmp_path)
+    for path, message in (
+        ("run", r"^run: found no config\.json, wanted the folder of a model, such as run/model$"),
+        ("run/model/config.json", r"config\.json: found a file, wanted the folder of a model, such as run/model$"),
+        (".", r"^\.: found no config\.json, wanted the folder of a model$"),
+        ("", "^'': found no folder, wanted that of a model$"),
+        ("~/model", r"wanted that of a model; ~ is no part of a path"),
+        ("https://huggingface.co/some/model", r"Extractor\.from_pretrained\('some/model'\)$"),
+    ):
+        with pytest.raises(CmanError, match=message):
+            Extractor.load(path)
+    with pytest.raises(CmanError, match=r"config\.json: found a file, wanted the name of a folder"):
+        extractor.save_pretrained(model / "config.json")
 
 
 def test_a_stream_gives_all_before_the_text_that_ends_it(extractor):
