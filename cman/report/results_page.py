@@ -18,6 +18,8 @@ from cman.report.appendix.question import PARTS
 from cman.report.appendix.write import pairs
 from cman.report.evidence import Comparison, Evidence, compare_all, read_evidence
 from cman.report.frame import MICRO, fixed, percent, probability, signed
+from cman.report.ledger.page import cells, commands, first_line, sentence
+from cman.report.ledger.rows import ledger
 from cman.report.paper_table import HEADS, REFERENCE
 from cman.report.published import Published, PublishedRow, read_published
 from cman.report.results import Group, Run, group_runs, read_run
@@ -70,10 +72,15 @@ def results_page(folders: Sequence[Path], published: Path, corpora: Path, rounds
         autoescape=False,  # Markdown; titles of records are those of the configurations here
     )
     page = environment.get_template(TEMPLATE)
+    rows = ledger(evidence, rounds)
     runs = [run for found in evidence for group in found.groups.values() for run in group.runs]
     return page.render(
         corpora=[(found, rows_of(known, found)) for found in evidence],
         headline=headline(evidence, known),
+        first_line=first_line(rows),
+        sentence=sentence(rows),
+        claims=[cells(row) for row in rows],
+        commands=list(commands(rows)),
         parts=[(found, list(_parts(known, found))) for found in evidence if found.comparisons],
         copies=_copies(evidence),
         missing=list(_missing(known, {found.corpus: found for found in evidence})),

@@ -21,8 +21,9 @@ HOW = "write it again as its last section says, and copy its first rows into REA
 
 
 def untested(page: str) -> str:
-    """The page without what the gold documents are needed for: p and the sentences about it."""
-    kept = [line for line in page.splitlines() if not line.startswith("- ")]
+    """The page without what the gold documents are needed for: p, the sentences about it, and the claims' rows."""
+    left_out = ("- ", "| C", "**")  # rows of the ledger, and what is said of their verdicts
+    kept = [line for line in page.splitlines() if not line.startswith(left_out)]
     return re.sub(r"\n{2,}", "\n\n", re.sub(r" \((<?\.\d+|1\.000)\)", "", "\n".join(kept)))
 
 
@@ -44,6 +45,11 @@ def test_readme_has_the_first_rows_of_the_page():
     rows = PAGE.split("|---|---|---|---|\n", 1)[1].split("\n\n", 1)[0]
     assert len(rows.splitlines()) == 5
     assert rows in (ROOT / "README.md").read_text(encoding="utf-8"), HOW
+
+
+def test_readme_says_of_the_claims_what_the_page_says():
+    (said,) = re.findall(r"\*\* (Against the paper, of .*)", PAGE)
+    assert said in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split()), HOW
 
 
 def test_without_any_run_nothing_is_written(tmp_path):

@@ -1,0 +1,68 @@
+"""The ledger as lines of docs/results.md, and the sentence that README has of it."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from cman.evaluation.convergence import convergence_of
+from cman.report.frame import fixed, probability, signed
+from cman.report.ledger.rows import CONTRADICTED, IMPOSSIBLE, SUPPORTED, TOLERANCE, UNDECIDED, Row
+
+ORDER = (SUPPORTED, CONTRADICTED, UNDECIDED, IMPOSSIBLE)
+
+
+def first_line(rows: Sequence[Row]) -> str:
+    """Return what has to be known before a row is read: whether the records can decide anything, and converged."""
+    folders = {run.folder for row in rows for run in row.runs}
+    ends = [convergence_of(folder) for folder in sorted(folders)]
+    done = sum(end is not None and end.converged is True for end in ends)
+    told = f"{done} of the {len(ends)} trainings behind these rows had converged by the rule of [the study](study.md)"
+    known = [row for row in rows if row.runs]
+    if all(row.exploratory for row in known):
+        return (
+            f"The records are exploratory, so no claim is decided by them: no regime has been chosen yet, and {told}."
+        )
+    rest = [row.claim.number for row in known if row.exploratory]
+    return f"{told[0].upper()}{told[1:]}." + (f" Exploratory are those of {', '.join(rest)}." if rest else "")
+
+
+def sentence(rows: Sequence[Row]) -> str:
+    """Return the sentence of README: how many questions have which verdict."""
+    counts = Counter(row.verdict for row in rows)
+    listed = ", ".join(f"{counts[name]} {name}" for name in ORDER if counts[name])
+    return f"Against the paper, of {len(rows)} questions: {listed}."
+
+
+def cells(row: Row) -> list[str]:
+    """Return the cells of a row of the first table."""
+    claim, found = row.claim, row.measured
+    measured = signed(row.point) if row.point is not None else "–"
+    if found is not None:
+        measured += f" [{signed(found.low)}, {signed(found.high)}]"
+    p = f" ({probability(row.p_holm)})" if row.p_holm is not None else ""
+    reason = f": {row.reason}" if row.reason else ""
+    return [
+        claim.number,
+        claim.text,
+        f"{'' if claim.published is None else signed(claim.published) + ', '}{claim.where}",
+        f"`{claim.first}` − `{claim.second}`" + (f", {row.title}, seeds: {row.seeds}" if row.runs else ""),
+        measured + p,
+        fixed(None if found is None else found.detectable) or "–",
+        thresholds(row),
+        signed(100 * row.precision) if row.precision is not None else "–",
+        "–" if row.second is None else signed(row.second.effect),
+        f"**{row.verdict}**{reason}",
+    ]
+
+
+def thresholds(row: Row) -> str:
+    """Return the differences at the lowest and the highest threshold that are known."""
+    if not row.by_threshold:
+        return "–"
+    return ", ".join(f"{threshold:g}: {signed(found.effect)}" for threshold, found in row.by_threshold.items())
+
+
+def commands(rows: Sequence[Row]) -> Iterator[list[str]]:
+    """Yield what repeats each claim: its number, the minutes of its trainings, the tolerance, the command."""
+    for row in rows:
+        if row.runs:
+            yield [row.claim.number, f"{row.minutes:.0f}", f"{TOLERANCE:g}", f"`{row.command}`"]

@@ -1,0 +1,257 @@
+"""The rows of the ledger: each claim with what the records say of it, and the verdict that docs/study.md's rules give.
+
+The primary figure is strict micro F1 at the threshold that was chosen on dev, or at the model's own where none was. A
+row is robust if sign and verdict stay at thresholds from 0.3 to 0.7 and in the second regime, and the sign in average
+precision; what a record does not hold makes it unknown, and only what is known to be robust is decided. A record whose
+settings are not those of the regime is exploratory and decides nothing.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from statistics import fmean
+from typing import TypeGuard
+
+import numpy as np
+
+from cman.config.configuration import flattened
+from cman.evaluation.convergence import convergence_of
+from cman.evaluation.power import Arm, Figure, bounds, detectable, draws, effect
+from cman.evaluation.significance import Pair, holm, randomisation
+from cman.report.evidence import ALPHA, Evidence
+from cman.report.ledger.claims import CLAIMS, REGIME, SECOND, Claim
+from cman.report.ledger.counts import CONTRASTS, at_threshold, counted, least, ranking_of
+from cman.report.predictions import Predicted
+from cman.report.results import ALL, Run
+
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
+MARGIN = 1.0  # "no effect larger than", in points
+TOLERANCE = 3.0  # of `cman record --repeat`, in points of relation F1
+SUPPORTED, CONTRADICTED, UNDECIDED, IMPOSSIBLE = "supported", "contradicted", "undecided", "not testable here"
+TASKS = ("entities", "relations")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One difference: its size, its interval over sentences and seeds, and the effect that such draws would show."""
+
+    effect: float
+    low: float
+    high: float
+    detectable: float
+
+    def speaks(self, published: float | None) -> str:
+        """Return what the interval alone says: for the claim, against an effect that matters, or neither."""
+        margin = MARGIN if published is None or published <= 2 * MARGIN else published / 2
+        if self.low > 0:
+            return SUPPORTED
+        return CONTRADICTED if self.high < margin else UNDECIDED
+
+
+@dataclass(frozen=True)
+class Row:
+    """A claim with its evidence; without a measurement where no corpus has both models.
+
+    Attributes:
+        runs: of both models.
+        by_threshold: the difference at each threshold at which all runs know their relations.
+        precision: the difference of average precision, in points; None unless all runs have it.
+        second: the difference in the second regime.
+        p: of randomisation; None where no pair of runs shares split and seed, or the claim is about growth.
+        p_holm: after correction over the ledger.
+    """
+
+    claim: Claim
+    title: str = ""
+    runs: tuple[Run, ...] = ()
+    measured: Measured | None = None
+    by_threshold: Mapping[float, Measured] = field(default_factory=dict)
+    precision: float | None = None
+    second: Measured | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    regime: Mapping[str, object] | None = None
+
+    @cached_property
+    def exploratory(self) -> bool:
+        """Whether a run was trained in another regime than the chosen one."""
+        if self.regime is None:
+            return True
+        return any(
+            flattened(run.settings).get(name) != value for run in self.runs for name, value in self.regime.items()
+        )
+
+    @property
+    def converged(self) -> int:
+        """How many of the runs had converged."""
+        ends = (convergence_of(run.folder) for run in self.runs)
+        return sum(end is not None and end.converged is True for end in ends)
+
+    @property
+    def seeds(self) -> int:
+        """The smaller of the numbers of seeds of the two models."""
+        names = {self.claim.first, self.claim.second}
+        return min((len({run.seed for run in self.runs if run.experiment == name}) for name in names), default=0)
+
+    def doubts(self) -> Iterator[str]:
+        """Yield what keeps the row from being robust, as far as it is known, and what is not known."""
+        if self.measured is None:
+            return
+        sign, verdict = self.measured.effect > 0, self.measured.speaks(self.claim.published)
+        for threshold, found in self.by_threshold.items():
+            if (found.effect > 0) != sign or found.speaks(self.claim.published) != verdict:
+                yield f"otherwise at {threshold:g}"
+        if unknown := [f"{each:g}" for each in THRESHOLDS if each not in self.by_threshold]:
+            yield f"not known at {', '.join(unknown)}"
+        if self.precision is None:
+            yield "no average precision"
+        elif (self.precision > 0) != sign:
+            yield "otherwise in average precision"
+        if self.second is None:
+            yield "no second regime"
+        elif (self.second.effect > 0) != sign or self.second.speaks(self.claim.published) != verdict:
+            yield "otherwise in the second regime"
+
+    @property
+    def point(self) -> float | None:
+        """The difference of means by the scores of the runs, which are there without a prepared corpus, too."""
+        if self.measured is not None:
+            return self.measured.effect
+        if not self.runs or self.claim.contrast:
+            return None
+        means = [
+            fmean(100 * run.scores[self.claim.task]["strict"][ALL].f1 for run in self.runs if run.experiment == name)
+            for name in (self.claim.first, self.claim.second)
+        ]
+        return means[0] - means[1]
+
+    @property
+    def verdict(self) -> str:
+        """Return one of the four verdicts."""
+        if self.claim.impossible:
+            return IMPOSSIBLE
+        if self.measured is None or self.exploratory or self.seeds < 2 or any(self.doubts()):
+            return UNDECIDED
+        spoken = self.measured.speaks(self.claim.published)
+        if spoken == SUPPORTED and self.p_holm is not None and self.p_holm >= ALPHA:
+            return UNDECIDED
+        return spoken
+
+    @property
+    def reason(self) -> str:
+        """Return why it is not decided; empty where it is."""
+        if self.claim.impossible:
+            return self.claim.impossible
+        if not self.runs:
+            return "not run"
+        if self.exploratory:
+            return "exploratory"
+        if self.measured is None:
+            return "the corpus is not prepared"
+        return "one seed" if self.seeds < 2 else "" if self.verdict != UNDECIDED else "; ".join(self.doubts())
+
+    @property
+    def minutes(self) -> float:
+        """How long its trainings took."""
+        return sum(float(run.provenance.get("seconds", 0)) for run in self.runs) / 60
+
+    @property
+    def command(self) -> str:
+        """Return what trains all of it again and compares."""
+        if not self.runs:
+            return ""
+        folders = {"/".join(run.folder.parts[-4:-2]) for run in self.runs}
+        splits = "main" if {run.split for run in self.runs} == {"main"} else "fold*"
+        return f"cman record --repeat {' '.join(f'results/record/{each}/{splits}/seed*' for each in sorted(folders))}"
+
+
+def ledger(
+    evidence: Sequence[Evidence],
+    rounds: int,
+    regime: Mapping[str, object] | None = REGIME,
+    claims: Sequence[Claim] = CLAIMS,
+) -> list[Row]:
+    """Return the row of each claim, p corrected over all of them.
+
+    Args:
+        rounds: of each randomisation; corpora that are not at hand have effects without anything beside them.
+    """
+    by_corpus = {found.corpus: found for found in evidence}
+    rows = [_row(claim, by_corpus, rounds, regime) for claim in claims]
+    tested = [row for row in rows if row.p is not None]
+    corrected = dict(zip(map(id, tested), holm([row.p for row in tested if row.p is not None]), strict=True))
+    return [replace(row, p_holm=corrected.get(id(row))) for row in rows]
+
+
+def _row(claim: Claim, by_corpus: Mapping[str, Evidence], rounds: int, regime: Mapping[str, object] | None) -> Row:
+    found = next((by_corpus[name] for name in claim.corpora if _has(by_corpus.get(name), claim)), None)
+    if found is None:
+        return Row(claim, regime=regime)
+    groups = [found.groups[name] for name in (claim.first, claim.second)]
+    runs = tuple(run for group in groups for run in group.runs)
+    row = Row(claim, found.title, runs, regime=regime)
+    if not found.predicted:
+        return row
+    models = _Models(found, claim)
+    thresholds = [each for each in THRESHOLDS if each >= models.floor and claim.task == "relations"]
+    other = by_corpus.get(SECOND)
+    return replace(
+        row,
+        measured=models.measured(None),
+        by_threshold={each: models.measured(each) for each in thresholds},
+        precision=_precision(runs, claim),
+        second=_Models(other, claim).measured(None) if other is not None and _has(other, claim) else None,
+        p=_p(found, claim, rounds),
+    )
+
+
+def _has(found: Evidence | None, claim: Claim) -> TypeGuard[Evidence]:
+    return found is not None and {claim.first, claim.second} <= found.groups.keys()
+
+
+class _Models:
+    """The runs of both models on one corpus, with what they know below their threshold."""
+
+    def __init__(self, found: Evidence, claim: Claim) -> None:
+        self.claim = claim
+        self.sides = [[*found.predicted[name].values()] for name in (claim.first, claim.second)]
+        self.rankings = {each.run.folder: ranking_of(each) for side in self.sides for each in side}
+        self.floor = max(self._least(each) for side in self.sides for each in side)
+
+    def _least(self, run: Predicted) -> float:
+        return least(run, self.rankings[run.run.folder])
+
+    def measured(self, threshold: float | None) -> Measured:
+        """Return the difference at a threshold; None is that of dev, or the model's own where dev chose none."""
+        figure = Figure(self.claim.task, CONTRASTS[self.claim.contrast])
+        first, second = (self._arm(side, threshold) for side in self.sides)
+        drawn = draws(first, second, figure)
+        return Measured(effect(first, second, figure), *bounds(drawn), detectable(drawn))
+
+    def _arm(self, side: Sequence[Predicted], threshold: float | None) -> Arm:
+        arm: dict[str, list[np.ndarray]] = {}
+        for run in side:
+            at = run.run.provenance.get("dev_threshold") if threshold is None else threshold
+            known = None if at is None or at < self._least(run) else at
+            documents = at_threshold(run, self.rankings[run.run.folder], known)
+            arm.setdefault(run.run.split, []).append(counted(run, documents, self.claim.contrast))
+        return arm
+
+
+def _precision(runs: Sequence[Run], claim: Claim) -> float | None:
+    if claim.task != "relations" or claim.contrast:
+        return None
+    found = {name: [run.ranking.get("average_precision") for run in runs if run.experiment == name]
+             for name in (claim.first, claim.second)}  # fmt: skip
+    means = [fmean(each for each in values if each is not None) for values in found.values() if None not in values]
+    return means[0] - means[1] if len(means) == 2 else None
+
+
+def _p(found: Evidence, claim: Claim, rounds: int) -> float | None:
+    first, second = (found.counts[name] for name in (claim.first, claim.second))
+    pairs: dict[str, list[Pair]] = {}
+    for key in sorted(first.keys() & second.keys()):
+        pairs.setdefault(key[0], []).append((first[key], second[key]))
+    if not pairs or claim.contrast:
+        return None
+    return randomisation(pairs, rounds, found.seed).p[TASKS.index(claim.task)]

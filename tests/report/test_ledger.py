@@ -1,0 +1,116 @@
+"""The claims ledger: what decides a claim, what keeps it undecided, and what stands in its row."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from perturbed_runs import perturbed, write_run
+
+from cman.config.settings import Settings
+from cman.corpora.document import Document, Entity, Relation, write_documents
+from cman.report.evidence import Evidence, read_evidence
+from cman.report.ledger.claims import CLAIMS, Claim
+from cman.report.ledger.page import cells, commands, first_line, sentence
+from cman.report.ledger.rows import CONTRADICTED, IMPOSSIBLE, SUPPORTED, UNDECIDED, Measured, Row, ledger
+from cman.report.results import group_runs, read_run
+
+CLAIM = Claim("C1", "it helps", "Table I", "cman", "multihead-at", 4.0, ("tiny",))
+TOKENS = ("Ada", "of", "Rome", "met", "Bo", "of", "Oslo")
+SPANS = (Entity("Peop", 0, 1), Entity("Loc", 2, 3), Entity("Peop", 4, 5), Entity("Loc", 6, 7))
+GOLD = [Document(str(n), TOKENS, SPANS, (Relation("Live", 0, 1), Relation("Live", 2, 3))) for n in range(40)]
+SETTINGS = Settings().model_dump(mode="json")
+REGIME = {"training.epochs": 180}
+
+
+def evidence(folder: Path, corpora: Path | None = None, seeds: int = 2) -> list[Evidence]:
+    """Runs of a good and of a bad model, without rankings."""
+    runs = [
+        write_run(folder, GOLD, perturbed(GOLD, rate, seed), name, seed, settings=SETTINGS, seconds=60)
+        for name, rate in (("cman", 0.05), ("multihead-at", 0.4))
+        for seed in range(1, seeds + 1)
+    ]
+    return read_evidence(group_runs(map(read_run, runs)), corpora or folder / "none", 200, 1, needed=False)
+
+
+@pytest.fixture
+def row(tmp_path: Path) -> Row:
+    """A row that is decided: of the regime, two seeds, robust, its p small."""
+    (found,) = ledger(evidence(tmp_path), 200, REGIME, [CLAIM])
+    good = Measured(5.0, 3.0, 7.0, 2.0)
+    thresholds = dict.fromkeys((0.3, 0.4, 0.5, 0.6, 0.7), good)
+    return replace(found, measured=good, by_threshold=thresholds, precision=0.1, second=good, p=0.01, p_holm=0.02)
+
+
+def test_a_claim_is_supported_above_zero_and_contradicted_below_the_margin(row):
+    assert (row.verdict, row.reason) == (SUPPORTED, "")
+
+    def of(low: float, high: float, published: float | None) -> str:
+        found = Measured((low + high) / 2, low, high, 2.0)
+        every = dict.fromkeys(row.by_threshold, found)
+        claim = replace(CLAIM, published=published)
+        precision = found.effect / 100
+        return replace(row, claim=claim, measured=found, by_threshold=every, second=found, precision=precision).verdict
+
+    assert of(-0.5, 0.9, None) == of(-0.5, 0.9, 1.5) == of(-0.5, 1.9, 4.0) == CONTRADICTED
+    assert of(-0.5, 1.1, None) == of(-0.5, 1.9, 2.0) == of(-0.5, 2.1, 4.0) == UNDECIDED
+    assert of(0.1, 0.9, 4.0) == SUPPORTED
+
+
+def test_what_is_not_of_the_regime_robust_or_significant_is_undecided_and_says_why(row):
+    other, opposite = Measured(0.5, -1.0, 2.5, 2.0), Measured(-3.0, -5.0, -1.0, 2.0)
+    for changes, why in (
+        ({"regime": None}, "exploratory"),
+        ({"regime": {"training.epochs": 36}}, "exploratory"),
+        ({"runs": tuple(run for run in row.runs if run.seed == 1)}, "one seed"),
+        ({"by_threshold": {**row.by_threshold, 0.3: other}}, "otherwise at 0.3"),
+        ({"by_threshold": {0.5: row.measured}}, "not known at 0.3, 0.4, 0.6, 0.7"),
+        ({"precision": -0.1}, "otherwise in average precision"),
+        ({"precision": None}, "no average precision"),
+        ({"second": opposite}, "otherwise in the second regime"),
+        ({"second": None}, "no second regime"),
+        ({"p_holm": 0.06}, ""),
+        ({"measured": None}, "the corpus is not prepared"),
+        ({"measured": None, "runs": ()}, "not run"),
+    ):
+        changed = replace(row, **changes)
+        assert (changed.verdict, changed.reason) == (UNDECIDED, why), changes
+    impossible = replace(row, claim=replace(CLAIM, impossible="no corpus"))
+    assert (impossible.verdict, impossible.reason) == (IMPOSSIBLE, "no corpus")
+
+
+def test_a_row_has_effect_interval_thresholds_and_the_command_that_repeats_it(tmp_path):
+    write_documents(tmp_path / "corpora" / "tiny" / "main" / "test.jsonl", GOLD)
+    (found,) = ledger(evidence(tmp_path, tmp_path / "corpora"), 200, None, [CLAIM])
+    assert found.measured is not None and found.measured.low > 0 and found.p_holm == found.p < 0.05
+    scores = [json.loads((run.folder / "scores.json").read_text())["relations"]["strict"]["all"] for run in found.runs]
+    f1 = [200 * each["true_positive"] / (each["predicted"] + each["gold"]) for each in scores]
+    assert found.measured.effect == pytest.approx((f1[0] + f1[1] - f1[2] - f1[3]) / 2)
+    assert list(found.by_threshold) == [0.5, 0.6, 0.7]  # below it, records without a ranking know nothing
+    assert found.by_threshold[0.5].effect == pytest.approx(found.measured.effect)
+    assert cells(found)[-1] == "**undecided**: exploratory"
+    assert list(commands([found])) == [
+        ["C1", "4", "3", "`cman record --repeat results/record/tiny/cman/main/seed* "
+         "results/record/tiny/multihead-at/main/seed*`"]
+    ]  # fmt: skip
+
+
+def test_without_the_corpus_a_row_has_the_effect_alone(tmp_path):
+    (found,) = ledger(evidence(tmp_path), 200, None, [CLAIM])
+    assert found.measured is None and found.p is None and found.point is not None and found.point > 0
+    assert cells(found)[4:8] == [f"+{found.point:.2f}", "–", "–", "–"]
+
+
+def test_the_first_line_says_that_nothing_is_decided_until_a_regime_is_chosen(tmp_path, row):
+    rows = ledger(evidence(tmp_path / "again"), 200, None, [CLAIM, CLAIMS[-1]])
+    assert first_line(rows).startswith("The records are exploratory, so no claim is decided by them")
+    assert "0 of the 4 trainings behind these rows had converged" in first_line(rows)
+    assert sentence(rows) == "Against the paper, of 2 questions: 1 undecided, 1 not testable here."
+    assert first_line([row]).startswith("0 of the 4 trainings")
+    assert first_line([row, replace(row, regime=None)]).endswith("Exploratory are those of C1.")
+
+
+def test_the_questions_are_those_of_the_study():
+    study = (Path(__file__).parents[2] / "docs" / "study.md").read_text(encoding="utf-8")
+    asked = {line.split(" | ")[0].removeprefix("| ") for line in study.splitlines() if line.startswith("| C")}
+    assert asked == {claim.number for claim in CLAIMS if claim.number != "–"}
