@@ -21,7 +21,7 @@ from cman.config.settings import Settings
 PIPELINE = [
     *("config", "plan", "fetch", "prepare", "convert", "split", "embed", "train", "predict", "score", "card", "tables"),
     *("appendix", "figures", "browser", "kernels", "speed", "record", "verify", "release", "ensemble", "results"),
-    *("summary", "explain", "convergence", "fit", "extract", "collect", "serve"),
+    *("summary", "explain", "convergence", "probe", "fit", "extract", "collect", "serve"),
 ]
 HEAVY = ("torch", "transformers", "pandas", "snakemake", "matplotlib")
 STATIC = ("--corpus", "s", "--experiment", "cman-static")

@@ -19,7 +19,7 @@ from cman.cli.fit import fit
 from cman.cli.folders import ensemble, release, verify
 from cman.cli.plan import plan
 from cman.cli.prediction import embed, predict
-from cman.cli.records import convergence, record
+from cman.cli.records import convergence, probe, record
 from cman.cli.report import appendix, browser, card, explain, figures, results, score, summary, tables
 from cman.cli.serve import serve
 from cman.cli.speed import kernels, speed
@@ -30,7 +30,21 @@ VERBS = (
     *(config, plan, fetch, prepare, convert, split, embed, train, predict, score, card),
     *(tables, appendix, figures, browser, kernels),
 )
-MORE_VERBS = (record, verify, release, ensemble, results, summary, explain, convergence, fit, extract, collect, serve)
+MORE_VERBS = (
+    record,
+    verify,
+    release,
+    ensemble,
+    results,
+    summary,
+    explain,
+    convergence,
+    probe,
+    fit,
+    extract,
+    collect,
+    serve,
+)
 
 
 class InOrder(TyperGroup):

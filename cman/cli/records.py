@@ -1,4 +1,4 @@
-"""The verbs around the evidence: keeping runs as records, repeating them, and whether trainings had converged."""
+"""The verbs around the evidence: keeping runs as records, repeating them, convergence and interventions."""
 
 import logging
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cman.cli.options import configuration_at
+from cman.cli.options import ResultsOption, configuration_at
 from cman.cli.verb import verb
 from cman.errors import CmanError, UsageError
 from cman.layout import Layout
@@ -28,6 +28,22 @@ def convergence(
     from cman.report.convergence import report
 
     for line in report(folders, output):
+        typer.echo(line)
+
+
+@verb
+def probe(
+    run: Annotated[Path, typer.Argument(help="Run folder with a model that reads labels.")],
+    output: Annotated[Path | None, typer.Option(help="All figures and the curves by threshold, CSV.")] = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Put other labels in the place of the first phase's, with and without the gate, and score what comes of it.
+
+    Example: cman probe results/runs/conll04/cman/main/seed1 --output probe.csv
+    """
+    from cman.probe import probe, table
+
+    for line in table(probe(run, Layout(results), output)):
         typer.echo(line)
 
 
