@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: tables test lint kernels sanitize faults fuzz clean
+.PHONY: tables test lint kernels sanitize gpu gpu-there faults fuzz clean
 
 # All tables and figures, the appendix, and a report of how they were made; then where to look.
 tables: $(VENV)/installed kernels
@@ -36,8 +36,8 @@ kernels: $(VENV)/installed
 	$(BIN)/python setup.py build_ext --inplace > build/kernels.log 2>&1
 	grep "^cman kernels:" build/kernels.log
 
-# The kernels' own C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer.
-SANITIZED := -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Icsrc
+# The kernels' own C++ tests, those of CUDA in the emulation, under AddressSanitizer and UndefinedBehaviorSanitizer.
+SANITIZED := -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -pthread -Icsrc
 
 sanitize:
 	mkdir -p build/sanitize
@@ -45,6 +45,17 @@ sanitize:
 	build/sanitize/crf
 	$(CXX) $(SANITIZED) tests/csrc/pairs_test.cpp csrc/pairs/*.cpp csrc/simd/isa.cpp -o build/sanitize/pairs
 	build/sanitize/pairs
+	$(CXX) $(SANITIZED) -Wno-unknown-pragmas -x c++ tests/csrc/crf_cuda_test.cpp -o build/sanitize/crf-cuda
+	build/sanitize/crf-cuda
+	$(CXX) $(SANITIZED) -Wno-unknown-pragmas -x c++ tests/csrc/pairs_cuda_test.cpp -o build/sanitize/pairs-cuda
+	build/sanitize/pairs-cuda
+
+# What only a GPU can tell about the kernels, into build/gpu; asked before anything is installed.
+gpu-there:
+	@nvidia-smi -L > /dev/null 2>&1 || { echo "make gpu: found no NVIDIA GPU, wanted a machine with one and nvcc"; exit 1; }
+
+gpu: gpu-there $(VENV)/installed
+	$(BIN)/python -m tests.device build/gpu
 
 # Every verb with system calls that fail, write less than asked, or are the last: nothing silent, every rerun right.
 faults: $(VENV)/installed

@@ -2,6 +2,8 @@
 
     python setup.py build_ext --inplace
 
+TORCH_CUDA_ARCH_LIST, such as "8.6;9.0+PTX", says for which GPUs; else for those of cman/binary.py.
+
 Everything else about the package stands in pyproject.toml. No compiler, no nvcc or no torch is no error: one line says
 so and the package works in plain PyTorch. pip builds packages in an environment of their own, which has no torch; so
 `pip install --no-build-isolation .` is what includes the kernels in an installation.
@@ -34,6 +36,15 @@ def load_binary():
 binary = load_binary()
 
 
+def gpu_codes():
+    """Return what to compile for, sm_* (machine code) and compute_* (PTX), as TORCH_CUDA_ARCH_LIST says if set."""
+    if not os.environ.get("TORCH_CUDA_ARCH_LIST"):
+        return list(binary.GPU_CODES)
+    from torch.utils.cpp_extension import _get_cuda_arch_flags
+
+    return [flag.partition(",code=")[2] for flag in _get_cuda_arch_flags([])]
+
+
 def extension(with_cuda):
     """Return the extension, for the CPU alone or with CUDA."""
     import torch
@@ -56,7 +67,8 @@ def extension(with_cuda):
     }
     if not with_cuda:
         return CppExtension(**arguments)
-    arguments["extra_compile_args"]["nvcc"] = list(binary.NVCC_FLAGS)
+    targets = [f"-gencode=arch={code.replace('sm', 'compute')},code={code}" for code in gpu_codes()]
+    arguments["extra_compile_args"]["nvcc"] = [*binary.NVCC_FLAGS, *targets]
     return CUDAExtension(**arguments, define_macros=[("CMAN_CUDA", "1")])
 
 
@@ -92,6 +104,7 @@ def build(with_cuda):
             import torch
 
             stamp = {"torch": torch.__version__, "sources": binary.source_digest()}  # as they are before they are read
+            stamp["codes"] = gpu_codes() if with_cuda else []
             super().run()
             target = binary.STAMP if self.inplace else Path(self.build_lib) / "cman" / binary.STAMP.name
             target.write_text(json.dumps(stamp) + "\n", encoding="utf-8")

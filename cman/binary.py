@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -18,13 +19,10 @@ SOURCES = PACKAGE.parent / "csrc"  # there in a checkout, not in an installed pa
 STAMP = PACKAGE / "_C.json"
 SUFFIXES = (".cpp", ".h", ".cu", ".cuh")
 CXX_FLAGS = ("-std=c++20", "-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-g0")
-NVCC_FLAGS = (
-    "-std=c++20",
-    "-O3",
-    "-gencode=arch=compute_80,code=sm_80",
-    "-gencode=arch=compute_90,code=sm_90",
-    "-gencode=arch=compute_90,code=compute_90",  # PTX, for newer ones
-)
+NVCC_FLAGS = ("-std=c++20", "-O3")
+# What is compiled for GPUs unless TORCH_CUDA_ARCH_LIST says otherwise: code of two, and PTX for newer ones.
+GPU_CODES = ("sm_80", "sm_90", "compute_90")
+LEAST_CAPABILITY = (8, 0)  # older ones have not the shared memory that the kernels ask for
 BUILD = "a checkout builds it: python setup.py build_ext --inplace"
 
 COMMENT_OR_LITERAL = re.compile(r"""//(?:\\\n|[^\n])*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'""", re.DOTALL)
@@ -45,6 +43,7 @@ class Stamp(TypedDict):
 
     torch: str  # its full version, such as 2.13.0+cpu
     sources: str  # the digest of what was compiled
+    codes: list[str]  # what it has for GPUs: machine code (sm_90) and PTX (compute_90)
 
 
 def tokens(source: str) -> list[str]:
@@ -71,9 +70,28 @@ def read_stamp() -> Stamp | None:
     """Return what the binary was built from; None if nothing is built or the stamp cannot be read."""
     try:
         value = json.loads(STAMP.read_text(encoding="utf-8"))
-        return Stamp(torch=str(value["torch"]), sources=str(value["sources"]))
+        codes = [str(code) for code in value["codes"]]
+        return Stamp(torch=str(value["torch"]), sources=str(value["sources"]), codes=codes)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def runs_on(codes: Sequence[str], capability: tuple[int, int]) -> bool:
+    """Return whether one of the codes runs on a GPU of a compute capability, such as (9, 0).
+
+    Machine code runs on GPUs of its generation that are no older; PTX is compiled by the driver for all later ones.
+    Code for the special features of one GPU, such as sm_90a, runs on that one alone.
+    """
+
+    def fits(code: str) -> bool:
+        kind, _, version = code.partition("_")
+        digits = version.rstrip("abcdefghijklmnopqrstuvwxyz")
+        own = int(digits[:-1]), int(digits[-1])
+        if digits != version:
+            return own == capability
+        return own <= capability and (kind == "compute" or own[0] == capability[0])
+
+    return capability >= LEAST_CAPABILITY and any(map(fits, codes))
 
 
 def torch_version() -> str | None:

@@ -72,6 +72,8 @@ def speed_decoding(
     batch_size: Annotated[int, typer.Option(min=1, help="Sentences of a batch, for all models.")] = 16,
     threads: Annotated[int, typer.Option(min=1, help="Cores to use.")] = 1,
     seconds: Annotated[float, typer.Option(min=0.0, help="Time for each model, features and backend.")] = 1.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Fewest turns of each, however long they take.")] = 20,
+    confidences: Annotated[bool, typer.Option(help="Also compute the entities' scores; the paper has none.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Documents of a corpus; all by default.")] = None,
     output: Annotated[Path, typer.Option(help="CSV.")] = Path("results/speed/decoding.csv"),
 ) -> None:
@@ -82,7 +84,9 @@ def speed_decoding(
     from cman.speed.decoding import Options, check_runs, speed_of_decoding
 
     check_runs(runs)
-    speed_of_decoding(runs, corpora, features, Options(batch_size, seconds, threads, limit), output)
+    speed_of_decoding(
+        runs, corpora, features, Options(batch_size, seconds, threads, limit, rounds, confidences), output
+    )
 
 
 @speed.command("extraction")

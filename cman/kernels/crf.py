@@ -19,8 +19,6 @@ from cman.kernels.library import compiled
 from cman.kernels.reference.checks import check_numbers
 from cman.kernels.transforms import check_dense, is_differentiated, is_transformed
 
-crf_span_marginals = reference.crf_span_marginals
-
 POTENTIALS = "Tensor emissions, Tensor transitions, Tensor start, Tensor end"
 # As csrc/binding/library.cpp declares them; a test compares the two.
 SCHEMAS = (
@@ -28,6 +26,7 @@ SCHEMAS = (
     f"crf_log_partition({POTENTIALS}, Tensor lengths, *, Tensor? allowed=None) -> Tensor",
     f"crf_nll({POTENTIALS}, Tensor tags, Tensor lengths, *, Tensor? allowed=None) -> Tensor",
     f"crf_marginals({POTENTIALS}, Tensor lengths, *, Tensor? allowed=None) -> Tensor",
+    f"crf_span_marginals({POTENTIALS}, Tensor lengths, Tensor spans, Tensor tags, Tensor next_tag) -> Tensor",
 )
 WORKSPACE_HEAD = 16  # values about the call
 GROUP = 16  # sentences that the CPU's widest registers interleave
@@ -127,6 +126,33 @@ def crf_marginals(
     return result
 
 
+def crf_span_marginals(
+    emissions: Tensor,
+    transitions: Tensor,
+    start: Tensor,
+    end: Tensor,
+    lengths: Tensor,
+    spans: Tensor,
+    tags: Tensor,
+    next_tag: Tensor,
+) -> Tensor:
+    """Return the probability that given stretches carry given tags and then end, (S,); 0 where no path is allowed.
+
+    Differentiable, in plain PyTorch.
+
+    Args:
+        spans: (S, 3) int64, sentence, first token and token after the last.
+        tags: (B, L), the tags of the stretches, such as a decoded path; others are not read.
+        next_tag: (S,) the tag that would continue the stretch; paths on which it does are left out; -1 leaves none out.
+    """
+    check_dense(emissions=emissions, transitions=transitions, start=start, end=end, lengths=lengths)
+    check_dense(spans=spans, tags=tags, next_tag=next_tag)
+    potentials = emissions, transitions, start, end
+    chosen = torch.ops.cman if _compiled(emissions, transitions) and not is_differentiated(*potentials) else reference
+    result: Tensor = chosen.crf_span_marginals(*potentials, lengths, spans, tags, next_tag)
+    return result
+
+
 def _chosen(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor) -> Any:
     """Return what has the operations: compiled, the definition, or what every transform of PyTorch knows."""
     if transitions.dim() != 4 and is_transformed(emissions, transitions, start, end):
@@ -204,6 +230,19 @@ def _fake_marginals(
     return emissions.new_empty(emissions.shape)
 
 
+def _fake_span_marginals(
+    emissions: Tensor,
+    transitions: Tensor,
+    start: Tensor,
+    end: Tensor,
+    lengths: Tensor,
+    spans: Tensor,
+    tags: Tensor,
+    next_tag: Tensor,
+) -> Tensor:
+    return emissions.new_empty(spans.shape[0])
+
+
 def _workspace_size(emissions: Tensor) -> int:
     """Return what crf_workspace_size and crf_workspace_size_cuda of csrc/ return."""
     batch, length, tags = emissions.shape
@@ -220,7 +259,8 @@ library.register(
         "_crf_forward": _fake_forward,
         "_crf_backward": _fake_backward,
         "_crf_marginals": _fake_marginals,
+        "_crf_span_marginals": _fake_span_marginals,
     },
     in_python={"_crf_double_backward": double_backward.crf_backward, "_crf_decode_nbest": _decode_nbest},
-    refused=("crf_decode", "crf_marginals", "_crf_forward", "_crf_backward"),
+    refused=("crf_decode", "crf_marginals", "crf_span_marginals", "_crf_forward", "_crf_backward"),
 )

@@ -4,7 +4,9 @@ A missing, outdated or unusable binary is normal and no error; `backend()` says 
 `torch.ops.cman` has the operations: those of the binary, or their definitions in plain PyTorch.
 """
 
+import functools
 import importlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +40,8 @@ REASON = _why_not_compiled()
 # Kept: what it registered goes when it is collected.
 _library = Library("cman", "IMPL" if REASON is None else "DEF")  # type: ignore[no-untyped-call]
 DEVICES = ("cpu", "cuda") if REASON is None and importlib.import_module("cman._C").cuda else ("cpu",)
+_stamp = binary.read_stamp()
+CODES = tuple(_stamp["codes"]) if _stamp is not None else ()  # for GPUs
 _in_use = REASON is None
 
 
@@ -73,7 +77,24 @@ def register(
 
 def compiled(tensor: Tensor) -> bool:
     """Return whether operations on a tensor run compiled: whether they are in use and built for its device."""
-    return _in_use and tensor.device.type in DEVICES
+    if not _in_use or tensor.device.type not in DEVICES:
+        return False
+    return tensor.device.type == "cpu" or runs_on_gpu(tensor.device)
+
+
+@functools.cache
+def runs_on_gpu(device: torch.device) -> bool:
+    """Return whether the binary has code for a GPU; if not, say so, once, since plain PyTorch is slower."""
+    capability = torch.cuda.get_device_capability(device)
+    if binary.runs_on(CODES, capability):
+        return True
+    name, (major, minor) = torch.cuda.get_device_name(device), capability
+    warnings.warn(
+        f"cman kernels: found {name}, compute capability {major}.{minor}, wanted one that the binary has code for "
+        f"({', '.join(CODES)}): plain PyTorch runs there",
+        stacklevel=2,
+    )
+    return False
 
 
 def use_kernels(choice: KernelChoice) -> None:
@@ -91,5 +112,8 @@ def backend() -> str:
         return f"plain PyTorch ({REASON or 'kernels: reference'})"
     isa = ISA_NAMES[importlib.import_module("cman._C").isa()]
     if "cuda" in DEVICES:
-        return f"C++ ({isa}) and CUDA"
+        count = torch.cuda.device_count()
+        others = [at for at in range(count) if not binary.runs_on(CODES, torch.cuda.get_device_capability(at))]
+        without = f", plain PyTorch on GPU {', '.join(map(str, others))} (no code for it)" if others else ""
+        return f"C++ ({isa}) and CUDA{without}"
     return f"C++ ({isa})" + (", plain PyTorch on the GPU (built without CUDA)" if torch.cuda.is_available() else "")

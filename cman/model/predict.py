@@ -94,12 +94,13 @@ class Predictor:
         dropped: Dropped | None = None,
         ranking: Ranking | None = None,
         batch_size: int = BATCH_SIZE,
+        confidences: bool = True,
     ) -> list[Document]:
         """Return the documents with predicted entities and relations in the place of their own; ids must be unique.
 
         Args:
             features: cached ones of the documents; None computes them now, if the model reads any.
-            copies, dropped, ranking, batch_size: see `annotate`.
+            copies, dropped, ranking, batch_size, confidences: see `annotate`; given entities never have any.
 
         Raises:
             CmanError: the features are not those that the model was trained on.
@@ -112,7 +113,7 @@ class Predictor:
         return annotate(
             self.model,
             self._encoded(documents, features),
-            confidences=not self.folder.settings.ner.given,
+            confidences=confidences and not self.folder.settings.ner.given,
             copies=copies,
             dropped=dropped,
             ranking=ranking,
@@ -145,9 +146,10 @@ def predict(
     features: Features | None,
     device: torch.device,
     batch_size: int = BATCH_SIZE,
+    confidences: bool = True,
 ) -> list[Document]:
     """Return predicted documents, one batch after another with PyTorch's own threads; see `Predictor.predict`."""
-    return Predictor(folder, device).predict(documents, features, batch_size=batch_size)
+    return Predictor(folder, device).predict(documents, features, batch_size=batch_size, confidences=confidences)
 
 
 def predict_file(

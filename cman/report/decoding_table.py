@@ -23,7 +23,10 @@ from cman.report.table import Cell, Column, Row, Table, measured, published
 NEEDED = ("corpus", "experiment", "device", "processor", "threads", "kernels", "contextual", "batch_size",
           "sentences_per_second", "relative_time", "note")  # fmt: skip
 BOTH = ("compiled", "reference")  # where there are no kernels, the encoder's cost was timed without them
-ADDED = "multihead-contextual"  # the baseline with CMAN's inputs, which the paper does not have
+# The baseline with CMAN's inputs, and in its sizes too: rows that the paper does not have.
+ADDED = ("multihead-contextual", "multihead-matched")
+USUAL = "pytorch-crf"  # and a table of all relation scores
+BUSY = "Busy: other processes had the cores for part of the time"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Time:
     batch_size: str
     rate: float | None
     relative: float | None
+    busy: bool = False
 
 
 @reads("decoding times")
@@ -68,7 +72,7 @@ def read_decoding(path: Path) -> list[Time]:
                 raise CmanError(f"{where}: found {row[name]!r}, wanted a number or nothing") from None
         texts = {name: row[name] for name in NEEDED[:8]}
         times.append(Time(f"{path}: line {number}", **texts, rate=figures["sentences_per_second"],
-                          relative=figures["relative_time"]))  # fmt: skip
+                          relative=figures["relative_time"], busy=bool(row.get("busy"))))  # fmt: skip
     return times
 
 
@@ -90,14 +94,18 @@ def decoding_tables(
     ]
 
 
-def _columns(sample: bool) -> tuple[Column, ...]:
+def _columns(sample: bool, times: Sequence[Time]) -> tuple[Column, ...]:
+    """Return the columns; those of a GPU and of pytorch-crf only where there are times of such."""
     overall, relative, rate = "Overall F1", "Relative time", "Sentences a second"
+    timed = [time for time in times if time.rate is not None]
+    gpu = ("GPU",) if any(time.device == "cuda" for time in timed) else ()
+    usual = (USUAL,) if any(time.kernels == USUAL for time in timed) else ()
     return (
         *(() if sample else (Column("publ.", overall, name="published"),)),
         Column("" if sample else "measured", overall),
         *(() if sample else (Column("publ.", relative),)),
-        *(Column(head, relative) for head in ("cached", "in all", "GPU")),
-        *(Column(head, rate) for head in ("kernels", "PyTorch", "in all", "GPU")),
+        *(Column(head, relative) for head in ("cached", "in all", *gpu)),
+        *(Column(head, rate) for head in ("kernels", "PyTorch", *usual, "in all", *gpu)),
     )
 
 
@@ -106,7 +114,8 @@ def _table(
 ) -> Table:
     assert known.decoding is not None
     sample = name == "samples"
-    table = Table(f"V-{name}", _columns(sample), number=NUMBERS.index("V") + 1)
+    own = [time for time in times if time.corpus in corpora]
+    table = Table(f"V-{name}", _columns(sample, own), number=NUMBERS.index("V") + 1)
     table.caption = _caption(known.decoding.origin, corpora, times, sample)
     for corpus in corpora:
         table.rows += _rows(table, known.decoding.rows, corpus, by_name.get(corpus), times)
@@ -133,6 +142,11 @@ def _caption(source: str, corpora: Sequence[str], times: Sequence[Time], sample:
         "Relative time is to Multi-head + AT of the corpus, with our kernels; above 1 is slower",
         "Cached: without the cost of the contextual encoder; in all: with it",
         "Kernels and PyTorch: cached, with our kernels and in plain PyTorch",
+        *(
+            ["pytorch-crf: cached, as its user has it, with a table of all relation scores"]
+            if any(time.kernels == USUAL for time in timed)
+            else []
+        ),
     ]
 
 
@@ -150,17 +164,20 @@ def _rows(
     shown: list[tuple[str, PublishedDecoding | None, Group | None]] = [
         (row.experiment, None if sample else row, groups.get(row.experiment)) for row in rows
     ]
-    shown += [(ADDED, None, groups[ADDED])] if ADDED in groups else []
+    shown += [(name, None, groups[name]) for name in ADDED if name in groups]
     for experiment, row, group in shown:
         if row is not None or group is not None:
             title = row.method if row else group.first.title if group else experiment
-            figures = _times([time for time in times if (time.corpus, time.experiment) == (corpus, experiment)])
+            own = [time for time in times if (time.corpus, time.experiment) == (corpus, experiment)]
+            figures = _times(own)
             source = "" if row is None else f"the paper's Table V{'; ' * bool(row.note)}{row.note}"
             figures["Overall F1", "publ."] = published(row.overall_f1 if row else None, source)
             figures["Relative time", "publ."] = published(row.relative_time if row else None, source)
             overall = evidence.strict(experiment)["overall", MICRO] if evidence and group else None
             figures["Overall F1", "" if sample else "measured"] = measured(overall)
-            marks = (table.mark(row.note),) if row and row.note else ()
+            notes = [row.note] if row and row.note else []
+            notes += [BUSY] if any(time.busy for time in own) else []
+            marks = tuple(table.mark(note) for note in notes)
             cells = tuple(figures[column.group, column.head] for column in table.columns)
             yield Row(title, cells, marks, experiment, group is not None and group.seeds == 1)
 
@@ -181,9 +198,10 @@ def _times(times: Sequence[Time]) -> dict[tuple[str, str], Cell]:
 
     cached, gpu = find("none", "cached"), find("none", "cached", device="cuda")
     plain, whole = find("none", "cached", kernels=("reference",)), find("none", "computed", kernels=BOTH)
+    usual = find("none", "cached", kernels=(USUAL,))
     return {
         **{("Relative time", head): relative(time) for head, time in
            (("cached", cached), ("in all", whole), ("GPU", gpu))},
         **{("Sentences a second", head): rate(time) for head, time in
-           (("kernels", cached), ("PyTorch", plain), ("in all", whole), ("GPU", gpu))},
+           (("kernels", cached), ("PyTorch", plain), (USUAL, usual), ("in all", whole), ("GPU", gpu))},
     }  # fmt: skip

@@ -21,7 +21,10 @@ from typing import Any
 
 from cman.speed.memory import Job
 
-FUNCTIONS = ("crf_decode", "crf_log_partition", "crf_nll", "crf_marginals", "pair_scores", "pair_bce", "pair_select")
+FUNCTIONS = (
+    *("crf_decode", "crf_log_partition", "crf_nll", "crf_marginals", "crf_span_marginals"),
+    *("pair_scores", "pair_bce", "pair_select"),
+)
 CACHE = "TORCHINDUCTOR_CACHE_DIR"
 
 

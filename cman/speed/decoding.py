@@ -2,15 +2,17 @@
 
 What is timed is one call of `cman.model.predict.predict`: from documents with tokens in memory to predicted documents
 in memory; that is looking up ids, cutting batches of equal size for all models, the network, both CRFs, the selection
-of pairs, confidences and the building of documents. With `computed` features the contextual encoder runs inside of the
-call; with `cached` ones they are read from a memory map. Loading models and files is outside.
+of pairs, confidences if they are wanted (the paper has none), and the building of documents. With `computed` features
+the contextual encoder runs inside of the call; with `cached` ones they are read from a memory map. Loading models and
+files is outside.
 
-All models of a corpus run in turns, with the kernels and with plain PyTorch, so that a busy machine slows all alike.
-Before that, both backends must predict the same.
+All models of a corpus run in turns, with the kernels, in plain PyTorch, and as a user of pytorch-crf would have it, so
+that a busy machine slows all alike. Before that, all of them must predict the same.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,12 +30,14 @@ from cman.layout import Layout
 from cman.machine import available_device, processor
 from cman.model.folder import ModelFolder
 from cman.model.predict import predict
+from cman.speed import shares, usual
 from cman.speed.decoding_rows import DecodingRow, print_rows, write_rows
 from cman.speed.timing import Timing, interleave
 from cman.validation import Read, checked
 
 BASELINE = "multihead-at"
-BACKENDS: Mapping[str, KernelChoice] = {"compiled": "auto", "reference": "reference"}
+USUAL = "pytorch-crf"  # and a table of all relation scores
+BACKENDS: Mapping[str, KernelChoice] = {"compiled": "auto", "reference": "reference", USUAL: "reference"}
 NO_GPU = "no GPU on this machine"
 NOT_BUILT = "not built"
 CLOSE = 1e-4  # by which confidences of two backends may differ
@@ -41,12 +45,20 @@ CLOSE = 1e-4  # by which confidences of two backends may differ
 
 @dataclass(frozen=True)
 class Options:
-    """How much is measured; `seconds` is the time for each contender, `limit` the most documents of a corpus."""
+    """How much is measured.
+
+    Args:
+        seconds: time for each contender, if that is more than the fewest `rounds` take.
+        limit: the most documents of a corpus.
+        confidences: whether the entities' scores are computed, as `cman predict` does.
+    """
 
     batch_size: int = 16
     seconds: float = 1.0
     threads: int = 1
     limit: int | None = None
+    rounds: int = 20
+    confidences: bool = False
 
 
 class Facts(Read):
@@ -82,15 +94,22 @@ class TimedModel:
     encoder: FrozenEncoder | None
     device: torch.device
     batch_size: int
+    confidences: bool = True
 
     def run(self, backend: str) -> list[Document]:
         """Decode with a backend."""
         use_kernels(BACKENDS[backend])
+        with usual.usual_kernels() if backend == USUAL else nullcontext():
+            return self._decoded()
+
+    def _decoded(self) -> list[Document]:
         layers = self.model.folder.settings.contextual.layers
         features: Features | None = self.cache
         if self.encoder is not None:
             features = DocumentFeatures(self.encoder, self.documents, layers=layers)
-        return predict(self.model.folder, self.documents, features, self.device, self.batch_size)
+        return predict(
+            self.model.folder, self.documents, features, self.device, self.batch_size, confidences=self.confidences
+        )
 
 
 def speed_of_decoding(
@@ -144,18 +163,22 @@ def _corpus(
     ]
     rows, calls = {}, {}
     for index, contender in enumerate(contenders):
-        note = _refusal(contender) if available and contender.contextual != "computed" else "" if available else NO_GPU
+        checked_first = available and contender.contextual != "computed"
         for backend in _backends(contender):
             row = _row(contender, backend, device, options)
-            row.note = NOT_BUILT if available and backend == "compiled" and not _built(device) else note
+            row.note = "" if available else NO_GPU
+            if checked_first:
+                row.note = _refusal(contender, backend)
             name = f"{index} {backend}"
             rows[name] = row
             if not row.note:
                 calls[name] = partial(contender.run, backend)
     with torch.inference_mode():
-        timings = interleave(calls, options.seconds, device) if calls else {}
-    for name, timing in timings.items():
-        _enter(rows[name], timing)
+        timings = interleave(calls, options.seconds, device, options.rounds) if calls else {}
+        for name, timing in timings.items():
+            _enter(rows[name], timing)
+            if device == "cpu" and rows[name].kernels == "compiled":  # whose operations have names
+                rows[name].shares = shares.text(shares.shares(calls[name]))
     _relate(list(rows.values()))
     return list(rows.values())
 
@@ -164,7 +187,8 @@ def _contenders(
     model: Model, documents: Sequence[Document], features: Path, device: torch.device, options: Options
 ) -> list[TimedModel]:
     folder = model.folder
-    contender: Any = partial(TimedModel, model, documents=documents, device=device, batch_size=options.batch_size)
+    common: dict[str, Any] = {"device": device, "batch_size": options.batch_size, "confidences": options.confidences}
+    contender: Any = partial(TimedModel, model, documents=documents, **common)
     if folder.encoder is None:
         return [contender("none", cache=None, encoder=None)]
     if folder.pieces is not None:  # its encoder is part of it
@@ -186,13 +210,25 @@ def _backends(contender: TimedModel) -> Sequence[str]:
     return tuple(BACKENDS)
 
 
-def _refusal(contender: TimedModel) -> str:
-    """Return why a contender is not timed: its two backends do not predict the same."""
-    compiled, reference = (contender.run(backend) for backend in BACKENDS)
-    for one, other in zip(compiled, reference, strict=True):
+def _refusal(contender: TimedModel, backend: str) -> str:
+    """Return why a contender is not timed with a backend: it is not there, or predicts what the definition does not."""
+    if backend == "compiled" and not _built(contender.device.type):
+        return NOT_BUILT
+    if backend == USUAL and (why := usual.missing() or _unusual(contender.model.folder)) is not None:
+        return why
+    if backend == "reference":
+        return ""
+    expected = contender.run("reference")
+    for one, other in zip(contender.run(backend), expected, strict=True):
         if not _agree(one, other):
             return f"not timed: the backends differ in document {one.id!r}"
     return ""
+
+
+def _unusual(folder: ModelFolder) -> str | None:
+    """Return why a model cannot be decoded by pytorch-crf; None if it can."""
+    pairwise = folder.settings.crf.potential == "pairwise"
+    return "pytorch-crf has no transitions that depend on the token" if pairwise else None
 
 
 def _agree(one: Document, other: Document) -> bool:
@@ -223,6 +259,7 @@ def _row(contender: TimedModel, backend: str, device: str, options: Options) -> 
         batch_size=options.batch_size,
         sentences=len(contender.documents),
         tokens=sum(len(document.tokens) for document in contender.documents),
+        confidences="on" if options.confidences else "off",
         torch=torch.__version__,
     )
 
@@ -230,6 +267,7 @@ def _row(contender: TimedModel, backend: str, device: str, options: Options) -> 
 def _enter(row: DecodingRow, timing: Timing) -> None:
     row.rounds = len(timing.seconds)
     row.seconds_median, row.seconds_min, row.seconds_max = timing.median, min(timing.seconds), max(timing.seconds)
+    row.seconds_q1, row.seconds_q3 = timing.quartiles
     row.sentences_per_second = row.sentences / timing.median
     row.cpu_seconds_median, row.cpu_seconds_min = timing.cpu_median, min(timing.cpu, default=None)
     row.busy = "yes" if timing.waited else ""

@@ -40,6 +40,10 @@ class DecodingRow:
     note: str = ""
     cpu_seconds_median: float | None = None
     cpu_seconds_min: float | None = None
+    seconds_q1: float | None = None
+    seconds_q3: float | None = None
+    confidences: str = ""  # on or off: whether the entities' scores are computed
+    shares: str = ""  # where the CPU's time goes, such as `LSTMs 0.412; products 0.21`
     busy: str = ""  # yes: the wall's time is more than the CPU's, so other processes had the cores
 
 
@@ -67,6 +71,8 @@ def print_rows(title: str, rows: Sequence[DecodingRow]) -> None:
         figures = ["-"] * 4
         if row.seconds_median is not None:
             figures[:2] = [f"{row.sentences_per_second:.0f}", f"{row.seconds_median:.3f}"]
+            if row.seconds_q1 is not None and row.seconds_q3 is not None:
+                figures[1] += f" [{row.seconds_q1:.3f}..{row.seconds_q3:.3f}]"
         if row.cpu_seconds_median is not None:
             figures[2] = f"{row.cpu_seconds_median:.3f}{' busy' * bool(row.busy)}"
         if row.relative_time is not None:

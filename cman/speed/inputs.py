@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cman.speed.shapes import Shape
 
+SPAN = 3  # most tokens of a span
 ANCHORS = 0.2  # share of tokens that end a predicted entity
 GOLD = 2  # gold relations a sentence
 THRESHOLD = 1.0  # of a pair's score; about a tenth of the cells is above it
@@ -44,6 +45,8 @@ class CrfInputs(Tensors):
     lengths: Tensor  # (B,)
     tags: Tensor  # (B, L) gold tags
     mask: Tensor  # (B, L)
+    spans: Tensor  # (2 B, 3) sentence, first token, token after the last
+    next_tags: Tensor  # (2 B,)
 
     @property
     def leaves(self) -> tuple[Tensor, ...]:
@@ -98,14 +101,17 @@ def make_inputs(shape: Shape, seed: int = 0, *, full: bool = False) -> Inputs:
         shortest = length if full else max(1, length // 4)
         lengths = shortest + below(length - shortest + 1, batch)
         lengths[int(below(batch, 1))] = length
+        owner = torch.arange(batch).repeat_interleave(2)
+        given = {"emissions": normal(batch, length, tags), "transitions": normal(tags, tags)}
+        given |= {"start": normal(tags), "end": normal(tags), "tags": below(tags, batch, length)}
+        first = (torch.rand(2 * batch, generator=generator) * lengths[owner]).long()
+        after = torch.minimum(first + 1 + below(SPAN, 2 * batch), lengths[owner])
         return CrfInputs(
-            emissions=normal(batch, length, tags),
-            transitions=normal(tags, tags),
-            start=normal(tags),
-            end=normal(tags),
+            **given,
             lengths=lengths,
-            tags=below(tags, batch, length),
             mask=torch.arange(length) < lengths.unsqueeze(1),
+            spans=torch.stack([owner, first, after], 1),
+            next_tags=below(tags + 1, 2 * batch) - 1,
         )
     batch, length, size, labels = shape.sizes
     chosen = torch.rand(batch, length, generator=generator) < ANCHORS

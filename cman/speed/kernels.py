@@ -160,6 +160,8 @@ def enter(rows: Sequence[SpeedRow], timings: Mapping[str, Timing], items: int) -
         row.median_ms, row.min_ms, row.max_ms = (
             seconds * 1e3 for seconds in (timing.median, min(timing.seconds), max(timing.seconds))
         )
+        row.q1_ms, row.q3_ms = (seconds * 1e3 for seconds in timing.quartiles)
+        row.cold_ms = None if timing.cold_median is None else timing.cold_median * 1e3
         row.rounds, row.calls = len(timing.seconds), timing.calls
         if timing.cpu:
             row.cpu_median_ms, row.cpu_min_ms = median(timing.cpu) * 1e3, min(timing.cpu) * 1e3

@@ -48,6 +48,7 @@ OPERATIONS = {
         Operation("crf_log_partition_backward", "crf", "log-partition, forward and backward", True),
         Operation("crf_nll_backward", "crf", "negative log-likelihood, forward and backward", True),
         Operation("crf_marginals", "crf", "marginals"),
+        Operation("crf_span_marginals", "crf", "marginals of spans, two a sentence"),
         Operation("pair_scores", "pairs", "pair scores"),
         Operation("pair_scores_backward", "pairs", "pair scores, forward and backward", True),
         Operation("pair_bce_backward", "pairs", "pair cross-entropy, forward and backward", True),
@@ -74,6 +75,9 @@ def calls_of(library: Any) -> dict[str, Build]:
     def marginals(x: CrfInputs) -> Call:
         return lambda: (library.crf_marginals(*x.leaves, x.lengths),)
 
+    def span_marginals(x: CrfInputs) -> Call:
+        return lambda: (library.crf_span_marginals(*x.leaves, x.lengths, x.spans, x.tags, x.next_tags),)
+
     def scores(x: PairInputs) -> Call:
         return lambda: (library.pair_scores(*x.leaves, x.lengths),)
 
@@ -92,6 +96,7 @@ def calls_of(library: Any) -> dict[str, Build]:
         "crf_log_partition_backward": log_partition_backward,
         "crf_nll_backward": nll_backward,
         "crf_marginals": marginals,
+        "crf_span_marginals": span_marginals,
         "pair_scores": scores,
         "pair_scores_backward": scores_backward,
         "pair_bce_backward": bce_backward,

@@ -72,7 +72,7 @@ def _paths(outputs: Outputs, best: Tensor, x: CrfInputs) -> float:
 
 def _chain(operation: str, outputs: Outputs, exact: Outputs, x: CrfInputs) -> float:
     relative = 1e-5 * x.emissions.shape[1]
-    if operation == "crf_marginals":
+    if operation in ("crf_marginals", "crf_span_marginals"):
         return _largest(outputs, exact, [relative])
     tolerances = [1e-5 * _size(exact[0]), *(relative * _size(gradient) for gradient in exact[1:])]
     return _largest(outputs, exact, tolerances)

@@ -43,6 +43,9 @@ class SpeedRow:
     seed: int = 0
     cpu_median_ms: float | None = None
     cpu_min_ms: float | None = None
+    q1_ms: float | None = None
+    q3_ms: float | None = None
+    cold_ms: float | None = None  # the median of calls right after another contender's; median_ms is of warm ones
     busy: str = ""  # yes: the wall's time is more than the CPU's, so other processes had the cores
 
     def remark(self, text: str) -> None:

@@ -3,13 +3,16 @@
 A contender's run is a batch of calls long enough for the clock, and its median is over the rounds. Slow contenders take
 part in fewer rounds, spread evenly; each has about the same time in all. On a CPU the time that this process computed
 is kept beside the wall's: on a busy machine the two differ, and only the first still says what a contender costs.
+
+Before a batch comes one call that finds the processor's caches as the contender before has left them: a cold call,
+which may take ten times as long as a warm one and is kept apart. A contender of one call a round has cold calls alone.
 """
 
 import gc
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 import torch
@@ -37,11 +40,25 @@ class Timing:
     seconds: tuple[float, ...]
     calls: int
     cpu: tuple[float, ...] = ()  # seconds of CPU of all threads; none on a GPU
+    cold: tuple[float, ...] = ()  # seconds of the one call before a batch; none where a round is one call
 
     @property
     def median(self) -> float:
         """The middle of the rounds."""
         return median(self.seconds)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """A quarter of the rounds took no more than the first, and a quarter no less than the second."""
+        if len(self.seconds) == 1:
+            return self.seconds[0], self.seconds[0]
+        first, _, third = quantiles(self.seconds, n=4, method="inclusive")
+        return first, third
+
+    @property
+    def cold_median(self) -> float | None:
+        """The middle of the calls that came first in their rounds."""
+        return median(self.cold) if self.cold else None
 
     @property
     def cpu_median(self) -> float | None:
@@ -54,12 +71,17 @@ class Timing:
         return bool(self.cpu) and self.median > WAITED * median(self.cpu)
 
 
-def plan(seconds: float, budget: float) -> Plan:
-    """Return the rounds and calls of a contender whose call takes about `seconds`, for `budget` seconds in all."""
-    if seconds > TOO_SLOW * budget:
+def plan(seconds: float, budget: float, fewest: int | None = None) -> Plan:
+    """Return the rounds and calls of a contender whose call takes about `seconds`, for `budget` seconds in all.
+
+    Args:
+        fewest: rounds, however long they take; None: `FEWEST_ROUNDS`, and one of a contender that is too slow.
+    """
+    if fewest is None and seconds > TOO_SLOW * budget:
         return Plan(1, 1)
     calls = max(1, round(budget / MOST_ROUNDS / max(seconds, 1e-7)))
-    return Plan(min(MOST_ROUNDS, max(FEWEST_ROUNDS, int(budget / (calls * max(seconds, 1e-7))))), calls)
+    rounds = max(fewest or FEWEST_ROUNDS, int(budget / (calls * max(seconds, 1e-7))))
+    return Plan(min(max(MOST_ROUNDS, fewest or 0), rounds), calls)
 
 
 def schedule(rounds: Mapping[str, int]) -> Iterator[str]:
@@ -71,18 +93,21 @@ def schedule(rounds: Mapping[str, int]) -> Iterator[str]:
                 yield name
 
 
-def interleave(calls: Mapping[str, Call], budget: float, device: str = "cpu") -> dict[str, Timing]:
-    """Warm up and time all calls together; seconds a call of each."""
-    plans = {name: plan(_estimate(call, budget, device), budget) for name, call in calls.items()}
+def interleave(
+    calls: Mapping[str, Call], budget: float, device: str = "cpu", fewest: int | None = None
+) -> dict[str, Timing]:
+    """Warm up and time all calls together; seconds a call of each. `fewest` rounds as in `plan`."""
+    plans = {name: plan(_estimate(call, budget, device), budget, fewest) for name, call in calls.items()}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     cpu: dict[str, list[float]] = {name: [] for name in calls}
+    cold: dict[str, list[float]] = {name: [] for name in calls}
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
         for name in schedule({name: planned.rounds for name, planned in plans.items()}):
             if plans[name].calls > 1:
-                calls[name]()  # what ran before has emptied the caches of its data; a batch of calls fills them once
+                cold[name].append(elapsed(calls[name], 1, device))  # what ran before has emptied the caches of its data
             began = time.process_time()
             seconds[name].append(elapsed(calls[name], plans[name].calls, device))
             cpu[name].append((time.process_time() - began) / plans[name].calls)
@@ -90,7 +115,10 @@ def interleave(calls: Mapping[str, Call], budget: float, device: str = "cpu") ->
         if collecting:
             gc.enable()
     known = cpu if device == "cpu" else dict.fromkeys(calls, ())
-    return {name: Timing(tuple(values), plans[name].calls, tuple(known[name])) for name, values in seconds.items()}
+    return {
+        name: Timing(tuple(values), plans[name].calls, tuple(known[name]), tuple(cold[name]))
+        for name, values in seconds.items()
+    }
 
 
 def elapsed(call: Call, times: int, device: str = "cpu") -> float:

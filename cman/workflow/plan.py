@@ -20,7 +20,7 @@ from cman.layout import FOLDS, MAIN, SPLITS, Layout
 from cman.report.results import NAME
 
 # Table V, and the baseline with the inputs of CMAN.
-TIMED = ("multihead-at", "multihead-contextual", "cman-no-uncertainty", "cman")
+TIMED = ("multihead-at", "multihead-matched", "multihead-contextual", "cman-no-uncertainty", "cman")
 TRAINED = (
     "model/model.safetensors",
     "model/config.json",

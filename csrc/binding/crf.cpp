@@ -168,6 +168,32 @@ Tensor crf_marginals(const Tensor& emissions, const Tensor& transitions,
                  crf.start.detach(), crf.end.detach(), lengths, allowed);
 }
 
+Tensor crf_span_marginals(const Tensor& emissions, const Tensor& transitions,
+                          const Tensor& start, const Tensor& end,
+                          const Tensor& lengths, const Tensor& spans,
+                          const Tensor& tags, const Tensor& next_tag) {
+  const auto crf =
+      checked(emissions, transitions, start, end, lengths, std::nullopt);
+  TORCH_CHECK_VALUE(spans.dim() == 2 && spans.sym_size(1) == 3,
+                    "spans: got shape ", text(spans.sym_sizes()),
+                    ", wanted (S, 3)");
+  check_shape("tags", tags, {emissions.sym_size(0), emissions.sym_size(1)});
+  check_shape("next_tag", next_tag, {spans.sym_size(0)});
+  check_type("spans", spans, at::kLong);
+  check_type("tags", tags, at::kLong);
+  check_type("next_tag", next_tag, at::kLong);
+  check_device("spans", spans, "emissions", emissions);
+  check_device("tags", tags, "emissions", emissions);
+  check_device("next_tag", next_tag, "emissions", emissions);
+  using Signature =
+      Tensor(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+             const Tensor&, const Tensor&, const Tensor&, const Tensor&);
+  static const auto op = find_operation<Signature>("cman::_crf_span_marginals");
+  return op.call(crf.emissions.detach(), crf.transitions.detach(),
+                 crf.start.detach(), crf.end.detach(), lengths, spans, tags,
+                 next_tag);
+}
+
 Pair crf_decode(const Tensor& emissions, const Tensor& transitions,
                 const Tensor& start, const Tensor& end, const Tensor& lengths,
                 const OptionalTensor& allowed, int64_t nbest) {
@@ -193,4 +219,5 @@ TORCH_LIBRARY_IMPL(cman, CompositeImplicitAutograd, m) {
   m.impl("crf_log_partition", cman::crf_log_partition);
   m.impl("crf_nll", cman::crf_nll);
   m.impl("crf_marginals", cman::crf_marginals);
+  m.impl("crf_span_marginals", cman::crf_span_marginals);
 }

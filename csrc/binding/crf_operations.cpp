@@ -29,6 +29,28 @@ void check_values(const CrfTensors& crf) {
   }
 }
 
+// Each row names tokens of its sentence, and these have tags.
+void check_spans(const CrfTensors& crf, const CrfSpans& given) {
+  const int64_t batch = crf.emissions.size(0), length = crf.emissions.size(1);
+  const int64_t count = crf.emissions.size(2);
+  const int64_t* lengths = crf.lengths.const_data_ptr<int64_t>();
+  for (int64_t s = 0; s < given.count; ++s) {
+    const int64_t b = given.spans[3 * s];
+    const int64_t first = given.spans[3 * s + 1];
+    const int64_t after = given.spans[3 * s + 2];
+    TORCH_CHECK_VALUE(b >= 0 && b < batch, "spans: got sentence ", b,
+                      " in row ", s, ", wanted 0 to ", batch - 1);
+    TORCH_CHECK_VALUE(first >= 0 && first < after && after <= lengths[b],
+                      "spans: got tokens ", first, " to ", after, " in row ", s,
+                      ", wanted one or more of the sentence's ", lengths[b]);
+    for (int64_t t = first; t < after; ++t) {
+      const int64_t tag = given.tags[b * length + t];
+      TORCH_CHECK_VALUE(tag >= 0 && tag < count, "tags: got ", tag, " at (", b,
+                        ", ", t, "), wanted 0 to ", count - 1);
+    }
+  }
+}
+
 template <class Device>
 struct CrfOperations {
   // What a forward pass may keep; on a GPU every kernel needs as much.
@@ -104,6 +126,7 @@ struct CrfOperations {
                             const OptionalTensor& tags, const Tensor& lengths,
                             const OptionalTensor& allowed) {
     const Device device(emissions);
+    Device::tell_order_varies("cman::crf_log_partition, its gradient");
     const CrfTensors crf(emissions, transitions, start, end, tags, lengths,
                          allowed);
     const Tensor weight = grad.contiguous();
@@ -146,11 +169,49 @@ struct CrfOperations {
     return result;
   }
 
+  static Tensor span_marginals(const Tensor& emissions,
+                               const Tensor& transitions, const Tensor& start,
+                               const Tensor& end, const Tensor& lengths,
+                               const Tensor& spans, const Tensor& tags,
+                               const Tensor& next_tag) {
+    const Device device(emissions);
+    const CrfTensors crf(emissions, transitions, start, end, std::nullopt,
+                         lengths, std::nullopt);
+    const Tensor rows = spans.contiguous(), path = tags.contiguous();
+    const Tensor next = next_tag.contiguous();
+    const CrfSpans given{rows.const_data_ptr<int64_t>(),
+                         path.const_data_ptr<int64_t>(),
+                         next.const_data_ptr<int64_t>(), spans.size(0)};
+    if constexpr (Device::values_known) {
+      check_values(crf);
+      check_spans(crf, given);
+      check_range("next_tag", next, -1, emissions.size(2) - 1);
+    }
+    const Tensor result = at::empty({spans.size(0)}, emissions.options());
+    AT_DISPATCH_FLOATING_TYPES(emissions.scalar_type(), "crf_spans", [&] {
+      auto* probability = result.mutable_data_ptr<scalar_t>();
+      const auto input = crf.batch<scalar_t>();
+      if constexpr (Device::values_known) {
+        crf_span_marginals(input, given, probability, device.where());
+      } else {
+        const Tensor memory = workspace(emissions);
+        const Tensor marginals = at::empty_like(crf.emissions);
+        auto* kept = memory.mutable_data_ptr<scalar_t>();
+        auto* of_tokens = marginals.mutable_data_ptr<scalar_t>();
+        crf_marginals(input, kept, of_tokens, device.where());
+        crf_span_marginals(input, given, kept, of_tokens, probability,
+                           device.where());
+      }
+    });
+    return result;
+  }
+
   static void implement(torch::Library& library) {
     library.impl("_crf_decode", decode);
     library.impl("_crf_forward", forward);
     library.impl("_crf_backward", backward);
     library.impl("_crf_marginals", marginals);
+    library.impl("_crf_span_marginals", span_marginals);
   }
 };
 

@@ -1,11 +1,15 @@
 // The devices that have kernels, as the inner operations see them:
 //
-//   values_known        whether values can be looked at without waiting for
-//   them Device(tensor)      makes the tensor's device the current one where()
-//   what a kernel takes last: threads or a stream summed(sizes, like) a result
-//   that kernels write or, on a GPU, add to
+//   values_known             whether values can be looked at without waiting
+//   Device(tensor)           makes the tensor's device the current one
+//   where()                  what a kernel takes last: threads or a stream
+//   summed(sizes, like)      a result that kernels write or, on a GPU, add to
+//   tell_order_varies(name)  of an operation whose sums differ from run to run:
+//                            an error, or a warning, in torch's deterministic
+//                            mode
 #pragma once
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
@@ -34,6 +38,8 @@ struct Cpu {
   static Tensor summed(at::IntArrayRef sizes, const Tensor& like) {
     return at::empty(sizes, like.options());
   }
+
+  static void tell_order_varies(const char* /*name*/) {}
 };
 
 #ifdef CMAN_CUDA
@@ -49,6 +55,10 @@ struct Cuda {
 
   static Tensor summed(at::IntArrayRef sizes, const Tensor& like) {
     return at::zeros(sizes, like.options());
+  }
+
+  static void tell_order_varies(const char* name) {
+    at::globalContext().alertNotDeterministic(name);
   }
 
   const c10::cuda::CUDAGuard guard;

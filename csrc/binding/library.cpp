@@ -29,6 +29,10 @@ TORCH_LIBRARY(cman, m) {
       "crf_marginals(Tensor emissions, Tensor transitions, Tensor start, "
       "Tensor end, Tensor lengths, *, Tensor? allowed=None) -> Tensor");
   m.def(
+      "crf_span_marginals(Tensor emissions, Tensor transitions, Tensor start, "
+      "Tensor end, Tensor lengths, Tensor spans, Tensor tags, Tensor next_tag) "
+      "-> Tensor");
+  m.def(
       "pair_scores(Tensor a, Tensor c, Tensor V, Tensor? bias, Tensor lengths) "
       "-> Tensor");
   m.def(
@@ -46,12 +50,16 @@ TORCH_LIBRARY(cman, m) {
       "end, Tensor? tags, Tensor lengths, Tensor? allowed, bool keep) -> "
       "(Tensor, Tensor)");
   m.def(
-      "_crf_backward(Tensor grad, Tensor workspace, Tensor emissions, Tensor "
-      "transitions, Tensor start, Tensor end, Tensor? tags, Tensor lengths, "
-      "Tensor? allowed) -> (Tensor, Tensor, Tensor, Tensor)");
+      "_crf_backward(Tensor grad, Tensor(a!) workspace, Tensor emissions, "
+      "Tensor transitions, Tensor start, Tensor end, Tensor? tags, Tensor "
+      "lengths, Tensor? allowed) -> (Tensor, Tensor, Tensor, Tensor)");
   m.def(
       "_crf_marginals(Tensor emissions, Tensor transitions, Tensor start, "
       "Tensor end, Tensor lengths, Tensor? allowed) -> Tensor");
+  m.def(
+      "_crf_span_marginals(Tensor emissions, Tensor transitions, Tensor start, "
+      "Tensor end, Tensor lengths, Tensor spans, Tensor tags, Tensor next_tag) "
+      "-> Tensor");
   m.def(
       "_pair_scores(Tensor a, Tensor c, Tensor V, Tensor? bias, Tensor "
       "lengths) -> Tensor");

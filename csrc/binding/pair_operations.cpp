@@ -5,6 +5,7 @@
 #include <ATen/Dispatch.h>
 #include <ATen/ops/cumsum.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <torch/library.h>
 
@@ -35,16 +36,20 @@ void check_tokens(const char* name, const Tensor& cells, int64_t ends,
   }
 }
 
+void check_order(bool sorted) {
+  TORCH_CHECK_VALUE(sorted,
+                    "anchors: got tokens out of order or twice, wanted them "
+                    "sorted, each once");
+}
+
 void check_anchors(const Tensor& tokens, const PairTensors& pairs) {
   check_tokens("anchors", tokens, 1, pairs);
   const int64_t* token = tokens.const_data_ptr<int64_t>();
   for (int64_t m = 1; m < tokens.size(0); ++m) {
     const int64_t* before = token + 2 * (m - 1);
     const int64_t* after = token + 2 * m;
-    TORCH_CHECK_VALUE(
-        before[0] < after[0] || (before[0] == after[0] && before[1] < after[1]),
-        "anchors: got tokens out of order or twice, wanted them "
-        "sorted, each once");
+    check_order(before[0] < after[0] ||
+                (before[0] == after[0] && before[1] < after[1]));
   }
 }
 
@@ -80,12 +85,22 @@ template <typename T>
 Pair select_cells(const Cuda& device, const PairBatch<T>& input,
                   const PairAnchors& anchors, T threshold, const Tensor& like,
                   const Tensor& like_index) {
-  const Tensor counts = at::zeros({anchors.count}, like_index.options());
-  pair_select_count(input, anchors, threshold,
-                    counts.mutable_data_ptr<int64_t>(), device.where());
-  const Tensor ends = counts.cumsum(0), offsets = ends.sub(counts);
-  const int64_t count =
-      anchors.count > 0 ? ends[-1].item<int64_t>() : 0;  // waits here
+  // One piece of memory, so that the host, which waits here for the number of
+  // cells, has what is wrong with the anchors by the same copy.
+  const Tensor all = at::zeros({anchors.count + 2}, like_index.options());
+  const Tensor counts = all.narrow(0, 0, anchors.count);
+  int64_t* const first = all.mutable_data_ptr<int64_t>();
+  pair_select_count(input, anchors, threshold, first, first + anchors.count,
+                    device.where());
+  const Tensor ends = all.cumsum(0);
+  const Tensor offsets = ends.narrow(0, 0, anchors.count).sub(counts);
+  const Tensor known = at::stack({counts.sum(), all[-2], all[-1]}).to(at::kCPU);
+  const int64_t* const number = known.const_data_ptr<int64_t>();
+  const int64_t count = number[0];
+  TORCH_CHECK_VALUE(number[1] == 0,
+                    "anchors: got a token that no sentence has, wanted tokens "
+                    "within the lengths");
+  check_order(number[2] == 0);
   const Tensor indices = at::empty({count, 4}, like_index.options());
   const Tensor scores = at::empty({count}, like.options());
   pair_select_fill(input, anchors, threshold, offsets.const_data_ptr<int64_t>(),
@@ -116,6 +131,7 @@ struct PairOperations {
                                    const Tensor& c, const Tensor& V,
                                    const Tensor& lengths) {
     const Device device(a);
+    Device::tell_order_varies("cman::pair_scores, its gradient");
     const PairTensors pairs(a, c, V, std::nullopt, lengths);
     if constexpr (Device::values_known) check_lengths(pairs);
     const Tensor upstream = grad.contiguous();
@@ -138,6 +154,7 @@ struct PairOperations {
                        const Tensor& lengths, double pos_weight,
                        bool differentiate) {
     const Device device(a);
+    Device::tell_order_varies("cman::pair_bce");
     const PairTensors pairs(a, c, V, bias, lengths);
     const Tensor cells = gold.contiguous();
     const int64_t batch = a.size(0), labels = V.size(0);

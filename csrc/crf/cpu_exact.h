@@ -85,7 +85,8 @@ class ExactSentence {
 
   // After `forward` of the same sentence, if its result is not -inf: unary
   // (tokens, tags) is set; pairs, start and end are added to if not null.
-  void backward(const T* emissions, int64_t tokens, double weight, T* unary,
+  template <typename U>
+  void backward(const T* emissions, int64_t tokens, double weight, U* unary,
                 double* pairs, double* start, double* end) {
     for (int64_t j = 0; j < K; ++j) beta_[j] = double(model_.end[j]);
     for (int64_t t = tokens - 1; t >= 0; --t) {
@@ -94,12 +95,21 @@ class ExactSentence {
       const double total = log_sum_exp(left_, K);
       for (int64_t j = 0; j < K; ++j) {
         const double value = weight * std::exp(left_[j] - total);
-        unary[t * K + j] = T(value);
+        unary[t * K + j] = U(value);
         if (t == 0 && start != nullptr) start[j] += value;
         if (t == tokens - 1 && end != nullptr) end[j] += value;
       }
       if (t > 0) step_back(alpha - K, emissions + t * K, weight, pairs);
     }
+  }
+
+  // After `forward`: the probability of a tag at token t if the next token has
+  // the tag `next`.
+  double given_next(int64_t t, int64_t tag, int64_t next) {
+    const double* alpha = alpha_ + t * K;
+    for (int64_t i = 0; i < K; ++i) row_[i] = alpha[i] + score(i, next);
+    if (row_[tag] == -infinity) return 0;
+    return std::exp(row_[tag] - log_sum_exp(row_, K));
   }
 
  private:

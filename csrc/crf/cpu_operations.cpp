@@ -13,6 +13,7 @@
 #include "crf/cpu_call.h"
 #include "crf/cpu_memory.h"
 #include "crf/cpu_nbest.h"
+#include "crf/cpu_spans.h"
 #include "crf/cpu_sums.h"
 #include "crf/interface.h"
 #include "crf/plan.h"
@@ -308,7 +309,9 @@ void crf_marginals(const CrfBatch<T>& input, T* marginals,
   template void crf_forward(const CrfBatch<T>&, T*, T*, ParallelFor);        \
   template void crf_backward(const CrfBatch<T>&, const T*, const T*, T*, T*, \
                              T*, T*, ParallelFor);                           \
-  template void crf_marginals(const CrfBatch<T>&, T*, ParallelFor);
+  template void crf_marginals(const CrfBatch<T>&, T*, ParallelFor);          \
+  template void crf_span_marginals(const CrfBatch<T>&, const CrfSpans&, T*,  \
+                                   ParallelFor);
 
 CMAN_INSTANTIATE(float)
 CMAN_INSTANTIATE(double)

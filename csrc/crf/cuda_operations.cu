@@ -6,6 +6,7 @@
 //   cuda_linear.cuh    sums over paths in float: fast, and watched
 //   cuda_exact.cuh     sums over paths in double and log space: anything
 //   cuda_gold.cuh      the gold path
+//   cuda_spans.cuh     stretches of given tags, from the marginals
 //
 // A kernel of the sums runs linear space for the sentences of its block and
 // then, if one of them came near the limits of float, log space for that one
@@ -25,6 +26,7 @@
 #include "crf/cuda_exact.cuh"
 #include "crf/cuda_gold.cuh"
 #include "crf/cuda_linear.cuh"
+#include "crf/cuda_spans.cuh"
 #include "crf/cuda_team.cuh"
 #include "crf/cuda_viterbi.cuh"
 #include "crf/interface.h"
@@ -191,6 +193,9 @@ __global__ void __launch_bounds__(sums_threads<Cap>, 1)
   const Kept<T> kept = kept_of(input, workspace);
   How how;
   log_partition<T, Cap>(input, team, room, kept, &how);
+  if (team.tag == 0 && team.exists) {
+    kept.how(team.sentence) = static_cast<T>(how);  // for the stretches
+  }
   const Gradient<T> to{marginals, nullptr, nullptr, nullptr};
   gradient<T, Cap, false>(input, team, room, kept, how, T(1), to);
 }
@@ -237,9 +242,10 @@ void crf_decode(const CrfBatch<T>& input, int64_t* tags, T* scores,
     const bool shared = bytes <= most_pointer_bytes;
     with_capacity(input.tags, [&](auto capacity) {
       constexpr int cap = decltype(capacity)::value;
-      launch(crf_decode_warp<T, cap>, grid, block, shared ? bytes : 0, stream,
-             input, tags, scores, reinterpret_cast<uint8_t*>(workspace),
-             shared);
+      const auto kernel = shared ? crf_decode_warp<T, cap, true>
+                                 : crf_decode_warp<T, cap, false>;
+      launch(kernel, grid, block, shared ? bytes : 0, stream, input, tags,
+             scores, reinterpret_cast<uint8_t*>(workspace));
     });
     return;
   }
@@ -247,8 +253,10 @@ void crf_decode(const CrfBatch<T>& input, int64_t* tags, T* scores,
   const size_t bytes =
       static_cast<size_t>(input.length * input.tags) * sizeof(int32_t);
   const bool shared = rows + bytes <= most_pointer_bytes;
-  launch(crf_decode_block<T>, grid, block, rows + (shared ? bytes : 0), stream,
-         input, tags, scores, reinterpret_cast<int32_t*>(workspace), shared);
+  const auto kernel =
+      shared ? crf_decode_block<T, true> : crf_decode_block<T, false>;
+  launch(kernel, grid, block, rows + (shared ? bytes : 0), stream, input, tags,
+         scores, reinterpret_cast<int32_t*>(workspace));
 }
 
 template <typename T>
@@ -293,12 +301,24 @@ void crf_marginals(const CrfBatch<T>& input, T* workspace, T* marginals,
   });
 }
 
+template <typename T>
+void crf_span_marginals(const CrfBatch<T>& input, const CrfSpans& spans,
+                        T* workspace, const T* marginals, T* result,
+                        Stream stream) {
+  const int64_t blocks = (spans.count + span_threads - 1) / span_threads;
+  launch(crf_spans_kernel<T>, dim3(static_cast<unsigned>(blocks)),
+         dim3(span_threads), 0, stream, input, spans, workspace, marginals,
+         result);
+}
+
 #define CMAN_INSTANTIATE(T)                                                    \
   template void crf_decode(const CrfBatch<T>&, int64_t*, T*, T*, Stream);      \
   template void crf_forward(const CrfBatch<T>&, T*, T*, Stream);               \
   template void crf_backward(const CrfBatch<T>&, T*, const T*, T*, T*, T*, T*, \
                              Stream);                                          \
-  template void crf_marginals(const CrfBatch<T>&, T*, T*, Stream);
+  template void crf_marginals(const CrfBatch<T>&, T*, T*, Stream);             \
+  template void crf_span_marginals(const CrfBatch<T>&, const CrfSpans&, T*,    \
+                                   const T*, T*, Stream);
 
 CMAN_INSTANTIATE(float)
 CMAN_INSTANTIATE(double)

@@ -44,10 +44,12 @@ struct BestTag {
   }
 };
 
-template <typename T, int Cap>
+// `shared` is known when it is compiled, so that pointers in shared memory are
+// read and written as such.
+template <typename T, int Cap, bool shared>
 __global__ void __launch_bounds__(warp_lanes, 1)
     crf_decode_warp(CrfBatch<T> input, int64_t* tags, T* scores,
-                    uint8_t* workspace, bool shared) {
+                    uint8_t* workspace) {
   CMAN_DYNAMIC_SHARED(uint8_t, shared_pointers);
   const int K = static_cast<int>(input.tags);
   const Team team = team_of_thread(input);
@@ -56,9 +58,12 @@ __global__ void __launch_bounds__(warp_lanes, 1)
   const T none = -infinite(T());
   // Row t of a lane's sentence begins with the pointer of tag 0.
   const int stride = shared ? warp_lanes : K;
-  uint8_t* const pointers =
-      shared ? shared_pointers + team.first
-             : workspace + (team.exists ? team.sentence * input.length * K : 0);
+  uint8_t* pointers;
+  if constexpr (shared) {
+    pointers = shared_pointers + team.first;
+  } else {
+    pointers = workspace + (team.exists ? team.sentence * input.length * K : 0);
+  }
   const T* e = emissions_of(input, team) + tag;
   const auto emission = [&](int t) { return t < tokens ? e[t * K] : T(0); };
   int lanes[Cap];
@@ -138,8 +143,12 @@ __global__ void __launch_bounds__(warp_lanes, 1)
         static_cast<int64_t>(blockIdx.x) * (warp_lanes / K) + number;
     if (b >= input.batch) break;
     const int count = __shfl_sync(full_warp, tokens, number * K);
-    const uint8_t* const path = shared ? shared_pointers + number * K
-                                       : workspace + b * input.length * K;
+    const uint8_t* path;
+    if constexpr (shared) {
+      path = shared_pointers + number * K;
+    } else {
+      path = workspace + b * input.length * K;
+    }
     for (int64_t t = lane; t < input.length; t += warp_lanes) {
       tags[b * input.length + t] = t < count ? path[t * stride] : -1;
     }
@@ -147,18 +156,21 @@ __global__ void __launch_bounds__(warp_lanes, 1)
 }
 
 // Shared memory: two rows of scores, then the pointers if `shared`.
-template <typename T>
+template <typename T, bool shared>
 __global__ void __launch_bounds__(most_threads, 1)
     crf_decode_block(CrfBatch<T> input, int64_t* tags, T* scores,
-                     int32_t* workspace, bool shared) {
+                     int32_t* workspace) {
   CMAN_DYNAMIC_SHARED(T, memory);
   const int K = static_cast<int>(input.tags);
   const Team team = team_of_thread(input);
   const int tokens = team.tokens;
   T *score = memory, *next = memory + K;
-  int32_t* const pointers = shared
-                                ? reinterpret_cast<int32_t*>(memory + 2 * K)
-                                : workspace + team.sentence * input.length * K;
+  int32_t* pointers;
+  if constexpr (shared) {
+    pointers = reinterpret_cast<int32_t*>(memory + 2 * K);
+  } else {
+    pointers = workspace + team.sentence * input.length * K;
+  }
   const T* e = emissions_of(input, team);
   T ahead = team.tag < K && tokens > 0 ? e[team.tag] : T(0);
   const T none = -infinite(T());

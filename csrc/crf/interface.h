@@ -35,6 +35,14 @@ struct CrfBatch {
   int64_t tags;            // K
 };
 
+// Stretches of sentences that carry given tags, such as decoded entities.
+struct CrfSpans {
+  const int64_t* spans;     // (S, 3): sentence, first token, token behind it
+  const int64_t* tags;      // (B, L), read within the stretches
+  const int64_t* next_tag;  // (S): the tag that would continue it; -1: none
+  int64_t count;            // S
+};
+
 // Values that a forward pass may keep for the gradient: alpha and exponentials
 // by group of sentences, in a layout of its own, plus how each group was
 // computed. The size depends on (B, L, K) alone, not on the processor, so that
@@ -73,6 +81,12 @@ template <typename T>
 void crf_marginals(const CrfBatch<T>& input, T* marginals,
                    ParallelFor parallel);
 
+// result (S): the probability of paths that have the stretch's tags and do not
+// go on with its next tag; 0 where no path is allowed.
+template <typename T>
+void crf_span_marginals(const CrfBatch<T>& input, const CrfSpans& spans,
+                        T* result, ParallelFor parallel);
+
 // CUDA (cuda_operations.cu): the same on device pointers, asynchronous on
 // `stream`, one launch each. `gold` out of range gives NaN, lengths out of
 // range NaN and tags -1: checking on the host would have to wait for the
@@ -100,5 +114,12 @@ void crf_backward(const CrfBatch<T>& input, T* workspace, const T* grad,
 template <typename T>
 void crf_marginals(const CrfBatch<T>& input, T* workspace, T* marginals,
                    Stream stream);
+
+// With what crf_marginals left; spans, tags and next tags that are none give
+// NaN.
+template <typename T>
+void crf_span_marginals(const CrfBatch<T>& input, const CrfSpans& spans,
+                        T* workspace, const T* marginals, T* result,
+                        Stream stream);
 
 }  // namespace cman

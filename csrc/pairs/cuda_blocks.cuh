@@ -57,12 +57,14 @@ struct ThreadPairs {
   }
 };
 
-// The scores of this thread's pairs; the whole block calls it.
+// Scores of this thread's pairs go to `cells` (rows, 32, L), where no other
+// thread looks before a barrier; the memory of the sum, `shared`, may begin
+// there too. The whole block calls it.
 template <int L, typename T>
 __device__ __forceinline__ void score_pairs(const PairBatch<T>& input,
                                             const PairTile& tile,
                                             const ThreadPairs& mine, T* shared,
-                                            T (&scores)[2][2][L]) {
+                                            T* cells) {
   CMAN_SHARED(T, bases, most_labels);
   load_bases(bases, input, tile.label, tile.labels);
   const int64_t sentence = tile.sentence * input.length;
@@ -74,8 +76,9 @@ __device__ __forceinline__ void score_pairs(const PairBatch<T>& input,
   const auto tail = [&](int j) {
     return j < tile.tails ? c + j * input.size : nullptr;
   };
+  T sums[2][2][L];
   sum_tile<2, 2, L>(input, tile.label, tile.labels, shared, tile.rows, head,
-                    tail, mine.head, 4, mine.tail, 8, mine.idle, scores);
+                    tail, mine.head, 4, mine.tail, 8, mine.idle, sums);
   __syncthreads();  // bases are there, and the tile has been read
 #pragma unroll
   for (int r = 0; r < L; ++r) {
@@ -84,7 +87,8 @@ __device__ __forceinline__ void score_pairs(const PairBatch<T>& input,
     for (int i = 0; i < 2; ++i) {
 #pragma unroll
       for (int j = 0; j < 2; ++j) {
-        scores[i][j][r] = fused(T(-2), scores[i][j][r], base);
+        const int cell = (mine.head + 4 * i) * tile_tails + mine.tail + 8 * j;
+        cells[cell * L + r] = fused(T(-2), sums[i][j][r], base);
       }
     }
   }

@@ -19,7 +19,9 @@
 // once in all, and nothing else of the size of pairs exists: pair_bce keeps a
 // tile's scores in shared memory, where they become their own gradient. Shared
 // memory, float32, R = 6 (R = 12): scores 24 (48) KiB, backward 56 (80), bce 56
-// (80).
+// (80). A block's tile waits in shared memory for the gradients, and scores go
+// there before their exponentials are taken, one at a time: with 12 labels they
+// would not all fit the 128 registers of a thread.
 //
 // What bounds it: instructions. An element (i, j, d) takes R + 2 issue slots
 // forward, one of them the reciprocal, on a pipe that takes one in 8 cycles: at
@@ -61,17 +63,7 @@ __global__ void __launch_bounds__(most_threads<T>, L <= 6 ? 3 : 2)
   const PairTile tile = tile_of_block(input, cut, length);
   if (tile.heads > 0 && tile.tails > 0) {
     const ThreadPairs mine(tile);
-    T sums[2][2][L];
-    score_pairs<L>(input, tile, mine, shared, sums);
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-#pragma unroll
-      for (int j = 0; j < 2; ++j) {
-        const int cell = (mine.head + 4 * i) * tile_tails + mine.tail + 8 * j;
-#pragma unroll
-        for (int r = 0; r < L; ++r) shared[cell * L + r] = sums[i][j][r];
-      }
-    }
+    score_pairs<L>(input, tile, mine, shared, shared);
   }
   __syncthreads();
   const T padding = length < 0 ? not_a_number<T>() : T(0);
@@ -89,6 +81,8 @@ __global__ void __launch_bounds__(most_threads<T>, 2)
   const PairTile tile = tile_of_block(input, cut, length);
   if (length < 0) spoil_gradients(input, tile, out.da, out.dc);
   if (tile.heads == 0 || tile.tails == 0) return;
+  CMAN_SHARED(PairTile, kept_tile, 1);
+  if (threadIdx.x == 0) kept_tile[0] = tile;
   const int cells = tile.rows * tile_tails * L;
   for (int k = threadIdx.x; k < cells; k += blockDim.x) shared[k] = 0;
   __syncthreads();
@@ -97,7 +91,7 @@ __global__ void __launch_bounds__(most_threads<T>, 2)
                      if (inside) to = from;
                    });
   __syncthreads();
-  add_gradients<L>(input, tile, shared, shared + cells, out);
+  add_gradients<L>(input, kept_tile[0], shared, shared + cells, out);
 }
 
 // The loss alone if no gradients are wanted. As if there were no gold.
@@ -115,28 +109,22 @@ __global__ void __launch_bounds__(most_threads<T>, 2)
     if (differentiate) spoil_gradients(input, tile, out.da, out.dc);
   }
   if (tile.heads == 0 || tile.tails == 0) return;
+  CMAN_SHARED(PairTile, kept_tile, 1);
+  if (threadIdx.x == 0) kept_tile[0] = tile;
   const int cells = differentiate ? tile.rows * tile_tails * L : 0;
   const ThreadPairs mine(tile);
-  T scores[2][2][L];
-  score_pairs<L>(input, tile, mine, shared + cells, scores);
+  score_pairs<L>(input, tile, mine, shared + cells, shared);
   T sum = 0;
-#pragma unroll
-  for (int i = 0; i < 2; ++i) {
-#pragma unroll
-    for (int j = 0; j < 2; ++j) {
-      const int head = mine.head + 4 * i, tail = mine.tail + 8 * j;
-      const bool inside = head < tile.heads && tail < tile.tails;
-#pragma unroll
-      for (int r = 0; r < L; ++r) {
-        T sigmoid = 0;
-        if (inside && r < tile.labels) {
-          sum += softplus(scores[i][j][r], sigmoid);
-        }
-        if (differentiate) {
-          shared[(head * tile_tails + tail) * L + r] = sigmoid;
-        }
-      }
+#pragma unroll 1
+  for (int k = 0; k < 4 * L; ++k) {  // scores of this thread's own
+    const int head = mine.head + k / L / 2 * 4, r = k % L;
+    const int tail = mine.tail + k / L % 2 * 8;
+    T& cell = shared[(head * tile_tails + tail) * L + r];
+    T sigmoid = 0;
+    if (head < tile.heads && tail < tile.tails && r < tile.labels) {
+      sum += softplus(cell, sigmoid);
     }
+    if (differentiate) cell = sigmoid;
   }
   sum = warp_sum(sum);
   if (threadIdx.x % 32 == 0) warp_loss[threadIdx.x / 32] = sum;
@@ -148,9 +136,12 @@ __global__ void __launch_bounds__(most_threads<T>, 2)
     atomicAdd(loss + tile.sentence, sum);
   }
   if (!differentiate) return;
-  out.dV += tile.sentence * input.labels * input.size;
-  out.dbias += tile.sentence * input.labels;
-  add_gradients<L>(input, tile, shared, shared + cells, out);
+  __syncthreads();
+  const PairTile& again = kept_tile[0];
+  out.dV += again.sentence * input.labels * input.size;
+  out.dbias += again.sentence * input.labels;
+  add_gradients<L>(input, again, shared, shared + again.rows * tile_tails * L,
+                   out);
 }
 
 // Launchers -----------------------------------------------------------------
@@ -239,10 +230,12 @@ void launch_bce(const PairBatch<T>& input, const PairGold& gold, T weight,
   const Cut cut = cut_of(input);
   with_labels<T>(cut.labels, [&](auto size) {
     constexpr int L = decltype(size)::value;
-    int elements = tile_elements<T, L>(cut.rows);
+    const int cells = cut.rows * tile_tails * L;
+    int elements = std::max(tile_elements<T, L>(cut.rows), cells);
     if (out.wanted()) {
-      elements = std::max(elements, gradient_elements<T, L>(cut.rows)) +
-                 cut.rows * tile_tails * L;
+      elements = std::max(tile_elements<T, L>(cut.rows),
+                          gradient_elements<T, L>(cut.rows)) +
+                 cells;
     }
     launch_blocks(bce_kernel<T, L>, input, cut, elements, stream, loss, out);
   });
@@ -288,7 +281,10 @@ void pair_bce(const PairBatch<T>& input, const PairGold& gold,
 
 template <typename T>
 void pair_select_count(const PairBatch<T>& input, const PairAnchors& anchors,
-                       T threshold, int64_t* counts, Stream stream) {
+                       T threshold, int64_t* counts, int64_t* marks,
+                       Stream stream) {
+  launch(mark_kernel<T>, grid_of(quotient(anchors.count, select_threads)),
+         select_threads, 0, stream, input, anchors, marks);
   launch_select<T>(input, anchors, threshold, counts, nullptr, nullptr, nullptr,
                    stream);
 }
@@ -308,7 +304,7 @@ void pair_select_fill(const PairBatch<T>& input, const PairAnchors& anchors,
   template void pair_bce(const PairBatch<T>&, const PairGold&, T, T*, T*, T*, \
                          T*, T*, Stream);                                     \
   template void pair_select_count(const PairBatch<T>&, const PairAnchors&, T, \
-                                  int64_t*, Stream);                          \
+                                  int64_t*, int64_t*, Stream);                \
   template void pair_select_fill(const PairBatch<T>&, const PairAnchors&, T,  \
                                  const int64_t*, int64_t*, T*, Stream);
 CMAN_INSTANTIATE(float)

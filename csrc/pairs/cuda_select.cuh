@@ -71,6 +71,22 @@ __device__ __forceinline__ int64_t sum_before(int value, int& total) {
   return sum - value;
 }
 
+// Marks, which come zeroed, say what is wrong with the anchors: the first that
+// some is no token of a sentence, the second that they are out of order or
+// twice. All who write, write the same.
+template <typename T>
+__global__ void __launch_bounds__(select_threads)
+    mark_kernel(PairBatch<T> input, PairAnchors anchors, int64_t* marks) {
+  const int64_t k = int64_t{blockIdx.x} * select_threads + threadIdx.x;
+  if (k >= anchors.count) return;
+  const int64_t* const here = anchors.tokens + 2 * k;
+  if (anchor_at(input, anchors, k).sentence < 0) marks[0] = 1;
+  if (k == 0) return;
+  const bool later =
+      here[-2] != here[0] ? here[-2] < here[0] : here[-1] < here[1];
+  if (!later) marks[1] = 1;
+}
+
 template <typename T, int L>
 __global__ void __launch_bounds__(select_threads, 2)
     select_kernel(PairBatch<T> input, PairAnchors anchors, T threshold,

@@ -98,11 +98,14 @@ void pair_bce(const PairBatch<T>& input, const PairGold& gold,
               Stream stream);
 
 // Two passes, because the host must know how many cells there are: counts (M)
-// of cells above the threshold in each anchor's row; then, with offsets (M),
-// the exclusive sum of counts, the cells (S, 4) and their scores (S).
+// of cells above the threshold in each anchor's row, and marks (2), which come
+// zeroed: whether an anchor is no token, and whether they are out of order or
+// twice; then, with offsets (M), the exclusive sum of counts, the cells (S, 4)
+// and their scores (S).
 template <typename T>
 void pair_select_count(const PairBatch<T>& input, const PairAnchors& anchors,
-                       T threshold, int64_t* counts, Stream stream);
+                       T threshold, int64_t* counts, int64_t* marks,
+                       Stream stream);
 template <typename T>
 void pair_select_fill(const PairBatch<T>& input, const PairAnchors& anchors,
                       T threshold, const int64_t* offsets, int64_t* cells,

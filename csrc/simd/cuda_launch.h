@@ -22,6 +22,7 @@
 #include <string>
 
 #include "simd/parallel.h"
+#include "simd/rising_limits.h"
 
 namespace cman {
 namespace {
@@ -50,11 +51,17 @@ __device__ inline float approx_reciprocal(float x) {
 }
 
 inline int multiprocessors() { return 8; }
+inline int current_device() { return 0; }
+
+inline void allow_shared(const void* kernel, size_t bytes) {
+  cuda_emulation::allow_shared(kernel, bytes);
+}
 
 template <typename... P, typename... A>
-void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
-            Stream /*stream*/, A... arguments) {
-  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+void run(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
+         Stream /*stream*/, A... arguments) {
+  cuda_emulation::check_shared(reinterpret_cast<const void*>(kernel),
+                               shared_bytes, plain_shared_bytes);
   cuda_emulation::run(grid, block, shared_bytes,
                       [&] { kernel(static_cast<P>(arguments)...); });
 }
@@ -79,28 +86,31 @@ inline void check_cuda(cudaError_t error, const char* what) {
                            " failed: " + cudaGetErrorString(error));
 }
 
+inline int current_device() {
+  int device = 0;
+  check_cuda(cudaGetDevice(&device), "asking for the device");
+  return device;
+}
+
 // Of the current device; for launchers that share out little work.
 inline int multiprocessors() {
-  int device = 0, count = 0;
-  check_cuda(cudaGetDevice(&device), "asking for the device");
-  check_cuda(
-      cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
-      "asking for the number of multiprocessors");
+  int count = 0;
+  check_cuda(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount,
+                                    current_device()),
+             "asking for the number of multiprocessors");
   return count;
 }
 
-// Queues the kernel on a stream. A grid with nothing in it is no launch. Errors
-// inside a kernel appear later, where the host next waits for the device.
+inline void allow_shared(const void* kernel, size_t bytes) {
+  check_cuda(
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                           static_cast<int>(bytes)),
+      "asking for shared memory");
+}
+
 template <typename... P, typename... A>
-void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
-            Stream stream, A... arguments) {
-  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
-  if (shared_bytes > plain_shared_bytes) {
-    check_cuda(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                                    cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(shared_bytes)),
-               "asking for shared memory");
-  }
+void run(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
+         Stream stream, A... arguments) {
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;
@@ -113,6 +123,25 @@ void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
 }
 
 #endif
+
+inline RisingLimits& shared_limits() {
+  static RisingLimits limits;
+  return limits;
+}
+
+// Queues the kernel on a stream. A grid with nothing in it is no launch. Errors
+// inside a kernel appear later, where the host next waits for the device.
+template <typename... P, typename... A>
+void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
+            Stream stream, A... arguments) {
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  if (shared_bytes > plain_shared_bytes) {
+    const void* const address = reinterpret_cast<const void*>(kernel);
+    shared_limits().raise(current_device(), address, shared_bytes,
+                          [&] { allow_shared(address, shared_bytes); });
+  }
+  run(kernel, grid, block, shared_bytes, stream, arguments...);
+}
 
 }  // namespace
 }  // namespace cman

@@ -53,6 +53,8 @@ struct Problem {
   std::vector<double> d_transitions, d_start, d_end;               // with and
   std::vector<double> g_emissions, g_transitions, g_start, g_end;  // less gold
   std::vector<double> size_transitions;  // of what is summed
+  std::vector<int64_t> spans, next_tag;  // (S, 3), (S)
+  std::vector<double> span;              // (S)
 
   double e(int64_t b, int64_t t, int64_t k) const {
     return emissions[(b * L + t) * K + k];
@@ -70,6 +72,7 @@ struct Problem {
   void solve();
   void solve_sentence(int64_t b);
   void sum_all_paths(int64_t b);
+  double sum_through(int64_t s) const;
 };
 
 using Table = std::vector<std::vector<double>>;
@@ -157,6 +160,26 @@ void Problem::solve_sentence(int64_t b) {
   }
 }
 
+// The log of the sum over paths through a stretch with the gold tags that do
+// not go on with its next tag.
+double Problem::sum_through(int64_t s) const {
+  const int64_t b = spans[3 * s], n = tokens(b);
+  const int64_t first = spans[3 * s + 1], after = spans[3 * s + 2];
+  std::vector<double> state(K), terms(K);
+  for (int64_t t = 0; t < n; ++t) {
+    std::vector<double> next(K, none);
+    for (int64_t j = 0; j < K; ++j) {
+      if (t >= first && t < after && j != gold[b * L + t]) continue;
+      if (t == after && j == next_tag[s]) continue;
+      for (int64_t i = 0; i < K; ++i) terms[i] = state[i] + move(i, j);
+      next[j] = (t > 0 ? log_sum(terms) : begin(j)) + e(b, t, j);
+    }
+    state = next;
+  }
+  for (int64_t j = 0; j < K; ++j) terms[j] = state[j] + end[j];
+  return log_sum(terms);
+}
+
 // Checks solve_sentence itself.
 void Problem::sum_all_paths(int64_t b) {
   const int64_t n = tokens(b);
@@ -200,6 +223,18 @@ void Problem::solve() {
     for (int64_t i = b * L * K; i < (b + 1) * L * K; ++i) {
       marginals[i] = g_emissions[i] = nan_value;
     }
+  }
+  for (size_t s = 0; s < next_tag.size(); ++s) {
+    const int64_t b = spans[3 * s], first = spans[3 * s + 1];
+    const int64_t after = spans[3 * s + 2];
+    bool known = next_tag[s] < K && after <= tokens(b);
+    for (int64_t t = first; known && t < after; ++t) {
+      known = gold[b * L + t] >= 0 && gold[b * L + t] < K;
+    }
+    const bool possible = known && partition[b] != none;
+    span.push_back(!known     ? nan_value
+                   : possible ? std::exp(sum_through(s) - partition[b])
+                              : 0);
   }
 }
 
@@ -257,6 +292,14 @@ Problem make(Kind kind, int64_t B, int64_t L, int64_t K) {
     p.has_gold = true;
     p.gold[0] = below(2) ? -1 : K;
     if (B > 2 && below(2)) p.lengths[2] = below(2) ? -1 : L + 1;
+  }
+  for (int64_t b = 0; b < B && L > 0; ++b) {
+    for (int64_t again = 0; again < 2; ++again) {
+      const int64_t n = std::max<int64_t>(p.tokens(b), 1), first = below(n);
+      const int64_t after = first + 1 + below(std::min<int64_t>(n - first, 5));
+      p.spans.insert(p.spans.end(), {b, first, after});
+      p.next_tag.push_back(kind == wrong ? below(K + 2) - 1 : below(K + 1) - 1);
+    }
   }
   p.solve();
   return p;

@@ -1,22 +1,21 @@
-// Tests of the CRF's CUDA kernels without a device: the emulation runs them on
-// the CPU, and what they give is compared with sums in double and log space,
-// those with sums over all paths where there are few.
+// Tests of the CRF's CUDA kernels, in the emulation or on a GPU: what they give
+// is compared with sums in double and log space, those with sums over all paths
+// where there are few.
 //
 // What must not be read (padding) holds NaN, infinities and 1e30, what must be
 // written holds NaN beforehand, and arrays have exactly their size, so that a
 // sanitizer sees a step too far. The program exits with 0, or with 1 after a
 // sentence on the first thing that is wrong.
-#define CMAN_CUDA_EMULATION
-#include "cuda_emulation.h"
+#include "cuda_device.h"
 
-// After the emulation, which has CUDA's words.
+// After it, which may have CUDA's words.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <limits>
-#include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "crf/cuda_operations.cu"
@@ -27,13 +26,8 @@ namespace {
 using namespace cman;
 
 template <typename T>
-std::vector<T> converted(const std::vector<double>& from) {
-  return std::vector<T>(from.begin(), from.end());
-}
-
-template <typename T>
 void compare(const std::string& name, const char* what,
-             const std::vector<T>& got, const std::vector<double>& wanted,
+             const DeviceVector<T>& got, const std::vector<double>& wanted,
              double tolerance, const std::vector<double>* sizes = nullptr) {
   for (size_t i = 0; i < wanted.size(); ++i) {
     const double g = static_cast<double>(got[i]), w = wanted[i];
@@ -45,8 +39,8 @@ void compare(const std::string& name, const char* what,
 }
 
 template <typename T>
-void check_path(const Problem& p, const std::vector<int64_t>& tags,
-                const std::vector<T>& scores, double tolerance) {
+void check_path(const Problem& p, const DeviceVector<int64_t>& tags,
+                const DeviceVector<T>& scores, double tolerance) {
   compare(p.name, "scores", scores, p.score, tolerance);
   for (int64_t b = 0; b < p.B; ++b) {
     const int64_t* y = tags.data() + b * p.L;
@@ -75,44 +69,48 @@ template <typename T>
 void check(const Problem& p, double tolerance) {
   const int64_t B = p.B, L = p.L, K = p.K;
   const T unset = std::numeric_limits<T>::quiet_NaN();
-  const auto e = converted<T>(p.emissions), grad = converted<T>(p.grad);
-  const auto transitions = converted<T>(p.transitions);
-  const auto start = converted<T>(p.start), end = converted<T>(p.end);
-  std::unique_ptr<bool[]> allowed;
-  if (!p.allowed.empty()) {
-    allowed.reset(new bool[p.allowed.size()]);
-    std::copy(p.allowed.begin(), p.allowed.end(), allowed.get());
-  }
+  const auto e = on_device<T>(p.emissions), grad = on_device<T>(p.grad);
+  const auto transitions = on_device<T>(p.transitions);
+  const auto start = on_device<T>(p.start), end = on_device<T>(p.end);
+  const auto lengths = on_device<int64_t>(p.lengths);
+  const auto gold = on_device<int64_t>(p.gold);
+  const auto allowed = on_device<unsigned char>(p.allowed);
+  const void* const restricted = p.allowed.empty() ? nullptr : allowed.data();
   CrfBatch<T> input{e.data(),
                     transitions.data(),
                     start.data(),
                     end.data(),
-                    p.lengths.data(),
-                    allowed.get(),
-                    p.gold.data(),
+                    lengths.data(),
+                    static_cast<const bool*>(restricted),
+                    gold.data(),
                     B,
                     L,
                     K};
   const int64_t size = crf_workspace_size_cuda(B, L, K);
-  std::vector<T> workspace(size, unset), scores(B, unset), result = scores;
-  std::vector<int64_t> tags(B * L, -7);
+  DeviceVector<T> workspace(size, unset), scores(B, unset), result = scores;
+  DeviceVector<int64_t> tags(B * L, -7);
   const CrfBatch<T> with_gold = input;
   input.gold = nullptr;
   crf_decode(input, tags.data(), scores.data(), workspace.data(), Stream{});
+  synchronize();
   check_path(p, tags, scores, tolerance);
 
   crf_forward<T>(input, nullptr, result.data(), Stream{});
+  synchronize();
   compare(p.name, "log-partition", result, p.partition, tolerance);
   workspace.assign(size, unset);
   const CrfBatch<T>& given = p.has_gold ? with_gold : input;
   crf_forward(given, workspace.data(), result.data(), Stream{});
+  synchronize();
   compare(p.name, p.has_gold ? "loss" : "log-partition", result,
           p.has_gold ? p.loss : p.partition, tolerance, &p.partition);
   // Twice, as of a graph that is kept.
   for (int time = 0; time < 2; ++time) {
-    std::vector<T> d_e(B * L * K, unset), d_t(K * K, 0), d_s(K, 0), d_n(K, 0);
+    DeviceVector<T> d_e(B * L * K, unset), d_t(K * K, 0), d_s(K, 0);
+    DeviceVector<T> d_n(K, 0);
     crf_backward(given, workspace.data(), grad.data(), d_e.data(), d_t.data(),
                  d_s.data(), d_n.data(), Stream{});
+    synchronize();
     compare(p.name, "d_emissions", d_e, p.g_emissions, 3 * tolerance);
     compare(p.name, "d_transitions", d_t, p.g_transitions, 3 * tolerance,
             &p.size_transitions);
@@ -122,8 +120,18 @@ void check(const Problem& p, double tolerance) {
   }
 
   workspace.assign(size, unset);
-  std::vector<T> marginals(B * L * K, unset);
+  DeviceVector<T> marginals(B * L * K, unset);
   crf_marginals(input, workspace.data(), marginals.data(), Stream{});
+  const auto spans = on_device<int64_t>(p.spans);
+  const auto next_tag = on_device<int64_t>(p.next_tag);
+  DeviceVector<T> span(p.next_tag.size(), unset);
+  crf_span_marginals<T>(input,
+                        {spans.data(), gold.data(), next_tag.data(),
+                         static_cast<int64_t>(span.size())},
+                        workspace.data(), marginals.data(), span.data(),
+                        Stream{});
+  synchronize();
+  compare(p.name, "spans", span, p.span, 3 * tolerance);
   compare(p.name, "marginals", marginals, p.marginals, 3 * tolerance);
   for (int64_t i = 0; i < B * L * K; i += K) {
     double sum = 0, wanted = 0;
@@ -133,6 +141,35 @@ void check(const Problem& p, double tolerance) {
     const double most = sizeof(T) == sizeof(float) ? 2e-6 : 1e-12;
     if (!std::isnan(wanted) && !(std::abs(sum - std::round(wanted)) <= most)) {
       fail(p.name, "the sum of marginals", i / K, sum, wanted);
+    }
+  }
+}
+
+// Threads ask for limits, of two kernels on two devices, in any order: each
+// limit only ever rises, and nobody goes on without what was asked for.
+void check_limits() {
+  RisingLimits limits;
+  size_t current[2][2] = {};
+  bool fell = false;
+  const auto ask = [&](unsigned seed) {
+    std::mt19937 random(seed);
+    for (int k = 0; k < 2000; ++k) {
+      const size_t bytes = random() % 4096, device = random() % 2;
+      const size_t kernel = random() % 2;
+      size_t& limit = current[device][kernel];
+      limits.raise(static_cast<int>(device), &current[0][kernel], bytes, [&] {
+        fell = fell || bytes <= limit;
+        limit = bytes;
+      });
+    }
+  };
+  std::vector<std::thread> threads;
+  for (unsigned seed = 0; seed < 4; ++seed) threads.emplace_back(ask, seed);
+  for (std::thread& thread : threads) thread.join();
+  if (fell) fail("limits", "shared memory fell", 0, 1, 0);
+  for (const auto& device : current) {
+    for (const size_t limit : device) {
+      if (limit < 4000) fail("limits", "shared memory", 0, double(limit), 4095);
     }
   }
 }
@@ -149,6 +186,7 @@ void check_both(Kind kind, int64_t B, int64_t L, int64_t K) {
 }  // namespace
 
 int main() {
+  check_limits();
   for (int k = 0; k < kinds; ++k) {
     const Kind kind = static_cast<Kind>(k);
     for (int64_t K : {1, 2, 3}) {
@@ -166,5 +204,5 @@ int main() {
   for (int64_t K : {80, 120, 520}) check_both(closed, 1, 4, K);
   check_both(plain, 0, 4, 5);
   check_both(plain, 3, 0, 5);
-  std::printf("the CRF's CUDA kernels, emulated: as they should be\n");
+  std::printf("the CRF's CUDA kernels, %s: as they should be\n", device_name);
 }

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <type_traits>
 #include <vector>
 
@@ -238,6 +239,20 @@ inline void run_block() {
     if (m.fibers[k].state != State::done) {
       stop("waits forever for the other threads", m.fibers[k].site, k);
     }
+  }
+}
+
+// The dynamic shared memory that a kernel was last allowed, as of a device.
+inline std::map<const void*, size_t> allowed_shared;
+
+inline void allow_shared(const void* kernel, size_t bytes) {
+  if (bytes > most_shared) stop("asks for more than a block can have", {}, 0);
+  allowed_shared[kernel] = bytes;
+}
+
+inline void check_shared(const void* kernel, size_t bytes, size_t plain) {
+  if (bytes > plain && bytes > allowed_shared[kernel]) {
+    stop("more shared memory than the kernel was allowed", {}, 0);
   }
 }
 

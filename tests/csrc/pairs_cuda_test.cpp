@@ -1,12 +1,7 @@
-// Runs the CUDA kernels of pairs on the CPU (see cuda_emulation.h) and compares
-// them with plain sums in float64:
-//
-//   g++ -std=c++17 -O1 -Wall -Wextra -Wno-unknown-pragmas -Icsrc -x c++
-//       tests/csrc/pairs_cuda_test.cpp -o pairs_cuda_test
-//
-// Says what is wrong in one sentence and returns 1, or returns 0.
-#define CMAN_CUDA_EMULATION
-#include "cuda_emulation.h"
+// Runs the CUDA kernels of pairs, in the emulation or on a GPU, and compares
+// them with plain sums in float64. Says what is wrong in one sentence and
+// returns 1, or returns 0.
+#include "cuda_device.h"
 // The kernels need what stands above.
 #include "pairs/cuda_operations.cu"
 #include "pairs_cuda_problem.h"
@@ -24,7 +19,7 @@ namespace {
 
 template <typename T>
 void check(const std::string& where, const char* what,
-           const std::vector<T>& got, const std::vector<double>& wanted,
+           const DeviceVector<T>& got, const std::vector<double>& wanted,
            double tolerance) {
   for (size_t k = 0; k < wanted.size(); ++k) {
     if (!(std::fabs(double(got[k]) - wanted[k]) <= tolerance)) {
@@ -35,25 +30,26 @@ void check(const std::string& where, const char* what,
 
 template <typename T>
 struct Outputs {
-  std::vector<T> scores, loss, only, da, dc, dV, dbias, la, lc, lV, lb, found;
-  std::vector<int64_t> counts, cells;
+  DeviceVector<T> scores, loss, only, da, dc, dV, dbias, la, lc, lV, lb, found;
+  DeviceVector<int64_t> counts, marks, cells;
 
   Outputs(const Problem& p, T threshold) {
-    const auto as = [](const std::vector<double>& x) {
-      return std::vector<T>(x.begin(), x.end());
-    };
-    const std::vector<T> a = as(p.a), c = as(p.c), V = as(p.V), g = as(p.grad);
-    const std::vector<T> bias = as(p.bias);
+    const auto a = on_device<T>(p.a), c = on_device<T>(p.c);
+    const auto V = on_device<T>(p.V), g = on_device<T>(p.grad);
+    const auto bias = on_device<T>(p.bias);
+    const auto lengths = on_device<int64_t>(p.lengths);
+    const auto cells_of_gold = on_device<int64_t>(p.gold);
+    const auto tokens_of_anchors = on_device<int64_t>(p.anchors);
     const PairBatch<T> batch{a.data(),
                              c.data(),
                              V.data(),
                              p.biased ? bias.data() : nullptr,
-                             p.lengths.data(),
+                             lengths.data(),
                              p.B,
                              p.N,
                              p.D,
                              p.R};
-    const std::vector<T> tokens(p.B * p.N * p.D, 0);
+    const DeviceVector<T> tokens(p.B * p.N * p.D, 0);
     da = dc = la = lc = tokens;
     dV.assign(p.R * p.D, 0), dbias.assign(p.R, 0);
     lV.assign(p.B * p.R * p.D, 0), lb.assign(p.B * p.R, 0);
@@ -62,20 +58,24 @@ struct Outputs {
     pair_scores(batch, scores.data(), Stream{});
     pair_scores_backward(batch, g.data(), da.data(), dc.data(), dV.data(),
                          dbias.data(), Stream{});
-    const PairGold gold{p.gold.data(), int64_t(p.gold.size() / 4)};
+    const PairGold gold{cells_of_gold.data(), int64_t(p.gold.size() / 4)};
     pair_bce(batch, gold, T(p.weight), loss.data(), la.data(), lc.data(),
              lV.data(), lb.data(), Stream{});
     pair_bce<T>(batch, gold, T(p.weight), only.data(), nullptr, nullptr,
                 nullptr, nullptr, Stream{});
-    const PairAnchors anchors{p.anchors.data(), int64_t(p.anchors.size() / 2)};
-    counts.assign(anchors.count, 0);
-    pair_select_count(batch, anchors, threshold, counts.data(), Stream{});
-    std::vector<int64_t> offsets;
+    const PairAnchors anchors{tokens_of_anchors.data(),
+                              int64_t(p.anchors.size() / 2)};
+    counts.assign(anchors.count, 0), marks.assign(2, 0);
+    pair_select_count(batch, anchors, threshold, counts.data(), marks.data(),
+                      Stream{});
+    synchronize();
+    DeviceVector<int64_t> offsets;
     int64_t total = 0;
     for (const int64_t count : counts) offsets.push_back(total), total += count;
     cells.assign(4 * total, -1), found.assign(total, T(nan_value));
     pair_select_fill(batch, anchors, threshold, offsets.data(), cells.data(),
                      found.data(), Stream{});
+    synchronize();
   }
 };
 
@@ -137,6 +137,35 @@ void test(const Problem& p, bool far) {
   check(where, "loss dV", out.lV, p.fused.dV, all);
   check(where, "loss dbias", out.lb, p.fused.dbias, all);
   check_cells(p, where, out, threshold, score);
+  if (out.marks[0] != 0 || out.marks[1] != 0) {
+    fail(where, "marks of good anchors", 0, 1, 0);
+  }
+}
+
+// Anchors are marked when they are out of order or twice, wherever that is, and
+// when one is no token.
+template <typename T>
+void test_marks(const std::string& where) {
+  Problem p = problem(20, 5, 3, false);
+  p.anchors.clear();
+  for (int64_t i = 0; i < p.lengths[0]; ++i) {
+    p.anchors.insert(p.anchors.end(), {0, i});
+  }
+  const auto expect = [&](const char* what, int64_t known, int64_t sorted) {
+    const Outputs<T> out(p, T(0.3));
+    if (out.marks[0] != known) fail(where, what, 0, out.marks[0], known);
+    if (out.marks[1] != sorted) fail(where, what, 1, out.marks[1], sorted);
+  };
+  expect("marks of sorted anchors", 0, 0);
+  const std::vector<int64_t> good = p.anchors;
+  p.anchors[1] = 1;
+  expect("marks of an anchor that is there twice", 0, 1);
+  p.anchors = good;
+  std::swap(p.anchors[good.size() - 1], p.anchors[good.size() - 3]);
+  expect("marks of the last anchors out of order", 0, 1);
+  p.anchors = good;
+  p.anchors.insert(p.anchors.end(), {p.B, 0});
+  expect("marks of an anchor without a sentence", 1, 0);
 }
 
 // Lengths, gold cells and anchors that are none: NaN where they belong, the
@@ -159,7 +188,8 @@ void test_wrong_input(const std::string& where) {
         fail(where, "loss of a wrong input", b, double(out.loss[b]), nan_value);
       }
     }
-    if (out.loss[0] != right.loss[0]) {
+    if (!(std::fabs(double(out.loss[0] - right.loss[0])) <=
+          1e-6 * std::fabs(double(right.loss[0])))) {
       fail(where, "loss beside wrong inputs", 0, double(out.loss[0]),
            double(right.loss[0]));
     }
@@ -229,6 +259,7 @@ void test_all(const std::string& name) {
   both(1, 20, 9), both(17, 20, 25);
   both(0, 3, 2), both(5, 0, 2), both(5, 3, 0);
   test_wrong_input<T>(name);
+  test_marks<T>(name);
   test_not_finite<T>(name);
 }
 
@@ -237,6 +268,6 @@ void test_all(const std::string& name) {
 int main() {
   test_all<float>("float32");
   test_all<double>("float64");
-  std::printf("pairs_cuda: all as they should be\n");
+  std::printf("the pairs' CUDA kernels, %s: as they should be\n", device_name);
   return 0;
 }

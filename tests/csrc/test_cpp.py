@@ -74,10 +74,11 @@ def test_the_cuda_kernels_pass_their_tests_on_an_emulated_device(room, tmp_path)
 
 @needs_nvcc
 @pytest.mark.parametrize("room", ["crf", "pairs"])
-def test_the_cuda_kernels_compile_for_a_gpu(room, tmp_path):
-    source = CSRC / room / "cuda_operations.cu"
+def test_the_cuda_kernels_and_their_tests_compile_for_a_gpu(room, tmp_path):
+    source = TESTS / f"{room}_cuda_test.cpp"  # with the kernels
     quick = ["-Xcicc", "-O0", "-Xptxas", "-O0"]  # nobody runs it here
-    run(["nvcc", "-std=c++17", "-arch=sm_90", *quick, f"-I{CSRC}", "-c", source, "-o", tmp_path / "object.o"])
+    options = ["-std=c++17", "-arch=sm_90", *quick, f"-I{CSRC}", "-x", "cu", "-c"]
+    run(["nvcc", *options, source, "-o", tmp_path / "object.o"])
     assert (tmp_path / "object.o").stat().st_size > 0
 
 

@@ -12,6 +12,7 @@ ARGUMENTS = {
     "crf_log_partition": (*POTENTIALS, "lengths", "allowed"),
     "crf_nll": (*POTENTIALS, "tags", "lengths", "allowed"),
     "crf_marginals": (*POTENTIALS, "lengths", "allowed"),
+    "crf_span_marginals": (*POTENTIALS, "lengths", "spans", "tags", "next_tag"),
     "pair_scores": ("a", "c", "V", "bias", "lengths"),
     "pair_bce": ("a", "c", "V", "bias", "gold", "lengths"),
     "pair_select": ("a", "c", "V", "bias", "anchors", "lengths"),
@@ -28,6 +29,8 @@ def good(dtype=torch.float32):
         **dict(zip((*POTENTIALS, "lengths"), case.arguments, strict=True)),
         "tags": case.gold,
         "allowed": torch.ones(4, 3, dtype=torch.bool),
+        "spans": torch.tensor([[0, 1, 3], [1, 0, 2]]),
+        "next_tag": torch.tensor([2, -1]),
         **dict(zip(("a", "c", "V", "bias"), relations.arguments[:4], strict=True)),
         "gold": torch.tensor([[0, 1, 2, 0], [1, 1, 0, 2]]),
         "anchors": torch.tensor([[0, 1], [0, 3], [1, 0]]),
@@ -110,7 +113,7 @@ def test_lengths_and_tags_out_of_range_are_refused_on_the_cpu_and_give_nan_on_a_
         for operation in ARGUMENTS:
             if operations.device == "cpu":
                 assert_refused(operations, operation, "lengths", ValueError, torch.tensor(lengths))
-            elif operation.startswith("crf") and operation != "crf_marginals":
+            elif operation.startswith("crf") and operation != "crf_marginals":  # row i of spans is of sentence i
                 result = call(operations, operation, {**good(), "lengths": torch.tensor(lengths)})
                 wrong = 0 if lengths[0] not in range(5) else 1
                 assert torch.isnan((result[1] if isinstance(result, tuple) else result)[wrong]), (operation, lengths)
@@ -125,19 +128,44 @@ def test_lengths_and_tags_out_of_range_are_refused_on_the_cpu_and_give_nan_on_a_
 
 
 # Sentence 1 has two tokens of four.
+NO_SPANS = [[2, 0, 1], [-1, 0, 1], [0, 1, 1], [0, 2, 1], [0, -1, 1], [0, 3, 5], [1, 1, 3], [2**40, 0, 1], [0, 0, 2**62]]
+
+
+@once
+def test_spans_tags_and_next_tags_that_are_none_are_refused_on_the_cpu_and_give_nan_on_a_gpu(operations):
+    tags = good()["tags"].clone()
+    tags[0, 2] = 3
+    wrong = [("spans", torch.tensor([[0, 0, 1], span])) for span in NO_SPANS]
+    wrong += [("next_tag", torch.tensor([0, tag])) for tag in (-2, 3, 2**40)]
+    wrong += [("tags", tags)]
+    for name, value in wrong:
+        if operations.device == "cpu":
+            assert_refused(operations, "crf_span_marginals", name, ValueError, value)
+        else:
+            result = call(operations, "crf_span_marginals", {**good(), name: value})
+            assert result.isnan().tolist() == [name == "tags", name != "tags"], (name, value)
+    tags = good()["tags"].clone()
+    tags[0, 0] = tags[0, 3] = tags[1, 2] = -100  # outside of the spans
+    assert not call(operations, "crf_span_marginals", {**good(), "tags": tags}).isnan().any()
+
+
 NO_CELLS = [(2, 0, 0, 0), (-1, 0, 0, 0), (0, 4, 0, 0), (0, 0, 4, 0), (0, -1, 0, 0), (0, 0, -1, 0), (0, 0, 0, 3)]
 NO_CELLS += [(0, 0, 0, -1), (1, 2, 0, 0), (1, 0, 2, 0), (2**40, 0, 0, 0), (0, 2**62, 0, 0)]
 NO_ANCHORS = [[[2, 0]], [[-1, 0]], [[0, 4]], [[0, -1]], [[1, 2]], [[0, 0], [2**40, 0]], [[0, -(2**62)]]]
 DISORDERLY = [[[0, 1], [0, 1]], [[0, 2], [0, 1]], [[1, 0], [0, 1]]]
 
 
+@once
+def test_anchors_that_are_no_tokens_or_disorderly_are_refused(operations):
+    for anchors in NO_ANCHORS + DISORDERLY:
+        assert_refused(operations, "pair_select", "anchors", ValueError, torch.tensor(anchors))
+
+
 @on_cpu
-def test_indices_outside_of_the_sentences_and_disorderly_anchors_are_refused(operations):
+def test_indices_outside_of_the_sentences_are_refused(operations):
     for cell in NO_CELLS:
         gold = torch.tensor([[0, 0, 0, 0], cell, [0, 1, 1, 1]])
         assert_refused(operations, "pair_bce", "gold", ValueError, gold)
-    for anchors in NO_ANCHORS + DISORDERLY:
-        assert_refused(operations, "pair_select", "anchors", ValueError, torch.tensor(anchors))
     nothing = pairs([], extra=3, labels=2, dtype=torch.float32)  # where there is nothing that an index could lie in
     with pytest.raises(ValueError, match=r"^gold: "):
         operations.pair_bce(*nothing.arguments[:4], torch.zeros(1, 4, dtype=torch.int64), nothing.lengths)

@@ -1,14 +1,13 @@
-"""Transitions that depend on the token, and probabilities of spans: plain PyTorch alone has them."""
+"""Transitions that depend on the token: plain PyTorch alone has them."""
 
 import pytest
 import torch
 from crf_problem import bio_allowed, examples, gradients, permitted, problem, problems
 from hypothesis import given
-from hypothesis import strategies as st
 from implementations import for_each
 from torch.autograd import gradcheck
 
-from cman.kernels import crf_decode, crf_log_partition, crf_marginals, crf_nll, crf_span_marginals
+from cman.kernels import crf_decode, crf_log_partition, crf_marginals, crf_nll
 
 
 @examples
@@ -60,45 +59,3 @@ def test_constraints_hold_for_the_transitions_of_each_token():
     tags, scores = crf_decode(*case.arguments, allowed=allowed)
     assert permitted(tags[:1], allowed).all() and permitted(tags[1:, :2], allowed).all()
     assert float(scores[0]) == pytest.approx(float(case.paths(0, allowed)[1].max()))
-
-
-@examples
-@given(problems, st.data())
-@for_each(per_position=[False, True])
-def test_a_span_marginal_is_the_mass_of_the_paths_with_its_tags_and_without_the_next_one(per_position, drawn, data):
-    case = problem(**drawn, per_position=per_position)
-    spans, following, expected = [], [], []
-    for sentence, length in enumerate(case.lengths.tolist()):
-        if length == 0:
-            continue
-        first = data.draw(st.integers(0, length - 1))
-        after = data.draw(st.integers(first + 1, length))
-        onward = data.draw(st.integers(-1, case.tags - 1))  # -1: nothing continues the stretch
-        paths, scores = case.paths(sentence)
-        counted = (paths[:, first:after] == case.gold[sentence, first:after]).all(1)
-        if after < length:
-            counted &= paths[:, after] != onward
-        spans.append([sentence, first, after])
-        following.append(onward)
-        expected.append(float(scores.softmax(0)[counted].sum()))
-    given_spans = torch.tensor(spans, dtype=torch.int64).view(-1, 3)
-    next_tag = torch.tensor(following, dtype=torch.int64)
-    result = crf_span_marginals(*case.arguments, given_spans, case.gold, next_tag)
-    assert result.tolist() == pytest.approx(expected, abs=1e-10)
-
-
-def test_span_marginals_of_no_span_are_empty():
-    case = problem(3, [2])
-    nothing = torch.zeros(0, dtype=torch.int64)
-    assert crf_span_marginals(*case.arguments, nothing.view(0, 3), case.gold, nothing).shape == (0,)
-
-
-@for_each(garbage=[float("nan"), 1e30])
-def test_span_marginals_do_not_read_the_padding(garbage):
-    spans, onward = torch.tensor([[0, 1, 3], [2, 0, 2], [1, 0, 1]]), torch.tensor([2, 1, 0])
-    results = []
-    for value in (0.0, garbage):
-        case = problem(3, [4, 1, 2], extra=2)
-        case.emissions[~case.inside] = value
-        results.append(crf_span_marginals(*case.arguments, spans, case.gold, onward))
-    assert torch.equal(*results)

@@ -1,20 +1,23 @@
 """A binary that is missing, of another torch, of other sources or no binary at all: plain PyTorch, and a reason."""
 
+import importlib.util
 import json
 import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import setuptools
 import torch
 from implementations import need_compiled
 
 from cman import binary
 
 ROOT = Path(__file__).resolve().parents[2]
-FITTING = {"torch": torch.__version__, "sources": binary.source_digest() or ""}
+FITTING = {"torch": torch.__version__, "sources": binary.source_digest() or "", "codes": []}
 
 ASK = "from cman.kernels import backend, library; print(library.__file__); print(backend())"
 
@@ -38,6 +41,7 @@ for name, arguments, options in (
     ("crf_log_partition", case.arguments, {"allowed": bio_allowed()}),
     ("crf_nll", case.with_gold, {}),
     ("crf_marginals", case.arguments, {}),
+    ("crf_span_marginals", (*case.arguments, torch.tensor([[0, 1, 4]]), case.gold, torch.tensor([0])), {}),
     ("pair_scores", a, {}),
     ("pair_bce", (*a[:4], gold, a[4]), {"pos_weight": 2.0}),
     ("pair_select", (*a[:4], anchors, a[4], 0.5), {}),
@@ -113,7 +117,7 @@ def test_a_file_that_is_no_binary_is_a_reason_and_no_error(copied):
 def test_a_stamp_that_cannot_be_read_counts_as_none(tmp_path, monkeypatch):
     monkeypatch.setattr(binary, "STAMP", tmp_path / "_C.json")
     assert binary.read_stamp() is None
-    for content in ("", "{", "null", "[]", '{"torch": "2.0"}'):
+    for content in ("", "{", "null", "[]", '{"torch": "2.0"}', '{"torch": "2.0", "sources": "1"}'):
         binary.STAMP.write_text(content)
         assert binary.read_stamp() is None, content
 
@@ -130,6 +134,58 @@ def test_a_binary_without_its_stamp_is_not_used(copied):
     need_compiled()
     shutil.copy(ROOT / "cman" / binary_name(), copied / "cman")
     assert run(copied) == f"plain PyTorch (not built; {binary.BUILD})"
+
+
+RUNS_ON = (
+    (("sm_80", "sm_90", "compute_90"), [(8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 1)]),
+    (("sm_86",), [(8, 6), (8, 9)]),
+    (("compute_86",), [(8, 6), (8, 9), (9, 0), (10, 0), (12, 1)]),
+    (("sm_90a",), [(9, 0)]),
+    (("sm_120",), [(12, 1)]),
+    (("sm_75", "compute_75"), [(8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 1)]),
+    ((), []),
+)
+
+
+def test_the_code_of_a_binary_says_on_which_gpus_it_runs():
+    """Machine code runs within its generation, PTX on all that came later, and none on what has too little memory."""
+    gpus = [(7, 0), (7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 1)]
+    for codes, expected in RUNS_ON:
+        assert [gpu for gpu in gpus if binary.runs_on(codes, gpu)] == expected, codes
+
+
+def test_on_a_gpu_without_code_plain_pytorch_runs_and_one_line_says_so(monkeypatch):
+    from cman.kernels import library
+
+    monkeypatch.setattr(library, "_in_use", True)
+    monkeypatch.setattr(library, "DEVICES", ("cpu", "cuda"))
+    monkeypatch.setattr(library, "CODES", ("sm_80", "sm_90"))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: ((7, 5), (8, 6))[device.index])
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    library.runs_on_gpu.cache_clear()
+    try:
+        with pytest.warns(UserWarning) as told:
+            old = [library.compiled(SimpleNamespace(device=torch.device("cuda:0"))) for _ in range(2)]
+        assert old == [False, False]
+        message = "cman kernels: found Tesla T4, compute capability 7.5, wanted one that the binary has code for "
+        assert [str(each.message) for each in told] == [f"{message}(sm_80, sm_90): plain PyTorch runs there"]
+        assert library.compiled(SimpleNamespace(device=torch.device("cuda:1")))
+    finally:
+        library.runs_on_gpu.cache_clear()
+
+
+def test_the_build_asks_torch_what_the_list_of_gpus_means(monkeypatch):
+    monkeypatch.setattr(setuptools, "setup", lambda **options: None)
+    spec = importlib.util.spec_from_file_location("cman_setup", ROOT / "setup.py")
+    assert spec is not None and spec.loader is not None
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    monkeypatch.delenv("TORCH_CUDA_ARCH_LIST", raising=False)
+    assert build.gpu_codes() == list(binary.GPU_CODES)
+    monkeypatch.setenv("TORCH_CUDA_ARCH_LIST", "8.6;9.0+PTX")
+    assert build.gpu_codes() == ["sm_86", "compute_90", "sm_90"]
+    monkeypatch.setenv("TORCH_CUDA_ARCH_LIST", "Ada")
+    assert build.gpu_codes() == ["compute_89", "sm_89"]
 
 
 SOURCE = """// a kernel

@@ -12,15 +12,16 @@ from cman.kernels import crf as crf_operations
 from cman.kernels import pairs as pair_operations
 
 SCHEMAS = (*crf_operations.SCHEMAS, *pair_operations.SCHEMAS)
+SPANS, NEXT_TAGS = torch.tensor([[0, 1, 3], [3, 0, 2], [0, 0, 1]]), torch.tensor([2, 1, -1])
 NAMES = [schema.partition("(")[0] for schema in SCHEMAS]
 
 
-def test_every_function_but_one_is_an_operation_with_the_schema_that_python_states():
+def test_every_function_is_an_operation_with_the_schema_that_python_states():
     for name, schema in zip(NAMES, SCHEMAS, strict=True):
         operation = getattr(torch.ops.cman, name).default
         assert str(operation._schema) == str(torch._C.parse_schema(f"cman::{schema}"))
     functions = {name for name in kernels.__all__ if name.startswith(("crf_", "pair_"))}
-    assert functions - {"crf_span_marginals"} == set(NAMES)
+    assert functions == set(NAMES)
 
 
 def checked_on(device):
@@ -48,6 +49,7 @@ def test_the_operations_of_the_crf_pass_opcheck(operations, constrained, differe
     opcheck(ops.crf_log_partition.default, (*potentials, case.lengths), options)
     opcheck(ops.crf_nll.default, (*potentials, case.gold, case.lengths), options)
     opcheck(ops.crf_marginals.default, (*potentials, case.lengths), options)
+    opcheck(ops.crf_span_marginals.default, (*potentials, case.lengths, SPANS, case.gold, NEXT_TAGS))
     opcheck(ops.crf_decode.default, (*potentials, case.lengths), options)
     opcheck(ops.crf_decode.default, (*potentials, case.lengths), {**options, "nbest": 3})
 
@@ -72,6 +74,7 @@ def test_the_inner_operations_pass_opcheck(operations, dtype):
     opcheck(ops._crf_decode.default, (*potentials, case.lengths, allowed, 1))
     opcheck(ops._crf_decode.default, (*potentials, case.lengths, allowed, 3))
     opcheck(ops._crf_marginals.default, (*potentials, case.lengths, None))
+    opcheck(ops._crf_span_marginals.default, (*potentials, case.lengths, SPANS, case.gold, NEXT_TAGS))
     for tags in (None, case.gold):
         opcheck(ops._crf_forward.default, (*potentials, tags, case.lengths, allowed, False))
         # What is kept for the gradient has places that nothing writes and nothing reads: only its form can be compared.
@@ -110,6 +113,7 @@ def test_operations_and_functions_give_the_same(operations):
         ("crf_log_partition", case.arguments, {"allowed": bio_allowed()}),
         ("crf_nll", case.with_gold, {}),
         ("crf_marginals", case.arguments, {}),
+        ("crf_span_marginals", (*case.arguments, torch.tensor([[0, 1, 4]]), case.gold, torch.tensor([0])), {}),
         ("pair_scores", a, {}),
         ("pair_bce", (*a[:4], gold, a[4]), {"pos_weight": 2.0}),
         ("pair_select", (*a[:4], anchors, a[4], 0.5), {}),

@@ -66,15 +66,33 @@ def test_times_stand_in_the_columns_of_what_was_measured_and_name_their_line(run
         "Relative time publ.": "1.62",
         "Relative time cached": "2.00",
         "Relative time in all": "4.00",
-        "Relative time GPU": None,
         "Sentences a second kernels": "400",
         "Sentences a second PyTorch": "300",
         "Sentences a second in all": "200",
-        "Sentences a second GPU": None,
     }
     assert rows["cman"]["Sentences a second PyTorch"]["source"].endswith("d.csv: line 6")
     assert rows["multihead-at"]["Relative time in all"]["value"] == "1.00"
     assert "batches of 16 sentences, 1 thread of A." in tex
+
+
+def test_columns_of_a_gpu_and_of_pytorch_crf_are_there_if_there_are_such_times_and_busy_rows_are_marked(tmp_path):
+    runs = [
+        fake_run(tmp_path, "conll04", name, (10, 20, 20), (10, 20, 20), title=name)
+        for name in ("multihead-at", "multihead-matched", "cman")
+    ]
+    path = times(tmp_path / "d.csv")
+    with path.open("a", newline="") as stream:
+        writer = csv.DictWriter(stream, [*HEADER, "busy"], restval="")
+        writer.writerow(line("conll04", "multihead-matched", "compiled", "cached", "700", "1.1") | {"busy": "yes"})
+        writer.writerow(line("conll04", "cman", "pytorch-crf", "cached", "90", "6.0"))
+        writer.writerow(line("conll04", "cman", "compiled", "cached", "9000", "2.0", device="cuda"))
+    path.write_text(path.read_text().replace(",note\n", ",note,busy\n").replace(",note\r\n", ",note,busy\r\n"))
+    rows, tex = table_five(runs, tmp_path, path)
+    assert rows["cman"]["Sentences a second GPU"]["value"] == "9000"
+    assert rows["cman"]["Sentences a second pytorch-crf"]["value"] == "90"
+    assert rows["multihead-matched"]["Relative time cached"]["value"] == "1.10"
+    assert "Busy: other processes had the cores for part of the time" in tex
+    assert "pytorch-crf: cached, as its user has it" in tex
 
 
 def test_a_model_that_did_not_run_and_times_that_were_not_taken_are_dashes(runs, tmp_path):

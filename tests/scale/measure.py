@@ -1,10 +1,11 @@
 """How CPU time and memory of every stage grow with a corpus: CoNLL04 repeated with changed names, each verb by itself.
 
-    python tests/scale/measure.py CORPUS FOLDER 2000 10000
+    python tests/scale/measure.py CORPUS FOLDER 400 2000 10000 > results/record/speed/scale.csv
 
 CORPUS is a folder of prepared documents, such as results/corpora/conll04/main. In copy k of it, the letters of an
 entity's words are moved by k places, so that the vocabulary grows as that of a larger corpus does. The model is small
-and reads the top layer of MiniLM; one epoch. A line a stage: seconds of CPU and the peak of resident memory.
+and reads the top layer of MiniLM; one epoch. A line a stage: seconds of CPU and the peak of resident memory, neither of
+which other processes change much.
 """
 
 import json
@@ -16,6 +17,7 @@ from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase
 
 from cman.corpora.document import Document, read_documents, write_documents
+from cman.machine import processor
 
 SPLITS = ("train", "dev", "test")
 SETTINGS = {
@@ -94,12 +96,13 @@ def main() -> None:
         print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
         sys.exit(code)
     source, root = Path(sys.argv[1]), Path(sys.argv[2])
+    print("sentences,stage,cpu_seconds,peak_mb,processor")
     for count in map(int, sys.argv[3:]):
         folder = root / str(count)
         write_corpus(source, folder, count)
         for name, command in stages(folder).items():
             seconds, peak = measured(command)
-            print(f"{count:>7} {name:<8} {seconds:8.1f} s {peak:8.0f} MB", flush=True)
+            print(f"{count},{name},{seconds:.1f},{peak:.0f},{processor()}", flush=True)
 
 
 if __name__ == "__main__":

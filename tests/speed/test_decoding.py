@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from crf_problem import bio_allowed, problem
+from pair_problem import pairs
 from trained import trained
 
 from cman.config.configuration import parse_configuration
@@ -14,10 +16,11 @@ from cman.corpora.prepare import prepare
 from cman.corpora.raw import obtain, raw_files
 from cman.errors import CmanError
 from cman.features.frozen import write_cache
-from cman.kernels import library
+from cman.kernels import library, reference
 from cman.layout import Layout
 from cman.model.predict import predict
 from cman.speed import decoding as module
+from cman.speed import shares, usual
 from cman.speed.decoding import Options, check_runs, speed_of_decoding
 
 SMALL = {
@@ -33,7 +36,8 @@ SMALL = {
     "training.epochs": 1,
     "training.protocol": "fixed",
 }
-OPTIONS = Options(batch_size=4, seconds=0.0)
+OPTIONS = Options(batch_size=4, seconds=0.0, rounds=2, confidences=True)
+BACKENDS = ("compiled", "reference", "pytorch-crf")
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +101,7 @@ def rows(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> list[dict[
 
 def test_every_model_has_a_row_for_each_backend_and_device_and_one_without_figures_says_why(rows):
     expected = [(name, kernels, device) for device in ("cpu", "cuda") for name in ("multihead-at", "cman-static")
-                for kernels in ("compiled", "reference")]  # fmt: skip
+                for kernels in BACKENDS]  # fmt: skip
     assert [(row["experiment"], row["kernels"], row["device"]) for row in rows] == expected
     for row in rows:
         assert (row["contextual"], row["sentences"], row["batch_size"], row["threads"]) == ("none", "9", "4", "1")
@@ -115,7 +119,9 @@ def test_relative_times_and_rates_are_those_of_the_medians_in_the_file(rows):
         baseline = float(timed["multihead-at", kernels]["seconds_median"])
         assert float(row["relative_time"]) == pytest.approx(median / baseline, rel=1e-4)
         assert float(row["sentences_per_second"]) == pytest.approx(9 / median, rel=1e-4)
-        assert float(row["seconds_min"]) <= median <= float(row["seconds_max"])
+        quartiles = float(row["seconds_q1"]), float(row["seconds_q3"])
+        assert float(row["seconds_min"]) <= quartiles[0] <= median <= quartiles[1] <= float(row["seconds_max"])
+        assert (row["rounds"], row["confidences"]) == ("2", "on")
 
 
 def test_cached_and_computed_features_are_timed_and_predict_the_same(layout, contextual, tmp_path, monkeypatch):
@@ -123,15 +129,13 @@ def test_cached_and_computed_features_are_timed_and_predict_the_same(layout, con
     rows = [row for row in measured(layout, tmp_path, "multihead-at", "cman") if row["device"] == "cpu"]
     in_use = "compiled" if library.REASON is None else "reference"
     assert [(row["experiment"], row["contextual"], row["kernels"]) for row in rows] == [
-        ("multihead-at", "none", "compiled"),
-        ("multihead-at", "none", "reference"),
-        ("cman", "cached", "compiled"),
-        ("cman", "cached", "reference"),
+        *(("multihead-at", "none", kernels) for kernels in BACKENDS),
+        *(("cman", "cached", kernels) for kernels in BACKENDS),
         ("cman", "computed", in_use),
     ]
     medians = {index: float(row["seconds_median"]) for index, row in enumerate(rows) if not row["note"]}
     baseline = 0 if in_use == "compiled" else 1
-    assert float(rows[4]["relative_time"]) == pytest.approx(medians[4] / medians[baseline], rel=1e-4)
+    assert float(rows[6]["relative_time"]) == pytest.approx(medians[6] / medians[baseline], rel=1e-4)
     model, documents = module._model(contextual), read_documents(layout.documents("tiny", "main") / "test.jsonl")
     cached, computed = module._contenders(model, documents, layout.root / "features", torch.device("cpu"), OPTIONS)
     assert all(module._agree(*pair) for pair in zip(cached.run("reference"), computed.run("reference"), strict=True))
@@ -139,7 +143,7 @@ def test_cached_and_computed_features_are_timed_and_predict_the_same(layout, con
 
 
 def test_fewer_documents_may_be_timed_and_without_the_baseline_there_is_no_relative_time(layout, tmp_path):
-    rows = measured(layout, tmp_path, "cman-static", options=Options(4, 0.0, 1, limit=5))
+    rows = measured(layout, tmp_path, "cman-static", options=Options(4, 0.0, 1, limit=5, rounds=1))
     assert {(row["sentences"], row["relative_time"]) for row in rows} == {("5", "")}
 
 
@@ -148,14 +152,14 @@ def test_a_model_whose_backends_differ_is_not_timed(layout, tmp_path, monkeypatc
 
     def wrong(contender, backend):
         documents = original(contender, backend)
-        return documents if backend == "compiled" else [*documents[:-1], documents[0]]
+        return documents if backend == "reference" else [*documents[:-1], documents[0]]
 
     monkeypatch.setattr(module.TimedModel, "run", wrong)
     monkeypatch.setattr(module, "_agree", lambda one, other: one.id == other.id)
     rows = [row for row in measured(layout, tmp_path, "multihead-at") if row["device"] == "cpu"]
-    notes = {row["note"] for row in rows if row["note"] != "not built"}
+    notes = {row["note"] for row in rows if row["kernels"] != "reference" and row["note"] != "not built"}
     assert len(notes) == 1 and "the backends differ in document" in notes.pop()
-    assert {row["seconds_median"] for row in rows} == {""}
+    assert [bool(row["seconds_median"]) for row in rows] == [row["kernels"] == "reference" for row in rows]
 
 
 def test_predictions_agree_if_all_but_the_last_digits_of_confidences_are_the_same():
@@ -182,6 +186,43 @@ def test_what_is_timed_predicts_what_the_prediction_of_a_run_predicts(layout):
         predicted = contender.run(backend)
         assert all(module._agree(one, other) for one, other in zip(predicted, expected, strict=True))
     module.use_kernels("auto")
+
+
+def test_where_the_time_goes_is_told_of_the_kernels_and_sums_to_one(rows):
+    for row in rows:
+        known = shares.read(row["shares"])
+        assert bool(known) == ((row["device"], row["kernels"], row["note"]) == ("cpu", "compiled", ""))
+        if known:
+            assert {*known} == {*shares.PARTS, shares.OTHER, shares.PYTHON} and min(known.values()) >= 0
+            assert sum(known.values()) == pytest.approx(1, abs=0.01) and known["LSTMs"] > 0 and known["CRF"] > 0
+
+
+def test_without_confidences_the_same_is_predicted_but_for_the_entities_scores(layout):
+    model = module._model(runs(layout, "cman-static")[0])
+    documents = module.read_documents(layout.documents("tiny", "main") / "test.jsonl")
+    common = (model, "none", documents, None, None, torch.device("cpu"), 4)
+    for backend in BACKENDS:
+        bare, scored = (module.TimedModel(*common, confidences=wanted).run(backend) for wanted in (False, True))
+        assert all(entity.score is None for each in bare for entity in each.entities)
+        plain = [[(entity.type, entity.start, entity.end) for entity in each.entities] for each in bare]
+        assert plain == [[(entity.type, entity.start, entity.end) for entity in each.entities] for each in scored]
+        assert [each.relations for each in bare] == [each.relations for each in scored]
+    module.use_kernels("auto")
+
+
+def test_what_a_user_of_pytorch_crf_has_agrees_with_the_definitions_on_random_batches():
+    pytest.importorskip("torchcrf")
+    case, relations = problem(4, [5, 1, 3], dtype=torch.float32), pairs([5, 1, 3], labels=3, dtype=torch.float32)
+    for allowed in (None, bio_allowed()):
+        found, _ = usual.decode(*case.arguments, allowed=allowed)
+        assert torch.equal(found, reference.crf_decode(*case.arguments, allowed=allowed)[0])
+    a = relations.arguments
+    for one, other in zip(
+        usual.select(*a[:4], relations.anchors(0.8), a[4], 0.5),
+        reference.pair_select(*a[:4], relations.anchors(0.8), a[4], 0.5),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
 
 
 def test_a_record_has_no_model_and_is_refused_in_one_sentence(tmp_path):

@@ -34,6 +34,8 @@ def test_fast_calls_are_timed_in_batches_and_very_slow_ones_once():
     assert plan(1e-5, 1.0).rounds == MOST_ROUNDS
     assert plan(0.2, 1.0) == plan(0.2, 1.0).__class__(5, 1)
     assert plan(60.0, 1.0) == plan(60.0, 1.0).__class__(1, 1)
+    assert (plan(60.0, 1.0, 20).rounds, plan(0.2, 1.0, 20).rounds, plan(0.2, 1.0, 50).rounds) == (20, 20, 50)
+    assert plan(1e-5, 1.0, 20).rounds == MOST_ROUNDS
 
 
 def test_every_contender_is_called_as_often_as_its_timing_says_and_in_turns():
@@ -68,6 +70,13 @@ def test_a_batch_is_as_many_calls_as_wanted_and_the_median_of_the_rounds_is_repo
     assert elapsed(lambda: calls.append(1), 7) >= 0
     assert len(calls) == 7
     assert Timing((3.0, 1.0, 2.0), 1).median == 2.0
+    assert Timing((3.0, 1.0, 2.0, 4.0, 5.0), 1).quartiles == (2.0, 4.0) and Timing((3.0,), 1).quartiles == (3.0, 3.0)
+
+
+def test_the_call_that_finds_cold_caches_is_told_apart_from_warm_ones():
+    timing = interleave({"fast": lambda: None, "slow": lambda: time.sleep(0.002)}, 0.02)
+    assert len(timing["fast"].cold) == len(timing["fast"].seconds) and timing["fast"].cold_median is not None
+    assert timing["slow"].calls == 1 and timing["slow"].cold == () and timing["slow"].cold_median is None
 
 
 def test_cpu_time_stands_beside_wall_time_and_tells_a_busy_machine():
