@@ -135,6 +135,12 @@ def test_a_finished_workflow_has_nothing_to_do_after_touches_comments_and_anothe
             module.write("# a comment\n")
     own.configure(device="auto", mirror="elsewhere")
     assert own.planned(*CONFIGURED) == {}
+    # Results that came from another clone, without Snakemake's own notes and with times in another order.
+    shutil.rmtree(own / ".snakemake")
+    for age, path in enumerate(sorted((own / "results").rglob("*"))):
+        os.utime(path, (1e9 - age, 1e9 - age))
+    own.snakemake("--touch", "--cores", "1", *CONFIGURED)
+    assert own.planned(*CONFIGURED) == {}
 
 
 def test_a_change_reaches_exactly_what_depends_on_it(own):
