@@ -20,6 +20,7 @@ from cman.errors import UsageError
 from cman.files import is_stream
 from cman.gpu import own_gpu
 
+BY_SUFFIX = {".csv": "csv", ".parquet": "parquet", ".nt": "ntriples"}
 FORMATS = ("jsonl", "csv", "parquet", "ntriples", "graph")
 INPUT_FORMATS = ("text", "jsonl", "csv", "tsv", "parquet")
 
@@ -33,9 +34,12 @@ def extract(
     ] = None,
     output: Annotated[Path, typer.Option(help="File to write; - is standard output.")] = Path("-"),
     format: Annotated[
-        str,
-        typer.Option(help="jsonl, csv (triples; entities beside it), parquet, ntriples or graph (nodes and edges)."),
-    ] = "jsonl",
+        str | None,
+        typer.Option(
+            help="jsonl, csv (triples; entities beside it), parquet, ntriples or graph (nodes and edges); by "
+            "default what OUTPUT ends like, else jsonl."
+        ),
+    ] = None,
     input_format: Annotated[
         str | None, typer.Option(help="text, jsonl, csv, tsv or parquet; by default what the name ends like.")
     ] = None,
@@ -86,6 +90,7 @@ def extract(
 
     Example: cman extract --input text.txt --output out.jsonl
     """
+    format = BY_SUFFIX.get(output.suffix.lower(), "jsonl") if format is None else format
     _one_of("--format", format, FORMATS)
     form: Any = format
     if merge:
@@ -110,6 +115,16 @@ def extract(
     sources = sources_of(input or [Path("-")], input_format)
     if any(output.resolve() == source.path.resolve() for source in sources if not source.is_standard):
         raise UsageError(f"--output: found the input {output}, wanted another file")
+    if output.is_dir():
+        raise UsageError(f"--output: found the folder {output}, wanted a file")
+    forms = {each.form for each in sources}
+    for what, fitting, effective in (
+        ("plain text", {"text"}, {"--documents": documents != "line", "--join-lines": join_lines}),
+        ("a table", {"csv", "tsv", "parquet"}, {"--text-column": text_column, "--id-column": id_column}),
+    ):
+        idle = next((option for option, given in effective.items() if given), None)
+        if idle is not None and not forms & fitting:
+            raise UsageError(f"{idle}: found no input of {what}, wanted some, or no {idle}")
     if part is not None:
         if format == "graph":
             raise UsageError("--shard: found --format graph, wanted another: nodes are those of the whole input")

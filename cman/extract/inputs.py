@@ -10,7 +10,7 @@ from cman.extract.reading import Documents, Reading, Record, records
 from cman.extract.shards import Blocks, Shard
 from cman.extract.sources import TABLES, Source, opened
 from cman.extract.suspicion import watched
-from cman.extract.tables import check_columns, rows, table_records
+from cman.extract.tables import ID, TEXT, check_columns, rows, table_records
 
 SKIPPED = 1 << 20  # bytes passed over at a time
 
@@ -67,7 +67,8 @@ class Input:
                 continue
             with opened(source) as stream:
                 if source.form in TABLES:
-                    first = next(rows(source, stream), None)
+                    names = (self.text_column or TEXT, self.id_column or ID)
+                    first = next(rows(source, stream, names), None)
                     if first is not None:
                         check_columns(source, [str(name) for name in first], self.text_column, self.id_column)
 

@@ -185,9 +185,13 @@ def _decoded(content: bytes) -> str:
         raise UnreadableError(f"found the byte 0x{content[error.start]:02x}, wanted UTF-8 text") from None
 
 
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"found invalid JSON ({error}), wanted an object a line") from None
 

@@ -30,7 +30,7 @@ BY_SUFFIX: dict[str, Form] = {
 NO_TEXT = {".pdf", ".doc", ".docx", ".odt", ".rtf", ".epub", ".ppt", ".pptx", ".xls", ".xlsx", ".ods", ".zip", ".tar",
            ".tgz", ".bz2", ".xz", ".zst", ".lz4", ".7z", ".rar", ".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff",
            ".mp3", ".mp4", ".spacy", ".pickle", ".pkl", ".npy", ".npz", ".h5", ".arrow", ".feather", ".avro", ".orc",
-           ".db", ".sqlite"}  # fmt: skip
+           ".db", ".sqlite", ".html", ".htm", ".xhtml", ".xml", ".svg", ".ipynb"}  # fmt: skip
 GZIP = b"\x1f\x8b"
 LOOKED_AT = 256  # bytes at the beginning
 ZEROS = 4  # a share of zero bytes that no text in UTF-8 has: a quarter

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO
 
@@ -13,22 +13,39 @@ from cman.extract.sources import Source
 
 TEXT, ID = "text", "id"  # the columns by default
 CELL = 1 << 30  # characters that the csv module takes at most
+SIGNS = ",;\t|"  # between cells, the likeliest first
 
 
-def rows(source: Source, stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a table by their columns.
+def rows(source: Source, stream: BinaryIO, once: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table by their columns; a cell that a row of CSV lacks is `Missing`.
+
+    Args:
+        once: columns that there may not be two of.
 
     Raises:
-        CmanError: no UTF-8, or no table.
+        CmanError: no UTF-8, or no table, or one with two such columns.
     """
     if source.form == "parquet":
-        yield from _parquet(stream)
+        yield from _parquet(source, stream)
         return
     csv.field_size_limit(CELL)
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     try:
-        reader = csv.DictReader(text, delimiter="\t" if source.form == "tsv" else ",")
-        yield from reader
+        header = text.readline()
+        lines = _Lines(header, text)
+        sign = _sign(header, "\t" if source.form == "tsv" else ",")
+        reader = csv.DictReader(
+            lines, delimiter=sign, restval=Missing("found fewer cells than columns, wanted as many")
+        )
+        names = list(reader.fieldnames or ())
+        twice = next((name for name in once if names.count(name) > 1), None)
+        if twice is not None:
+            raise CmanError(f"{source.path}: found the column {twice!r} {names.count(twice)} times, wanted it once")
+        for row in reader:
+            if lines.ended and lines.open(sign):  # the last row took all that is behind its quote
+                row = {name: Missing("found a quote that nothing closes, wanted its end") for name in row}
+            yield row
+            lines.held.clear()
     except (csv.Error, UnicodeDecodeError) as error:
         raise CmanError(f"{source.path}: cannot be read ({error}), wanted a table in UTF-8") from None
     finally:
@@ -36,10 +53,46 @@ def rows(source: Source, stream: BinaryIO) -> Iterator[dict[str, Any]]:
             text.detach()
 
 
-def _parquet(stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    _, parquet = pyarrow_or_told("--input")
-    for batch in parquet.ParquetFile(stream).iter_batches(batch_size=1000):
-        yield from batch.to_pylist()
+class Missing(str):
+    """What stands for a cell that is not there: why."""
+
+
+class _Lines:
+    """The lines of a table, those of the row that is being read held."""
+
+    def __init__(self, header: str, rest: Iterator[str]) -> None:
+        self.rest, self.header, self.held, self.ended = rest, header, list[str](), False
+
+    def __iter__(self) -> Iterator[str]:
+        yield self.header
+        for line in self.rest:
+            self.held.append(line)
+            yield line
+        self.ended = True
+
+    def open(self, sign: str) -> bool:
+        """Whether the row that is held ends inside of a quote."""
+        try:
+            for _ in csv.reader(self.held, delimiter=sign, strict=True):
+                pass
+        except csv.Error as error:
+            return "unexpected end" in str(error)
+        return False
+
+
+def _sign(header: str, usual: str) -> str:
+    """Return what divides cells: what the format says, or, where the header has none of it, what it has most of."""
+    return usual if usual in header else max(SIGNS, key=lambda sign: (header.count(sign), sign == usual))
+
+
+def _parquet(source: Source, stream: BinaryIO) -> Iterator[dict[str, Any]]:
+    pyarrow, parquet = pyarrow_or_told("--input")
+    try:
+        for batch in parquet.ParquetFile(stream).iter_batches(batch_size=1000):
+            yield from batch.to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise CmanError(f"{source.path}: cannot be read ({reason}), wanted a whole Parquet file") from None
 
 
 def check_columns(source: Source, columns: list[str], text: str | None, identifier: str | None) -> None:
@@ -73,18 +126,25 @@ def table_records(
     Raises:
         UsageError: a column is missing.
     """
-    for number, row in enumerate(rows(source, stream), start=1):
+    for number, row in enumerate(rows(source, stream, (text or TEXT, identifier or ID)), start=1):
         if number == 1:
             check_columns(source, list(row), text, identifier)
         if number <= done or (wanted is not None and not wanted(number - 1)):
             continue
         column = identifier or (ID if ID in row else None)
         name = reading.identifier(number)
-        others = {key: value for key, value in row.items() if key not in (text or TEXT, column)}
+        others = {
+            key: None if isinstance(value, Missing) else value
+            for key, value in row.items()
+            if key not in (text or TEXT, column)
+        }
         value = {"text": row[text or TEXT], **({} if column is None else {"id": row[column]})}
         try:
             if None in row:
                 raise UnreadableError("found more cells than columns, wanted as many")
+            lacking = next((each for each in value.values() if isinstance(each, Missing)), None)
+            if lacking is not None:
+                raise UnreadableError(str(lacking))
             if value["text"] is None:
                 value["text"] = ""
             name = identifier_of(value, name)

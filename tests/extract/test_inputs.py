@@ -130,6 +130,44 @@ def test_a_table_has_a_column_of_texts_and_perhaps_one_of_ids(tmp_path):
     ]
 
 
+def test_tables_of_other_programs_are_read_or_say_what_is_wrong_with_them(tmp_path):
+    for name, sign in (("a.csv", ";"), ("b.csv", "\t"), ("c.csv", "|"), ("d.tsv", ",")):
+        assert read(file(tmp_path / name, f'id{sign}text\nx{sign}"A, B; C"\n')) == [("x", "A, B; C")]
+    assert read(file(tmp_path / "e.csv", "text\nA; B\n")) == [("1", "A; B")]
+    fewer, open_quote = (
+        "found fewer cells than columns, wanted as many",
+        "found a quote that nothing closes, wanted its end",
+    )
+    assert read(file(tmp_path / "f.csv", "n,text\n1,A\n2\n3,B\n")) == [("1", "A"), ("2", fewer), ("3", "B")]
+    for rest in ('1,"A\n2,B\n', '1,"A'):
+        assert read(file(tmp_path / "g.csv", f'n,text\n0,"5"" x"\n{rest}')) == [("1", '5" x'), ("2", open_quote)]
+    assert read(file(tmp_path / "h.csv", 'n,text\n0,5" x')) == [("1", '5" x')]
+    kept = [each.given.fields for each in Input(sources_of([file(tmp_path / "i.csv", "text,n\nA\n")], None), 9,
+                                                keep_fields=True).records()]  # fmt: skip
+    assert kept == [{"n": None}]
+    with pytest.raises(CmanError, match=r"j\.csv: found the column 'text' 2 times, wanted it once"):
+        read(file(tmp_path / "j.csv", "text,n,text\nA,1,B\n"))
+    with pytest.raises(CmanError, match=r"k\.parquet: cannot be read \(.*\), wanted a whole Parquet file"):
+        read(file(tmp_path / "k.parquet", "PAR1"))
+
+
+def test_an_option_without_effect_and_a_folder_as_output_are_refused_and_a_suffix_says_the_format(model, tmp_path):
+    lines, text = (
+        file(tmp_path / "a.jsonl", '{"text": "Ada."}\n{"text": "B", "n": NaN}\n'),
+        file(tmp_path / "a.txt", "A\n"),
+    )
+    for options, message in (
+        ((lines, "--documents", "file"), "--documents: found no input of plain text, wanted some"),
+        ((text, "--text-column", "x"), "--text-column: found no input of a table"),
+        ((text, "--output", tmp_path), "--output: found the folder"),
+        ((file(tmp_path / "a.html", "<p>"),), "found .html, wanted text"),
+    ):
+        assert message in run("--model", model, "--input", *options, code=2)
+    run("--model", model, "--input", lines, "--output", tmp_path / "o.CSV", "--threads", 1, code=1)
+    assert (tmp_path / "o.CSV").read_text().startswith("id,")
+    assert "NaN is no number" in (tmp_path / "o.CSV.errors.jsonl").read_text()
+
+
 def test_text_beside_tokens_is_read_with_them_if_they_are_its_own_and_refused_otherwise(tmp_path):
     lines = [{"text": "Ada  lives.", "tokens": ["Ada", "lives", "."]}, {"text": "Ada lives.", "tokens": ["Bob"]},
              {"text": "Ada lives.", "tokens": ["lives", "."]}]  # fmt: skip
