@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: tables test lint kernels sanitize gpu gpu-there faults fuzz clean
+.PHONY: tables test lint kernels sanitize gpu gpu-there faults fuzz release lock clean
 
 # All tables and figures, the appendix, and a report of how they were made; then where to look.
 tables: $(VENV)/installed kernels
@@ -66,6 +66,33 @@ faults: $(VENV)/installed
 # Mutated files for every reader, and every kernel beside its definition; the seeds stand in the tests.
 fuzz: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -s tests/fuzz --mutations 3000 --cases 5000
+
+# What a reader of the paper checks, in one archive: records, the model, the tables and figures made from the records, the
+# pages and configurations about them, versions with hashes, and the SHA-256 of every file in SHA256SUMS.
+RELEASE := build/release
+KEPT := CITATION.cff LICENSE README.md CHANGELOG.md constraints.txt requirements.lock config docs models results/record
+
+release: $(VENV)/installed kernels
+	rm -rf $(RELEASE)
+	mkdir -p $(RELEASE)/made/results $(RELEASE)/cman/results
+	ln -s $(CURDIR)/results/record $(RELEASE)/made/results/record
+	$(BIN)/snakemake --cores all --directory $(RELEASE)/made --config record=true --configfile config/conll04.yaml
+	cp -r --parents $(KEPT) $(RELEASE)/cman
+	cd $(RELEASE)/made/results && cp -r figures tables.* appendix.* browser.* $(CURDIR)/$(RELEASE)/cman/results
+	cd $(RELEASE)/cman && find . -type f ! -name SHA256SUMS -print0 | LC_ALL=C sort -z | xargs -0 sha256sum > SHA256SUMS
+	tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C $(RELEASE) -cf - cman | gzip -n > build/cman-release.tar.gz
+	sha256sum build/cman-release.tar.gz
+
+# After a change of constraints.txt; needs uv, which nothing else here does. No index has the build of torch for processors.
+TORCH_CPU := 6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b
+PINNED := --no-deps --generate-hashes --no-header --no-annotate --python-version 3.11
+
+lock:
+	mkdir -p build
+	uv pip compile $(PINNED) --quiet --no-config constraints.txt -o build/pinned.lock
+	grep '^#' requirements.lock > build/requirements.lock
+	sed '/^torch==/a\    --hash=sha256:$(TORCH_CPU) \\' build/pinned.lock >> build/requirements.lock
+	mv build/requirements.lock requirements.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info .snakemake cman/_C.*

@@ -201,6 +201,15 @@ def test_every_dependency_is_pinned_to_one_version():
     assert [pin for pin in pins() if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.!]*", pin)] == []
 
 
+def test_the_lock_has_the_same_versions_and_a_hash_of_each():
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").replace("\\\n", " ")
+    locked = [line.split() for line in lock.splitlines() if line and not line.startswith("#")]
+    assert sorted(normal(pin) for pin, *_ in locked) == sorted(map(normal, pins()))
+    assert all(
+        hashes and all(re.fullmatch("--hash=sha256:[0-9a-f]{64}", each) for each in hashes) for _, *hashes in locked
+    )
+
+
 def test_no_dependency_is_pinned_twice():
     names = [normal(pin.partition("==")[0]) for pin in pins()]
     assert sorted(names) == sorted(set(names))
