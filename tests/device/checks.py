@@ -39,9 +39,9 @@ def shapes(count: int, seed: int = 0) -> Iterator[Shape]:
 
     for number in range(count):
         if number % 2:
-            yield Shape("pairs", (size(12), size(90), size(200), draw.choice(LABELS)))
+            yield Shape("pairs", (size(6), size(70), size(150), draw.choice(LABELS)))
         else:
-            yield Shape("crf", (size(150), 2 + size(200), draw.choice(TAGS)))
+            yield Shape("crf", (size(50), 2 + size(60), draw.choice(TAGS)))
 
 
 def random_shapes(device: str, count: int = SHAPES) -> str:

@@ -29,8 +29,8 @@ def sentences(count: int, seed: int) -> list[Document]:
         length = min(120, max(8, round(draw.lognormvariate(3.25, 0.5))))
         tokens = tuple(f"w{int(4000 * draw.random() ** 3)}" for _ in range(length))
         first, second = sorted(draw.sample(range(0, length - 1, 2), 2))
-        entities = tuple(Entity(draw.choice(TYPES), at, at + draw.choice((1, 2))) for at in (first, second))
-        documents.append(Document(f"{seed}-{number}", tokens, entities, (Relation(draw.choice(LABELS), 0, 1),)))
+        entities = tuple(Entity(TYPES[(number + at) % 4], at, at + draw.choice((1, 2))) for at in (first, second))
+        documents.append(Document(f"{seed}-{number}", tokens, entities, (Relation(LABELS[number % 5], 0, 1),)))
     return documents
 
 

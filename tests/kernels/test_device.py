@@ -1,0 +1,86 @@
+"""`make gpu` on a machine without one, and as much of what it runs as a CPU can."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from implementations import need_compiled
+
+from cman.kernels import library
+from tests.device import __main__ as device
+from tests.device import checks, epoch
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_without_a_gpu_it_ends_at_once_with_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert device.main(tmp_path / "out") == 1
+    said = capsys.readouterr().out
+    assert said == f"make gpu: found no NVIDIA GPU, wanted {device.NEEDS}\n" and not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(shutil.which("make") is None or torch.cuda.is_available(), reason="no make, or a GPU")
+def test_make_asks_before_it_installs_anything():
+    done = subprocess.run(["make", "gpu", "VENV=nothing"], cwd=ROOT, capture_output=True, text=True, timeout=10)
+    assert done.returncode and done.stdout == "make gpu: found no NVIDIA GPU, wanted a machine with one and nvcc\n"
+
+
+def test_a_step_that_fails_ends_no_other_and_what_it_says_is_kept(tmp_path, monkeypatch, capsys):
+    steps = [
+        device.Step("well", ["echo", "fine"]),
+        device.Step("badly", ["false"]),
+        device.Step("forever", ["sleep", "30"], 0),
+        device.Step("nothing", ["no-such-program"]),
+    ]
+    monkeypatch.setattr(device, "missing", lambda: None)
+    monkeypatch.setattr(device, "steps", lambda folder: steps)
+    assert device.main(tmp_path) == 1
+    lines = (tmp_path / "summary.txt").read_text().splitlines()
+    assert [line.partition(",")[0] for line in lines] == [
+        "well: ok",
+        "badly: exit status 1",
+        "forever: more than 0 s",
+        "nothing: could not start: No such file or directory",
+    ]
+    assert (tmp_path / "01-well.txt").read_text() == "$ echo fine\nfine\n"
+
+
+def test_every_step_runs_what_is_there(tmp_path):
+    every = device.steps(tmp_path)
+    assert len({step.name for step in every}) == len(every)
+    for step in every:
+        for word in step.command:
+            if word.startswith("tests") or word.endswith((".cpp", "setup.py")):
+                path = word.replace(".", "/") + ".py" if word.startswith("tests.") else word
+                assert (ROOT / path).exists(), f"{step.name}: {word}"
+
+
+def test_the_checks_pass_on_a_cpu(monkeypatch):
+    need_compiled()
+    monkeypatch.setattr(checks, "REPETITIONS", 2)
+    assert checks.random_shapes("cpu", 4).startswith("4 shapes, ")
+    assert "nothing changed" in checks.streams_and_threads("cpu", 1)
+    assert checks.repeated_gradient("cpu").endswith("difference is 0 of a gradient's largest value")
+
+
+@pytest.mark.slow  # torch's profiler
+def test_an_epoch_is_profiled_and_leaves_a_model_to_decode_with(tmp_path):
+    sizes = {
+        "at": {"enabled": False},
+        "lstm": {"hidden": 8, "layers": 1},
+        "word": {"dim": 8},
+        "char": {"emb": 4, "hidden": 4},
+    }
+    options = epoch.prepare(tmp_path, {"train": 6, "dev": 1, "test": 1}, sizes)
+    table = epoch.profiled("cpu", options, tmp_path)
+    assert "aten::" in table and (tmp_path / "profile.txt").read_text() == table and (tmp_path / "trace.json").exists()
+    assert (tmp_path / "results/runs/device/cman/main/seed1/model/config.json").exists()
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available() or "cuda" not in library.DEVICES, reason="no GPU")
+def test_the_deterministic_mode_is_told():
+    assert checks.deterministic_mode("cuda").startswith("told: ")
