@@ -24,8 +24,8 @@ corpora:
   tiny: {format: jsonl, paths: {train: train.jsonl, dev: dev.jsonl, test: test.jsonl}}
 experiments: [cman-static]
 settings: {word.dim: 8, char.emb: 8, char.hidden: 4, label.emb: 4, lstm.hidden: 8, attn.heads: 2, rel.hidden: 8,
-  dropout.inputs: 0, dropout.recurrent: 0, rel.prior: 0.5, training.epochs: 6, training.protocol: fixed,
-  training.batch_size: 2, training.lr: 0.03}
+  dropout.inputs: 0, dropout.recurrent: 0, rel.prior: 0.5, at.enabled: false,
+  training.epochs: 6, training.protocol: fixed, training.batch_size: 2, training.lr: 0.03}
 """
 RUN = Path("results/runs/tiny/cman-static/main/seed1")
 RECORD = Path("results/record/tiny/cman-static/main/seed1")
@@ -80,7 +80,9 @@ def changed(**facts: Any) -> None:
 
 
 def test_a_record_is_trained_again_from_its_own_settings_and_gives_the_same_predictions(here):
-    Path("config/tiny.yaml").write_text(CONFIGURATION.replace("training.epochs: 6", "training.epochs: 9"))
+    other = CONFIGURATION.replace("training.epochs: 6", "training.epochs: 9")
+    Path("config/tiny.yaml").write_text(other)
+    Path("config/another.yaml").write_text(other.replace("train.jsonl", "missing.jsonl"))  # not the one called so
     facts = json.loads((RECORD / "provenance.json").read_text())
     assert len(facts["code"]) == 64
     result = cman("record", "--repeat", str(RECORD), "--tolerance", "0")

@@ -85,12 +85,13 @@ def _repeat(folders: list[Path], config: Path | None, work: Path, tolerance: flo
     from cman.repeat import repeat
     from cman.report.results import read_run
     from cman.workflow.code import Code
+    from cman.workflow.known import cache_folder
 
     outside = []
     for folder in folders:
         chosen = config or _with_corpus(read_run(folder).corpus)
         allowed = {"entities": tolerance / 2, "relations": tolerance}
-        sources = Code().digest("cman.training.train")
+        sources = Code(kept=cache_folder()).digest("cman.training.train")
         done = repeat(folder, configuration_at(chosen), Layout(work), sources, tolerance=allowed)
         for line in done.lines():
             typer.echo(line)
@@ -100,12 +101,12 @@ def _repeat(folders: list[Path], config: Path | None, work: Path, tolerance: flo
 
 
 def _with_corpus(name: str) -> Path:
-    """Return the configuration of the checkout's `config/` that has a corpus of this name.
+    """Return the configuration of the checkout's `config/` that has a corpus of this name, first the one called so.
 
     Raises:
         UsageError: none has.
     """
-    for path in sorted(Path("config").glob("*.yaml")):
+    for path in sorted(Path("config").glob("*.yaml"), key=lambda path: (path.stem != name, path)):
         if path.stem != "published" and name in configuration_at(path).corpora:
             return path
     raise UsageError(f"--config: found no configuration with the corpus {name!r} below config/, wanted one")

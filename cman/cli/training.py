@@ -72,13 +72,14 @@ def run_of(
     from cman.report.titles import titles
     from cman.training.runs import Run
     from cman.workflow.code import Code
+    from cman.workflow.known import cache_folder
 
     settings = configuration.settings_of(corpus, experiment)
     chosen = configuration.corpus(corpus)
     known = chosen.divisions
     if split not in known:
         raise UsageError(f"--split: found {split!r}, wanted one of the divisions of {corpus}: {', '.join(known)}")
-    sources = Code().digest("cman.training.train")
+    sources = Code(kept=cache_folder()).digest("cman.training.train")
     encoder = configuration.encoders[settings.contextual.encoder] if settings.contextual.enabled else None
     return Run(
         corpus=corpus,

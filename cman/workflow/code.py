@@ -22,6 +22,7 @@ STOPS = {
     "cman.config.experiments": "titles, and changes that are resolved into the settings of each run",
     "cman.report.titles": "what tables and cards call a run: they are handed the present titles",
     "cman.workflow.code": "computes these digests, and nothing of a training",
+    "cman.workflow.known": "keeps these digests, and nothing of a training",
     "cman.config.formats": "which formats there are: a corpus names its own, whose file is a root by itself",
 }
 # Modules whose classes declare keys: the values are in each job's part of the configuration.
