@@ -149,6 +149,12 @@ class Plan:
             first.setdefault(run.corpus, (run.split, run.seed))
         return [run for run in self.runs if first.get(run.corpus) == (run.split, run.seed) and run.experiment in TIMED]
 
+    @property
+    def rounds(self) -> int:
+        """The turns of each contender of Table V; few where all corpora are samples, whose times serve nobody."""
+        known = self.configuration.corpora
+        return 5 if all(known[run.corpus].is_sample for run in self.timed) else 20
+
     @cached_property
     def decoding(self) -> list[str]:
         """The file of decoding times for Table V; none where nothing is timed, and of records the recorded one."""

@@ -50,8 +50,9 @@ rule decoding_speed:
     params:
         digest=digest("decoding_speed"),
         runs=[run.folder for run in plan.timed],
+        rounds=plan.rounds,
     message:
         "decoding speed of the models of Table V"
     shell:
         "cman speed decoding {params.runs:q} --corpora results/corpora --features results/features"
-        " --output {output.csv:q} --log {log:q}"
+        " --rounds {params.rounds:q} --output {output.csv:q} --log {log:q}"
