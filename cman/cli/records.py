@@ -37,7 +37,7 @@ def probe(
     output: Annotated[Path | None, typer.Option(help="All figures and the curves by threshold, CSV.")] = None,
     results: ResultsOption = Path("results"),
 ) -> None:
-    """Put other labels in the place of the first phase's, with and without the gate, and score what comes of it.
+    """Put other labels in the place of the first phase's, with and without the gate, and see what comes of it.
 
     Example: cman probe results/runs/conll04/cman/main/seed1 --output probe.csv
     """
