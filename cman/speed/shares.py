@@ -6,6 +6,7 @@ are the rest of PyTorch's, and `Python` is what no operation computed: it is the
 profiler, less the operations' time within it.
 """
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -33,6 +34,7 @@ def shares(call: Callable[[], Any]) -> dict[str, float]:
     began = time.process_time()
     call()
     whole = time.process_time() - began
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else the profiler prints a line at its start and its end
     with profile(activities=[ProfilerActivity.CPU]) as watched:
         call()
     seconds = dict.fromkeys([*PARTS, OTHER], 0.0)

@@ -150,10 +150,15 @@ class Plan:
         return [run for run in self.runs if first.get(run.corpus) == (run.split, run.seed) and run.experiment in TIMED]
 
     @property
-    def rounds(self) -> int:
-        """The turns of each contender of Table V; few where all corpora are samples, whose times serve nobody."""
+    def timing(self) -> tuple[int, list[str]]:
+        """How Table V is timed: cores that are reserved, so that nothing else computes meanwhile, and options.
+
+        Times on sample corpora serve nobody: there, some sentences in a few rounds beside whatever else runs.
+        """
         known = self.configuration.corpora
-        return 5 if all(known[run.corpus].is_sample for run in self.timed) else 20
+        if all(known[run.corpus].is_sample for run in self.timed):
+            return 1, ["--rounds", "5", "--limit", "30"]
+        return 2, []
 
     @cached_property
     def decoding(self) -> list[str]:

@@ -46,8 +46,9 @@ def test_default_and_paper_configuration_run_the_experiments_of_the_paper(name):
     assert len(set(plan.runs)) == len(plan.runs) > {"default": 20, "paper": 300}[name]
 
 
-def test_decoding_of_samples_is_timed_in_few_rounds_and_that_of_a_real_corpus_in_many():
-    assert (plan_of("default").rounds, plan_of("conll04").rounds) == (5, 20)
+def test_decoding_of_samples_is_timed_in_passing_and_that_of_a_real_corpus_with_the_machine_to_itself():
+    assert plan_of("default").timing == (1, ["--rounds", "5", "--limit", "30"])
+    assert plan_of("conll04").timing == (2, [])
 
 
 def test_by_default_only_sample_corpora_are_used_and_nothing_is_downloaded():

@@ -43,16 +43,16 @@ rule decoding_speed:
     log:
         "results/logs/speed/decoding.log",
     # A comparison in the same rounds. For times of their own give it the machine: see the page on clusters.
-    threads: 2
+    threads: plan.timing[0]
     resources:
         mem_mb=4000,
         runtime=240,
     params:
         digest=digest("decoding_speed"),
         runs=[run.folder for run in plan.timed],
-        rounds=plan.rounds,
+        options=plan.timing[1],
     message:
         "decoding speed of the models of Table V"
     shell:
         "cman speed decoding {params.runs:q} --corpora results/corpora --features results/features"
-        " --rounds {params.rounds:q} --output {output.csv:q} --log {log:q}"
+        " {params.options:q} --output {output.csv:q} --log {log:q}"
