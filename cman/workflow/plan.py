@@ -157,7 +157,7 @@ class Plan:
         """
         known = self.configuration.corpora
         if all(known[run.corpus].is_sample for run in self.timed):
-            return 1, ["--rounds", "5", "--limit", "30"]
+            return 1, ["--rounds", "5", "--limit", "10"]
         return 2, []
 
     @cached_property

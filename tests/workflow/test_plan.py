@@ -22,8 +22,9 @@ TUNED = {"cman-finetuned", "cman-best"}
 # Nothing to see on a sample corpus: readings of equations, and half of the points of Figure 7.
 LEFT_OUT = {"cman-as-printed", "multihead-as-published"}
 LEFT_OUT |= {f"{name}@{share}" for name in ("cman", "multihead-at") for share in (20, 40, 80)}
-# Rows of no table of the paper, and one that learns nothing from so few sentences: `make tables` takes minutes.
-LEFT_OUT |= {"multihead-contextual", "cman-predicted", "cman-scheduled", "cman-mlp"}
+# Rows that no table of the paper has, and one that learns nothing from so few sentences: `make tables` takes minutes.
+LEFT_OUT |= {"multihead-contextual", "cman-static", "cman-ijcai", "cman-one-phase", "cman-predicted", "cman-scheduled"}
+LEFT_OUT |= {"cman-mlp"}
 SAMPLE = {"corpora": {"t": {"format": "conll04-sample"}}, "experiments": ["cman"]}
 
 
@@ -43,11 +44,11 @@ def sample(root: Path = Path("results"), **changes: Any) -> Plan:
 def test_default_and_paper_configuration_run_the_experiments_of_the_paper(name):
     plan = plan_of(name)
     assert set(plan.configuration.experiments) == set(EXPERIMENTS) - TUNED - (LEFT_OUT if name == "default" else set())
-    assert len(set(plan.runs)) == len(plan.runs) > {"default": 20, "paper": 300}[name]
+    assert len(set(plan.runs)) == len(plan.runs) > {"default": 15, "paper": 300}[name]
 
 
 def test_decoding_of_samples_is_timed_in_passing_and_that_of_a_real_corpus_with_the_machine_to_itself():
-    assert plan_of("default").timing == (1, ["--rounds", "5", "--limit", "30"])
+    assert plan_of("default").timing == (1, ["--rounds", "5", "--limit", "10"])
     assert plan_of("conll04").timing == (2, [])
 
 
