@@ -43,7 +43,7 @@ def test_every_job_writes_a_log_of_its_own(bare):
 
 
 def test_seeds_and_experiments_are_chosen_on_the_command_line_and_a_stage_by_its_file(untouched):
-    chosen = ("--config", "seeds=[1,2]", "experiments=[cman-static]")
+    chosen = ("--config", "seeds=[1,2]", "experiments=[multihead-at]")
     planned = untouched.planned("results/tables.tex", *chosen)
     assert (planned["train"], planned["score"], planned["tables"]) == (4, 4, 1)  # main, and a fold, with each seed
     assert "embed" not in planned  # the one experiment reads no contextual features
