@@ -45,6 +45,8 @@ sanitize:
 	build/sanitize/crf
 	$(CXX) $(SANITIZED) tests/csrc/pairs_test.cpp csrc/pairs/*.cpp csrc/simd/isa.cpp -o build/sanitize/pairs
 	build/sanitize/pairs
+	$(CXX) $(SANITIZED) tests/csrc/lstm_test.cpp csrc/lstm/*.cpp csrc/simd/isa.cpp -o build/sanitize/lstm
+	build/sanitize/lstm
 	$(CXX) $(SANITIZED) -Wno-unknown-pragmas -x c++ tests/csrc/crf_cuda_test.cpp -o build/sanitize/crf-cuda
 	build/sanitize/crf-cuda
 	$(CXX) $(SANITIZED) -Wno-unknown-pragmas -x c++ tests/csrc/pairs_cuda_test.cpp -o build/sanitize/pairs-cuda

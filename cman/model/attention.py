@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cman.config.settings import Attention, Settings
+from cman.model.dropout import Dropout
 from cman.model.label_gate import LabelGate
 from cman.model.recurrent import Recurrent
 
@@ -53,7 +54,7 @@ class BSA(nn.Module):
         super().__init__()
         width = 2 * settings.lstm.hidden
         self.recurrent = Recurrent(size, settings.lstm.hidden, settings.lstm)
-        self.dropout = nn.Dropout(settings.dropout.recurrent)
+        self.dropout = Dropout(settings.dropout.recurrent)
         self.attention = MultiHeadAttention(width, width, settings.attn) if settings.bsa.self_attention else None
 
     def forward(self, x: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
@@ -94,7 +95,7 @@ class LabelEncoder(nn.Module):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.recurrent = Recurrent(settings.label.emb, settings.lstm.hidden, settings.lstm)
-        self.dropout = nn.Dropout(settings.dropout.recurrent)
+        self.dropout = Dropout(settings.dropout.recurrent)
 
     def forward(self, labels: Tensor, lengths: Tensor) -> Tensor:
         result: Tensor = self.dropout(self.recurrent(labels, lengths))

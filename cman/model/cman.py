@@ -19,6 +19,7 @@ from cman.features.vocabulary import Vocabulary
 from cman.model.attention import BLA, BSA, LabelEncoder, token_mask
 from cman.model.candidates import Candidates
 from cman.model.crf import Crf, Potentials
+from cman.model.dropout import Dropout
 from cman.model.inputs import Inputs
 from cman.model.label_gate import LabelGate
 from cman.model.labels import LabelSource
@@ -46,7 +47,7 @@ class Cman(nn.Module):
         width = 2 * settings.lstm.hidden
         self.settings = settings
         self.inputs = inputs
-        self.input_dropout = nn.Dropout(settings.dropout.inputs)
+        self.input_dropout = Dropout(settings.dropout.inputs)
         self.bsa = _stack(inputs.size, settings)
         self.second_bsa = None if settings.bsa.share else _stack(inputs.size, settings)
         self.first_crf = Crf(width, vocabulary.tags, settings.crf)
@@ -166,7 +167,7 @@ class CrossModalInteraction(nn.Module):
         second_encoder = encoder if settings.bla.share_label_lstm else LabelEncoder(settings)
         self.bla2 = BLA(width, second_encoder, gate if settings.gate.shared else _gate(width, settings), settings)
         self.recurrent = Recurrent(2 * width, settings.lstm.hidden, settings.lstm)
-        self.dropout = nn.Dropout(settings.dropout.recurrent)
+        self.dropout = Dropout(settings.dropout.recurrent)
 
     def forward(self, self_aware: Tensor, labels: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
         embedded = self.embedding(labels)  # (B, L, d_l)

@@ -14,6 +14,7 @@ from cman.features.vocabulary import Vocabulary
 from cman.model.attention import token_mask
 from cman.model.candidates import Candidates
 from cman.model.crf import Crf, Potentials
+from cman.model.dropout import Dropout
 from cman.model.inputs import Inputs
 from cman.model.labels import LabelSource
 from cman.model.output import Losses, Prediction
@@ -29,10 +30,10 @@ class MultiHead(nn.Module):
         width = 2 * settings.lstm.hidden
         self.given, self.entities = settings.ner.given, settings.rel.candidates == "entities"
         self.inputs = inputs
-        self.input_dropout = nn.Dropout(settings.dropout.inputs)
+        self.input_dropout = Dropout(settings.dropout.inputs)
         sizes = [inputs.size] + [width] * (settings.lstm.layers - 1)
         self.stack = nn.ModuleList(Recurrent(size, settings.lstm.hidden, settings.lstm) for size in sizes)
-        self.dropout = nn.Dropout(settings.dropout.recurrent)
+        self.dropout = Dropout(settings.dropout.recurrent)
         self.crf = Crf(width, vocabulary.tags, settings.crf)
         self.labels = LabelSource(len(vocabulary.tags), settings.label)
         self.embedding = nn.Embedding(len(vocabulary.tags), settings.label.emb) if settings.label.emb else None

@@ -1,14 +1,16 @@
 """The recurrent unit of every stack (equations 1-3): BiLSTM by default, and the substitutes of Tables VI and VII.
 
-On a CPU, PyTorch runs an LSTM over a padded batch in one fused call, but over a packed one step by step: the fused
-call was 2 to 3 times as fast at this model's sizes. Padding on the right does not disturb the forward direction; the
-backward direction is a forward LSTM over each sentence reversed within its own length. So both are fused and exact.
+LSTMs on a CPU run compiled (`cman.kernels.lstm`). Elsewhere PyTorch runs a unit over a padded batch in one fused call,
+but over a packed one step by step. Padding on the right does not disturb the forward direction; the backward direction
+is a forward one over each sentence reversed within its own length. So both are fused and exact.
 """
 
 import torch
 from torch import Tensor, nn
 
 from cman.config.settings import Recurrent as RecurrentSettings
+from cman.kernels import lstm
+from cman.kernels.recurrent import runs_compiled
 
 
 class Reversal:
@@ -55,6 +57,9 @@ class Recurrent(nn.Module):
         if self.kind == "mlp":
             result: Tensor = self.mlp(x)
             return result
+        if isinstance(self.forwards, nn.LSTM) and runs_compiled(x):
+            units = [self.forwards] if self.backwards is None else [self.forwards, self.backwards]
+            return torch.cat([_compiled(unit, x, lengths, bool(number)) for number, unit in enumerate(units)], 2)
         steps = x.transpose(0, 1)  # (L, B, D)
         ahead: Tensor = self.forwards(steps)[0]
         if self.backwards is None:
@@ -63,6 +68,12 @@ class Recurrent(nn.Module):
         back, _ = self.backwards(reverse(steps))
         both: Tensor = torch.cat([ahead, reverse(back)], 2)
         return both.transpose(0, 1)
+
+
+def _compiled(unit: nn.RNNBase, x: Tensor, lengths: Tensor, backwards: bool) -> Tensor:
+    weights = dict(unit.named_parameters())
+    bias = weights["bias_ih_l0"] + weights["bias_hh_l0"]
+    return lstm(x, lengths, weights["weight_ih_l0"], weights["weight_hh_l0"], bias, backwards)
 
 
 @torch.no_grad()

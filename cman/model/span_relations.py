@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from cman.config.settings import Rel, Span
 from cman.features.batch import Batch
+from cman.model.dropout import Dropout
 from cman.model.output import Links
 from cman.model.pairs import Pairs, first_threshold, pair_loss, pairs_of, training_pairs
 from cman.model.range_max import range_maxima
@@ -43,7 +44,7 @@ class SpanRelations(nn.Module):
         self.threshold = first_threshold(settings)
         self.reader = SpanReader(tags)
         width = span.projection
-        self.dropout = nn.Dropout(span.dropout)
+        self.dropout = Dropout(span.dropout)
         self.head, self.tail = nn.Linear(size, width), nn.Linear(size, width)
         self.context = nn.Linear(size, width) if span.context else None
         self.adjacent = nn.Parameter(torch.zeros(width)) if span.context else None  # in the place of no words between

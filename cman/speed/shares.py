@@ -16,7 +16,7 @@ from torch.profiler import ProfilerActivity, profile
 PARTS: Mapping[str, tuple[str, ...]] = {
     "CRF": ("cman::crf_", "cman::_crf_"),
     "pairs": ("cman::pair_", "cman::_pair_"),
-    "LSTMs": ("aten::lstm", "aten::mkldnn_rnn_layer", "aten::quantized_lstm"),
+    "LSTMs": ("cman::_lstm_forward", "aten::lstm", "aten::mkldnn_rnn_layer", "aten::quantized_lstm"),
     "attention": (
         "aten::bmm",
         "aten::baddbmm",

@@ -2,10 +2,10 @@
 //
 // Public operations check their arguments, bring half precision to float32 and
 // call one of the inner operations, whose names begin with an underscore and
-// which have a kernel a device and a fake kernel
-// (cman/kernels/crf.py and pairs.py). Being composite, the public ones need no
-// autograd or autocast kernels of their own: torch sees the inner operation and
-// the autograd function around it.
+// which have a kernel a device and a fake kernel (cman/kernels/crf.py, pairs.py
+// and recurrent.py). Being composite, the public ones need no autograd or
+// autocast kernels of their own: torch sees the inner operation and the
+// autograd function around it.
 
 #include <pybind11/pybind11.h>
 #include <torch/library.h>
@@ -43,6 +43,10 @@ TORCH_LIBRARY(cman, m) {
       "Tensor lengths, float threshold) -> (Tensor, Tensor)");
 
   m.def(
+      "lstm(Tensor x, Tensor lengths, Tensor W, Tensor U, Tensor bias, bool "
+      "backwards=False) -> Tensor");
+
+  m.def(
       "_crf_decode(Tensor emissions, Tensor transitions, Tensor start, Tensor "
       "end, Tensor lengths, Tensor? allowed, int nbest) -> (Tensor, Tensor)");
   m.def(
@@ -73,6 +77,13 @@ TORCH_LIBRARY(cman, m) {
   m.def(
       "_pair_select(Tensor a, Tensor c, Tensor V, Tensor? bias, Tensor "
       "anchors, Tensor lengths, float threshold) -> (Tensor, Tensor)");
+  m.def(
+      "_lstm_forward(Tensor x, Tensor lengths, Tensor W, Tensor U, Tensor "
+      "bias, bool backwards) -> (Tensor, Tensor, Tensor)");
+  m.def(
+      "_lstm_backward(Tensor grad, Tensor x, Tensor lengths, Tensor W, Tensor "
+      "U, Tensor outputs, Tensor gates, Tensor cells, bool backwards) -> "
+      "(Tensor, Tensor, Tensor, Tensor)");
 
   // The n best paths on other devices than the CPU: plain PyTorch as well.
   m.def(

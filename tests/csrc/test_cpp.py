@@ -51,7 +51,7 @@ def compiled_object(source: Path, folder: Path) -> Path:
 
 
 @pytest.mark.skipif(shutil.which("nm") is None, reason="no nm found")
-@pytest.mark.parametrize("room", ["crf", "pairs"])
+@pytest.mark.parametrize("room", ["crf", "lstm", "pairs"])
 def test_the_cpu_kernels_pass_their_tests_in_every_instruction_set_and_none_leaks_out_of_its_object(room, tmp_path):
     """The linker keeps one of several weak definitions, and a processor without AVX-512 must not be given that one."""
     sources = [CSRC / "simd" / "isa.cpp", *sorted((CSRC / room).glob("*.cpp"))]

@@ -45,6 +45,7 @@ for name, arguments, options in (
     ("pair_scores", a, {}),
     ("pair_bce", (*a[:4], gold, a[4]), {"pos_weight": 2.0}),
     ("pair_select", (*a[:4], anchors, a[4], 0.5), {}),
+    ("lstm", (torch.ones(2, 3, 4), torch.tensor([3, 2]), torch.ones(8, 4), torch.ones(8, 2), torch.ones(8)), {}),
 ):
     results, gradients = [], []
     for module in (reference, ops, kernels):
@@ -52,7 +53,7 @@ for name, arguments, options in (
         leaves = [value.requires_grad_() for value in values if getattr(value, "dtype", None) == torch.float32]
         result = getattr(module, name)(*values, **options)
         results.append(result)
-        if name in ("crf_log_partition", "crf_nll", "pair_scores", "pair_bce"):
+        if name in ("crf_log_partition", "crf_nll", "pair_scores", "pair_bce", "lstm"):
             result.sum().backward()
             gradients.append([leaf.grad for leaf in leaves])
     for other in results[1:]:

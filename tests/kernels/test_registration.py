@@ -10,8 +10,9 @@ from torch.utils._pytree import tree_map_only
 from cman import kernels
 from cman.kernels import crf as crf_operations
 from cman.kernels import pairs as pair_operations
+from cman.kernels import recurrent as recurrent_operations
 
-SCHEMAS = (*crf_operations.SCHEMAS, *pair_operations.SCHEMAS)
+SCHEMAS = (*crf_operations.SCHEMAS, *pair_operations.SCHEMAS, *recurrent_operations.SCHEMAS)
 SPANS, NEXT_TAGS = torch.tensor([[0, 1, 3], [3, 0, 2], [0, 0, 1]]), torch.tensor([2, 1, -1])
 NAMES = [schema.partition("(")[0] for schema in SCHEMAS]
 
@@ -20,7 +21,7 @@ def test_every_function_is_an_operation_with_the_schema_that_python_states():
     for name, schema in zip(NAMES, SCHEMAS, strict=True):
         operation = getattr(torch.ops.cman, name).default
         assert str(operation._schema) == str(torch._C.parse_schema(f"cman::{schema}"))
-    functions = {name for name in kernels.__all__ if name.startswith(("crf_", "pair_"))}
+    functions = {name for name in kernels.__all__ if name.startswith(("crf_", "pair_", "lstm"))}
     assert functions == set(NAMES)
 
 
@@ -64,6 +65,24 @@ def test_the_operations_of_the_pairs_pass_opcheck(operations, with_bias, differe
     opcheck(ops.pair_scores.default, (*values, case.lengths))
     opcheck(ops.pair_bce.default, (*values, case.gold(6), case.lengths), {"pos_weight": 2.0})
     opcheck(ops.pair_select.default, (*values, case.anchors(0.8), case.lengths, 0.0))
+
+
+def recurrent(differentiated):
+    generator = torch.Generator().manual_seed(1)
+    x, *weights = (torch.randn(shape, generator=generator) for shape in ((4, 6, 5), (12, 5), (12, 3), (12,)))
+    values = x, torch.tensor([5, 1, 0, 3]), *weights
+    return [value.requires_grad_(differentiated and value.is_floating_point()) for value in values]
+
+
+@compiled_on_cpu
+@for_each(differentiated=[False, True], backwards=[False, True])
+def test_the_operations_of_the_lstm_pass_opcheck(operations, differentiated, backwards):
+    given, ops = recurrent(differentiated), torch.ops.cman
+    opcheck(ops.lstm.default, (*given, backwards))
+    given = recurrent(False)
+    opcheck(ops._lstm_forward.default, (*given, backwards))
+    kept = ops._lstm_forward(*given, backwards)
+    opcheck(ops._lstm_backward.default, (torch.randn(kept[0].shape), *given[:4], *kept, backwards))
 
 
 @compiled_on_cpu
@@ -117,6 +136,7 @@ def test_operations_and_functions_give_the_same(operations):
         ("pair_scores", a, {}),
         ("pair_bce", (*a[:4], gold, a[4]), {"pos_weight": 2.0}),
         ("pair_select", (*a[:4], anchors, a[4], 0.5), {}),
+        ("lstm", tuple(recurrent(False)), {"backwards": True}),
     ):
         expected = getattr(torch.ops.cman, name)(*arguments, **options)
         torch.testing.assert_close(getattr(operations, name)(*arguments, **options), expected)

@@ -1,0 +1,29 @@
+// The LSTM's kernels for AVX2 with FMA. Nothing here may end up in code that
+// other processors run: the kernels have internal linkage, no template of the
+// standard library is used, and the system's headers come before the target
+// changes.
+#include "lstm/plan.h"
+#include "simd/isa.h"
+
+#if CMAN_X86
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+#pragma GCC target("avx2,fma")
+
+#include "lstm/cpu_steps.h"
+#include "simd/avx2.h"
+
+namespace cman {
+
+const LstmKernels& lstm_kernels_avx2() {
+  static constexpr LstmKernels kernels = lstm_kernels_of<F32>();
+  return kernels;
+}
+
+}  // namespace cman
+
+#endif
