@@ -35,6 +35,7 @@ def speed_kernels(
     pairs: Annotated[
         list[str] | None, typer.Option(metavar="B,N,D,R", help="Shape of the pair scores; repeatable.")
     ] = None,
+    lstm: Annotated[list[str] | None, typer.Option(metavar="B,L,D,H", help="Shape of an LSTM; repeatable.")] = None,
     threads: Annotated[list[int] | None, typer.Option(min=1, help="Cores to use; repeatable; 1 and 2 by default.")] = (
         None
     ),
@@ -55,7 +56,7 @@ def speed_kernels(
     """
     from cman.speed.shapes import chosen_shapes
 
-    shapes = chosen_shapes(crf or [], pairs or [])  # a wrong shape is told before torch is loaded
+    shapes = chosen_shapes(crf or [], pairs or [], lstm or [])  # a wrong shape is told before torch is loaded
     from cman.speed.kernels import Options, speed_of_kernels
 
     limit = compile_limit if compile else 0.0

@@ -23,7 +23,7 @@ from cman.speed.memory import Job
 
 FUNCTIONS = (
     *("crf_decode", "crf_log_partition", "crf_nll", "crf_marginals", "crf_span_marginals"),
-    *("pair_scores", "pair_bce", "pair_select"),
+    *("pair_scores", "pair_bce", "pair_select", "lstm"),
 )
 CACHE = "TORCHINDUCTOR_CACHE_DIR"
 

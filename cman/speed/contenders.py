@@ -6,7 +6,7 @@ from cman import __version__, kernels
 from cman.kernels import reference
 from cman.speed.chain_peers import HMMLEARN, TORCH_STRUCT
 from cman.speed.operations import calls_of
-from cman.speed.peers import PYTORCH_CRF, Contender, composed
+from cman.speed.peers import PYTORCH_CRF, TORCH_LSTM, Contender, composed
 
 OURS = "cman"
 EAGER = "eager"
@@ -22,12 +22,13 @@ def contenders() -> list[Contender]:
         PYTORCH_CRF,
         TORCH_STRUCT,
         HMMLEARN,
+        TORCH_LSTM,
     ]
 
 
 def release(contender: str) -> str:
     """Return the version of a contender's package; cman's own for what is built from it."""
-    if contender == COMPILED:
+    if contender in (COMPILED, TORCH_LSTM.name):
         return version("torch")
     try:
         return version(contender)

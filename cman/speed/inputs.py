@@ -1,7 +1,7 @@
 """Seeded inputs of one shape, the same for every contender.
 
-The lengths of a CRF's sentences are uniform from L/4 to L with at least one of L; those of the pair scores are all N,
-so that no contender gains by leaving padding out. `full` makes the CRF's sentences full as well.
+The lengths of a CRF's sentences are uniform from L/4 to L with at least one of L; those of the pair scores and of an
+LSTM are all full, so that no contender gains by leaving padding out. `full` makes the CRF's sentences full as well.
 """
 
 from dataclasses import dataclass, fields
@@ -83,7 +83,29 @@ class PairInputs(Tensors):
         return int((self.lengths**2).sum())
 
 
-Inputs = CrfInputs | PairInputs
+@dataclass(frozen=True)
+class LstmInputs(Tensors):
+    """What an LSTM reads."""
+
+    x: Tensor  # (B, L, D)
+    W: Tensor  # (4 H, D)
+    U: Tensor  # (4 H, H)
+    bias: Tensor  # (4 H,)
+    lengths: Tensor  # (B,)
+    upstream: Tensor  # (B, L, H) the gradient that comes into the outputs
+
+    @property
+    def leaves(self) -> tuple[Tensor, ...]:
+        """The differentiable inputs, in the order of the operation's arguments."""
+        return self.x, self.W, self.U, self.bias
+
+    @property
+    def items(self) -> int:
+        """The number of tokens."""
+        return int(self.lengths.sum())
+
+
+Inputs = CrfInputs | PairInputs | LstmInputs
 
 
 def make_inputs(shape: Shape, seed: int = 0, *, full: bool = False) -> Inputs:
@@ -112,6 +134,16 @@ def make_inputs(shape: Shape, seed: int = 0, *, full: bool = False) -> Inputs:
             mask=torch.arange(length) < lengths.unsqueeze(1),
             spans=torch.stack([owner, first, after], 1),
             next_tags=below(tags + 1, 2 * batch) - 1,
+        )
+    if shape.kind == "lstm":
+        batch, length, size, units = shape.sizes
+        weights = {"W": normal(4 * units, size) / size**0.5, "U": normal(4 * units, units) / units**0.5}
+        return LstmInputs(
+            x=normal(batch, length, size),
+            **weights,
+            bias=normal(4 * units),
+            lengths=torch.full((batch,), length),
+            upstream=normal(batch, length, units),
         )
     batch, length, size, labels = shape.sizes
     chosen = torch.rand(batch, length, generator=generator) < ANCHORS

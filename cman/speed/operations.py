@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cman.speed.inputs import THRESHOLD, CrfInputs, PairInputs
+from cman.speed.inputs import THRESHOLD, CrfInputs, LstmInputs, PairInputs
 from cman.speed.shapes import Kind
 
 Call = Callable[[], Any]
@@ -37,7 +37,7 @@ class Operation:
     @property
     def unit(self) -> str:
         """What the rate counts, in millions a second."""
-        return "Mtok/s" if self.kind == "crf" else "Mpair/s"
+        return "Mpair/s" if self.kind == "pairs" else "Mtok/s"
 
 
 OPERATIONS = {
@@ -53,6 +53,8 @@ OPERATIONS = {
         Operation("pair_scores_backward", "pairs", "pair scores, forward and backward", True),
         Operation("pair_bce_backward", "pairs", "pair cross-entropy, forward and backward", True),
         Operation("pair_select", "pairs", "pairs above a threshold"),
+        Operation("lstm", "lstm", "LSTM"),
+        Operation("lstm_backward", "lstm", "LSTM, forward and backward", True),
     )
 }
 
@@ -90,6 +92,12 @@ def calls_of(library: Any) -> dict[str, Build]:
     def select(x: PairInputs) -> Call:
         return lambda: library.pair_select(*x.leaves, x.anchors, x.lengths, THRESHOLD)
 
+    def lstm(x: LstmInputs) -> Call:
+        return lambda: (library.lstm(x.x, x.lengths, *x.leaves[1:]),)
+
+    def lstm_backward(x: LstmInputs) -> Call:
+        return differentiated(lambda each, *weights: library.lstm(each, x.lengths, *weights), x.leaves, x.upstream)
+
     return {
         "crf_decode": decode,
         "crf_log_partition": log_partition,
@@ -101,6 +109,8 @@ def calls_of(library: Any) -> dict[str, Build]:
         "pair_scores_backward": scores_backward,
         "pair_bce_backward": bce_backward,
         "pair_select": select,
+        "lstm": lstm,
+        "lstm_backward": lstm_backward,
     }
 
 

@@ -55,11 +55,11 @@ def operations(rows: Sequence[Row]) -> str:
         *_wrapped(
             f"{first['processor']}, {first['backend']}, {threads}, PyTorch {first['torch']}; {said}. Milliseconds of a "
             "warm call of ours, and how many times as long the others take for the same results. Shapes are "
-            "(sentences, tokens, tags), lengths uniform from a quarter, or (sentences, tokens, size, labels) without "
-            "padding."
+            "(sentences, tokens, tags), lengths uniform from a quarter, or (sentences, tokens, size, labels) and, of "
+            "the LSTM, (sentences, tokens, inputs, units), both without padding."
         )
     ]
-    for kind in ("crf", "pairs"):
+    for kind in ("crf", "pairs", "lstm"):
         own = [row for row in timed if OPERATIONS[row["operation"]].kind == kind]
         names = list(dict.fromkeys(row["contender"] for row in own if row["contender"] != OURS))
         head = ["operation", "shape", "ms", *(NAMES.get(name, name) for name in names), "cold ms"]

@@ -7,7 +7,8 @@ result that no rounding explains.
 Tolerances, for sentences of L tokens: path scores 1e-4 L, because equally good paths differ between summation orders
 and only their scores can agree; log-partition and loss 1e-5 of their size; marginals 1e-5 L, and gradients 1e-5 L of
 the largest one: in float32, autograd over a chain of L logarithms loses that much. Pair scores 1e-5 of the longest row
-of V, their gradients 1e-4 of the largest one.
+of V, their gradients 1e-4 of the largest one. Outputs of an LSTM, which lie between -1 and 1, 1e-5, their
+gradients as those of pair scores.
 """
 
 import math
@@ -17,14 +18,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cman.speed.inputs import THRESHOLD, CrfInputs, Inputs, PairInputs, sentence
+from cman.speed.inputs import THRESHOLD, CrfInputs, Inputs, LstmInputs, PairInputs, sentence
 from cman.speed.operations import Outputs, calls_of
 
 
 def truth(operation: str, x: Inputs, reference: Any) -> Outputs:
     """Return the outputs of the definition in float64; for `pair_select`, the scores of all cells."""
     exact = x.cast(torch.float64)
-    if isinstance(exact, CrfInputs):
+    if not isinstance(exact, PairInputs):
         return tuple(calls_of(reference)[operation](exact)())
     name = "pair_scores" if operation == "pair_select" else operation
     sentences = [calls_of(reference)[name](sentence(exact, b))() for b in range(len(exact.lengths))]
@@ -40,6 +41,8 @@ def share_of_tolerance(operation: str, outputs: Outputs, exact: Outputs, x: Inpu
         if operation == "crf_decode":
             return _paths(outputs, exact[1], x)
         return _chain(operation, outputs, exact, x)
+    if isinstance(x, LstmInputs):
+        return _largest(outputs, exact, [1e-5, *(1e-4 * _size(gradient) for gradient in exact[1:])])
     scale = max(1.0, float(x.V.double().norm(dim=1).max()))
     if operation == "pair_select":
         return _selection(outputs, exact[0], x, 1e-5 * scale)

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from cman.install import installing
-from cman.speed.inputs import THRESHOLD, CrfInputs, PairInputs
+from cman.speed.inputs import THRESHOLD, CrfInputs, LstmInputs, PairInputs
 from cman.speed.operations import Build, Call, Outputs, differentiated
 
 Read = Callable[[Any, Any], Outputs]  # from what a call returned, and the inputs, to the common outputs
@@ -85,6 +85,46 @@ def composed(library: Any) -> list[Contender]:
         Contender("pair_scores + nonzero", {"pair_select": select}),
     ]
 
+
+# ---- torch.nn.LSTM
+
+
+def _torch_lstm(x: LstmInputs) -> tuple[torch.nn.LSTM, Tensor]:
+    """Return the module and its input in the order of time, which it likes best; sentences are full, so it is exact."""
+    unit = torch.nn.LSTM(x.W.shape[1], x.U.shape[1]).to(x.x.device)
+    with torch.no_grad():
+        for parameter, value in zip(unit.parameters(), (x.W, x.U, x.bias, torch.zeros_like(x.bias)), strict=True):
+            parameter.copy_(value)
+    return unit, x.x.transpose(0, 1).contiguous()
+
+
+def _torch_lstm_forward(x: LstmInputs) -> Call:
+    unit, steps = _torch_lstm(x)
+    return lambda: (unit(steps)[0],)
+
+
+def _torch_lstm_backward(x: LstmInputs) -> Call:
+    unit, steps = _torch_lstm(x)
+    weights = dict(unit.named_parameters())
+    leaves = steps.requires_grad_(), weights["weight_ih_l0"], weights["weight_hh_l0"], weights["bias_ih_l0"]
+    upstream = x.upstream.transpose(0, 1).contiguous()
+
+    def call() -> Outputs:
+        result = unit(steps)[0]
+        return result.detach(), *torch.autograd.grad(result, leaves, upstream)
+
+    return call
+
+
+def _sentences_first(raw: Any, x: LstmInputs) -> Outputs:
+    return tuple(value.transpose(0, 1) if value.dim() == 3 else value for value in raw)
+
+
+TORCH_LSTM = Contender(
+    "torch.nn.LSTM",
+    {"lstm": _torch_lstm_forward, "lstm_backward": _torch_lstm_backward},
+    {"lstm": _sentences_first, "lstm_backward": _sentences_first},
+)
 
 # ---- pytorch-crf
 

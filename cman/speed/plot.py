@@ -19,6 +19,7 @@ MARKS = {
     "pytorch-crf": ("#0072B2", "s"),
     "torch-struct": ("#009E73", "^"),
     "hmmlearn": ("#CC79A7", "v"),
+    "torch.nn.LSTM": ("#0072B2", "s"),
     "torch.compile": ("#E69F00", "P"),
     "pair_scores + BCE": ("#56B4E9", "X"),
     "pair_scores + nonzero": ("#56B4E9", "X"),

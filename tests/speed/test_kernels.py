@@ -18,7 +18,7 @@ from cman.speed.shapes import Shape
 from cman.speed.tables import cells, digits, plain
 from cman.speed.timing import Timing
 
-SHAPES = [Shape("crf", (3, 6, 3)), Shape("pairs", (2, 5, 4, 2))]
+SHAPES = [Shape("crf", (3, 6, 3)), Shape("pairs", (2, 5, 4, 2)), Shape("lstm", (2, 5, 3, 4))]
 QUICK = Options(threads=(1, 2), seconds=0.001, compile_limit=0, memory=False)
 
 

@@ -14,7 +14,7 @@ from cman.speed.peers import Contender
 from cman.speed.rows import FAILED, TIMED, SpeedRow
 from cman.speed.shapes import Shape
 
-SHAPES = {"crf": Shape("crf", (5, 12, 4)), "pairs": Shape("pairs", (4, 20, 8, 3))}
+SHAPES = {"crf": Shape("crf", (5, 12, 4)), "pairs": Shape("pairs", (4, 20, 8, 3)), "lstm": Shape("lstm", (3, 7, 5, 4))}
 
 
 def inputs(operation: str) -> Inputs:

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from cman.errors import UsageError
-from cman.speed.shapes import CRF_SHAPES, PAIR_SHAPES, Shape, chosen_shapes, parse_shape
+from cman.speed.shapes import CRF_SHAPES, LSTM_SHAPES, PAIR_SHAPES, Shape, chosen_shapes, parse_shape
 
 
 def test_a_shape_is_read_as_its_sizes():
@@ -24,11 +24,12 @@ def test_a_wrong_shape_is_refused_by_the_name_of_its_option():
         parse_shape("pairs", "32,40,9")
 
 
-def test_without_any_shape_all_seven_are_measured_and_with_one_only_that():
-    assert chosen_shapes([], []) == [*CRF_SHAPES, *PAIR_SHAPES]
-    assert len(chosen_shapes([], [])) == 7
+def test_without_any_shape_all_nine_are_measured_and_with_one_only_that():
+    assert chosen_shapes([], []) == [*CRF_SHAPES, *PAIR_SHAPES, *LSTM_SHAPES]
+    assert len(chosen_shapes([], [])) == 9
     assert chosen_shapes([], ["2,3,4,5", "2,3,4,5"]) == [Shape("pairs", (2, 3, 4, 5))]
     assert [shape.kind for shape in chosen_shapes(["2,3,4"], ["2,3,4,5"])] == ["crf", "pairs"]
+    assert chosen_shapes([], [], ["8,4,3,2"]) == [Shape("lstm", (8, 4, 3, 2))]
 
 
 def test_a_wrong_shape_is_told_before_anything_heavy_is_loaded():
