@@ -1,8 +1,9 @@
 """Whether a training had converged when it ended, read from its `history.csv`: the rule of docs/study.md.
 
 Over the last quarter of the epochs a line is fitted to the training loss (the sum of the tasks' losses, before they
-are weighted) and to the relation F1 of dev. A training has converged if that loss falls by less than 5 % and that F1
-rises by less than 0.5. How far the weights of uncertainty weighting still move is told beside it and decides nothing.
+are weighted) and to the relation F1 of dev. A training has converged if that loss falls by less than 1 % of what it had
+fallen since the first epoch, and that F1 rises by less than 0.5. How far the weights of uncertainty weighting still
+move is told beside it and decides nothing.
 """
 
 import csv
@@ -16,7 +17,7 @@ import numpy as np
 from cman.errors import CmanError
 from cman.files import read_text
 
-FALL, RISE = 5.0, 0.5  # percent of the loss, points of F1
+FALL, RISE = 1.0, 0.5  # percent of what the loss had fallen before, points of F1
 MOVED = 5.0  # percent of a weight
 SHARE = 4  # a quarter of the epochs ...
 FEWEST = 3  # ... of at least so many that a line says more than two points
@@ -30,7 +31,8 @@ class Convergence:
 
     Attributes:
         epochs: of the stage that trained the model which was kept.
-        loss_fall: percent by which its loss fell over the last quarter; None where there are too few epochs.
+        loss_fall: how far its loss fell over the last quarter, in percent of its fall before; None where there are too
+            few epochs.
         dev_rise: points by which relation F1 of dev rose; None where no epoch was scored on dev.
         moved: percent by which the fastest of the loss weights exp(-s) moved; None without uncertainty weighting.
         dev_f1: relation F1 of dev after the last epoch that was scored.
@@ -65,7 +67,7 @@ class Convergence:
 
     def _facts(self) -> Iterator[str]:
         assert self.loss_fall is not None
-        yield f"the loss {'fell' if self.loss_fall >= 0 else 'rose'} by {abs(self.loss_fall):.1f} %"
+        yield f"the loss {'fell' if self.loss_fall >= 0 else 'rose'} by {abs(self.loss_fall):.1f} % of its fall before"
         if self.dev_rise is not None:
             yield f"relation F1 of dev {'rose' if self.dev_rise >= 0 else 'fell'} by {abs(self.dev_rise):.1f}"
         if self.moved is not None and self.moved >= MOVED:
@@ -109,7 +111,7 @@ def convergence(rows: Sequence[Row]) -> Convergence:
     changes = [change for each in weights if (change := _last_quarter(each)) is not None]
     return Convergence(
         epochs=len(kept),
-        loss_fall=None if loss is None else -100 * loss[1] / max(abs(loss[0]), 1e-12),
+        loss_fall=None if loss is None else -100 * loss[1] / max(losses[0] - loss[0], 1e-12),
         dev_rise=None if dev is None else dev[1],
         moved=max((abs(100 * change / begin) for begin, change in changes), default=None),
         dev_f1=scored[-1] if scored else None,

@@ -11,7 +11,7 @@ from cman.report.convergence import report
 
 
 def history(epochs: int, fall: float, rise: float | None = 0.0, moved: float = 0.0, stage: str = "select") -> list[Row]:
-    """Epochs whose last quarter loses `fall` percent of the loss, gains `rise` points, and moves a weight."""
+    """Epochs whose last quarter loses `fall` percent of the loss's fall before, gains `rise` points, moves a weight."""
     last = -(-epochs // 4)
     rows = []
     for epoch in range(epochs):
@@ -20,7 +20,7 @@ def history(epochs: int, fall: float, rise: float | None = 0.0, moved: float = 0
             "stage": stage,
             "epoch": str(epoch + 1),
             "loss_first": "0",
-            "loss_rel": str(10 * (1 - fall / 100 * share)),
+            "loss_rel": str(60 - fall * share if epoch else 160),
         }
         row |= {"dev_relation_f1": "nan" if rise is None else str(60 + rise * share)}
         rows.append(row | {"log_variance_rel": str(-moved / 100 * share)})
@@ -29,7 +29,7 @@ def history(epochs: int, fall: float, rise: float | None = 0.0, moved: float = 0
 
 @pytest.mark.parametrize(
     ("fall", "rise", "expected"),
-    [(4.9, 0.4, True), (5.1, 0.4, False), (4.9, 0.6, False), (-9.0, -3.0, True), (4.9, None, None), (5.1, None, False)],
+    [(0.9, 0.4, True), (1.1, 0.4, False), (0.9, 0.6, False), (-9.0, -3.0, True), (0.9, None, None), (1.1, None, False)],
 )
 def test_a_training_has_converged_if_neither_its_loss_falls_nor_dev_rises_over_the_last_quarter(fall, rise, expected):
     found = convergence(history(36, fall, rise))
@@ -42,7 +42,7 @@ def test_what_came_before_the_last_quarter_and_single_epochs_count_for_little():
     rows = history(40, 0.0, 0.0)
     for number, row in enumerate(rows):
         if number < 30:
-            row |= {"loss_rel": str(100 - number), "dev_relation_f1": str(number)}
+            row |= {"loss_rel": str(160 - number), "dev_relation_f1": str(number)}
     assert convergence(rows).converged
     rows[35] |= {"dev_relation_f1": "62"}  # a peak in the middle of it
     assert convergence(rows).converged
@@ -51,16 +51,16 @@ def test_what_came_before_the_last_quarter_and_single_epochs_count_for_little():
 def test_too_few_epochs_say_nothing_and_weights_that_move_are_told_without_deciding():
     assert convergence(history(8, 50.0)).converged is None
     assert "8 epochs are too few" in convergence(history(8, 50.0)).said()
-    found = convergence(history(36, 1.0, moved=20.0))
+    found = convergence(history(36, 0.9, moved=20.0))
     assert found.converged and "a weight of the losses still moved by 2" in found.said()
 
 
 def test_of_two_stages_the_loss_is_of_the_one_that_was_kept_and_dev_of_the_one_that_has_it():
-    both = [*history(36, 50.0, 0.2), *history(20, 1.0, None, stage="retrain")]
+    both = [*history(36, 50.0, 0.2), *history(20, 0.9, None, stage="retrain")]
     found = convergence(both)
     assert (found.epochs, found.converged) == (20, True)
     assert found.said().startswith(
-        "yes; over the last quarter of 20 epochs the loss fell by 1.0 %, relation F1 of dev rose"
+        "yes; over the last quarter of 20 epochs the loss fell by 0.9 % of its fall before, relation F1 of dev rose"
     )
 
 
@@ -78,7 +78,7 @@ def test_the_rule_takes_the_best_regime_of_those_that_converged_and_of_near_ones
         return [write(tmp_path, model + name, rows, seconds) for model in ("cman", "multihead-matched")]
 
     first = regime("", 9.0, 70.0, 1)
-    cheap, dear, worse = regime("@a", 1.0, 60.0, 10), regime("@b", 1.0, 60.2, 20), regime("@c", 1.0, 59.0, 1)
+    cheap, dear, worse = regime("@a", 0.9, 60.0, 10), regime("@b", 0.9, 60.2, 20), regime("@c", 0.9, 59.0, 1)
     lines = list(report([*first, *cheap, *dear, *worse], tmp_path / "all.csv"))
     assert lines[-1] == "chosen: a"
     assert (tmp_path / "all.csv").read_text().splitlines()[1].startswith("first,cman,36,no,9.00,0.00,")
