@@ -61,6 +61,8 @@ def operations(rows: Sequence[Row]) -> str:
     ]
     for kind in ("crf", "pairs", "lstm"):
         own = [row for row in timed if OPERATIONS[row["operation"]].kind == kind]
+        if not own:
+            continue
         names = list(dict.fromkeys(row["contender"] for row in own if row["contender"] != OURS))
         head = ["operation", "shape", "ms", *(NAMES.get(name, name) for name in names), "cold ms"]
         lines += ["", *_table(head, list(_figures(own, names)))]

@@ -21,6 +21,7 @@ TOLERANCE = {torch.float32: {"rtol": 2e-5, "atol": 5e-5}, torch.float64: {"rtol"
 POTENTIALS = ("emissions", "transitions", "start", "end")
 CRF = ("crf_log_partition", "crf_nll", "crf_marginals", "crf_decode")
 PAIR = ("pair_scores", "pair_bce", "pair_select")
+LSTM = ("x", "W", "U", "lstm_bias")
 # What PyTorch cannot do with some batches: results of several sizes, and what is of no use in one of no pairs.
 REFUSED = rf"{REFUSALS}|stack expects each tensor|appears to not have been used|does not require grad"
 # What one argument is spoiled by.
@@ -54,6 +55,7 @@ class Batch:
         self.arguments: dict[str, Tensor | None] = {
             **dict(zip(POTENTIALS, self.crf.to(self.dtype).potentials, strict=True)),
             **dict(zip(("a", "c", "V", "bias"), self.pairs.to(self.dtype).arguments[:4], strict=True)),
+            **dict(zip(LSTM, self._lstm(chance, lengths, how["extra"]), strict=True)),
             "tags": self.crf.gold,
             "lengths": self.crf.lengths,
             "allowed": allowed,
@@ -65,6 +67,12 @@ class Batch:
                 self.arguments[name] = _strided(value)
         self.nbest, self.threshold = chance.choice((1, 1, 2, 4)), chance.uniform(-1, 1)
 
+    def _lstm(self, chance: random.Random, lengths: list[int], extra: int) -> list[Tensor]:
+        size, units, scale = chance.randint(1, 5), chance.randint(1, 9), chance.choice((0.1, 1.0, 5.0))
+        shape = (len(lengths), max(lengths, default=0) + extra, size)
+        shapes = (shape, (4 * units, size), (4 * units, units), (4 * units,))
+        return [scale * torch.randn(each, dtype=self.dtype) for each in shapes]
+
     def call(self, library: Any, name: str, **changed: Tensor | None) -> Any:
         given = {**self.arguments, **changed}
         function, lengths = getattr(library, name), given["lengths"]
@@ -72,6 +80,9 @@ class Batch:
             tags = (given["tags"],) if name == "crf_nll" else ()
             more = {"nbest": self.nbest} if name == "crf_decode" else {}
             return function(*(given[each] for each in POTENTIALS), *tags, lengths, allowed=given["allowed"], **more)
+        if name == "lstm":
+            x, *weights = (given[each] for each in LSTM)
+            return function(x, lengths, *weights, self.nbest > 1)
         first = tuple(given[each] for each in ("a", "c", "V", "bias"))
         if name == "pair_select":
             return function(*first, given["anchors"], lengths, self.threshold)
@@ -145,7 +156,7 @@ def check_gradients(batch: Batch, name: str, number: int) -> None:
 
 
 def check_transform(batch: Batch, name: str, transform: str, number: int) -> None:
-    first, second = ("emissions", "transitions") if name in CRF else ("a", "V")
+    first, second = ("emissions", "transitions") if name in CRF else ("x", "U") if name == "lstm" else ("a", "V")
     x, y = (batch.arguments[key].detach().double() for key in (first, second))  # type: ignore[union-attr]
     others = {key: value.double() for key, value in batch.arguments.items()
               if value is not None and value.is_floating_point()}  # fmt: skip
@@ -186,8 +197,9 @@ def check_refusal(batch: Batch, name: str, number: int, chance: random.Random) -
     except (RuntimeError, IndexError):
         return
     if how == "sparse":  # which the definitions leave to PyTorch
-        if spoiled in inspect.signature(getattr(kernels, name)).parameters:
-            with pytest.raises(ValueError, match=f"^{spoiled}: got a sparse tensor, wanted a dense one$"):
+        bias, wanted = ("lstm_bias" if name == "lstm" else "bias"), spoiled.removeprefix("lstm_")
+        if wanted in inspect.signature(getattr(kernels, name)).parameters and (wanted != "bias" or spoiled == bias):
+            with pytest.raises(ValueError, match=f"^{wanted}: got a sparse tensor, wanted a dense one$"):
                 batch.call(kernels, name, **{spoiled: wrong})
         return
     found, expected = (outcome(lambda library=library: batch.call(library, name, **{spoiled: wrong}))
@@ -213,11 +225,11 @@ def test_kernels_are_their_definitions_on_random_batches_or_refuse(cases):
         chance = random.Random(number)
         torch.manual_seed(number)
         batch = Batch(chance)
-        for name in (*CRF, *PAIR):
+        for name in (*CRF, *PAIR, "lstm"):
             check(f"values of {name}", check_values, batch, name, number)
             check(f"refusals of {name}", check_refusal, batch, name, number, chance)
         name = chance.choice(("crf_log_partition", "crf_nll", *PAIR))
         check(f"gradients of {name}", check_gradients, batch, name, number)
-        name, transform = chance.choice((*CRF, *PAIR)), chance.choice(list(TRANSFORMS))
+        name, transform = chance.choice((*CRF, *PAIR, "lstm")), chance.choice(list(TRANSFORMS))
         check(f"{transform} of {name}", check_transform, batch, name, transform, number)
     assert not wrong, "\n".join(f"{kind}: {each}" for kind, each in wrong.items())
