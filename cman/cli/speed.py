@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
+from cman.cli.options import ConfigOption, CorpusOption, ResultsOption, SplitOption, configuration_at
+from cman.cli.training import run_of
 from cman.cli.verb import verb
+from cman.layout import Layout
 
 
 @verb
@@ -88,6 +91,28 @@ def speed_decoding(
     speed_of_decoding(
         runs, corpora, features, Options(batch_size, seconds, threads, limit, rounds, confidences), output
     )
+
+
+@speed.command("training")
+@verb
+def speed_training(
+    config: ConfigOption,
+    corpus: CorpusOption,
+    experiment: Annotated[str, typer.Option(help="Experiment of the paper, or a name under `variants`.")],
+    split: SplitOption = "main",
+    threads: Annotated[int, typer.Option(min=1, help="Cores to use.")] = 1,
+    steps: Annotated[int, typer.Option(min=2, help="Batches, each trained on once in either way.")] = 40,
+    results: ResultsOption = Path("results"),
+    output: Annotated[Path, typer.Option(help="CSV.")] = Path("results/speed/training.csv"),
+) -> None:
+    """Time a training step, with the compiled operations and in plain PyTorch.
+
+    Example: cman speed training --config config/conll04.yaml --corpus conll04 --experiment cman
+    """
+    run = run_of(configuration_at(config), corpus, experiment, split, 1)
+    from cman.speed.training import speed_of_training
+
+    speed_of_training(run, Layout(results), threads, steps, output)
 
 
 @speed.command("extraction")

@@ -2,9 +2,10 @@
 
     python -m cman.speed.page
 
-The records are the CSV files of `results/record/speed`: `cpu-1-thread.csv` of `cman speed kernels`, `decoding.csv` of
-`cman speed decoding`, `scale.csv` of `tests/scale/measure.py`, and `memory.csv`, which is kept by hand. A row of which
-the wall's time and the CPU's differ is marked `busy`. What was not measured has no section and no column.
+The records are the CSV files of `results/record/speed`: `cpu-1-thread.csv`, `decoding.csv` and `training.csv` of
+`cman speed kernels`, `decoding` and `training`, `scale.csv` of `tests/scale/measure.py`, and `memory.csv`, which is
+kept by hand. A row of which the wall's time and the CPU's differ is marked `busy`. What was not measured has no section
+and no column.
 """
 
 import csv
@@ -131,6 +132,29 @@ def _decoded(row: Row) -> list[str]:
     ]
 
 
+def training(rows: Sequence[Row]) -> str:
+    """Return the table of training steps."""
+    if not rows:
+        return ""
+    first = rows[0]
+    lines = _wrapped(
+        f"Steps of an epoch's first {first['steps']} batches, each trained on by either in turns; "
+        f"{first['processor']}, {first['threads']} thread{'s' * (first['threads'] != '1')}, PyTorch {first['torch']}. "
+        "Milliseconds of CPU, in brackets the quartiles."
+    )
+    head = ["corpus", "experiment", "batch", "operations", "ms a step", "relative", "s an epoch"]
+    body = [
+        [
+            *(row[name] for name in ("corpus", "experiment", "batch_size", "contender")),
+            f"{_number(row['cpu_ms'])} [{_number(row['cpu_ms_q1'])}..{_number(row['cpu_ms_q3'])}]",
+            f"{float(row['ratio']):.2f}x",
+            _number(row["epoch_s"]),
+        ]
+        for row in rows
+    ]
+    return "\n".join([*lines, "", *_table(head, body)])
+
+
 def scale(rows: Sequence[Row]) -> str:
     """Return the table of growth: a row a stage, a column a number of sentences."""
     if not rows:
@@ -163,6 +187,7 @@ def page(records: Path = RECORDS) -> str:
     sections = (
         ("The operations", operations(read(records / "cpu-1-thread.csv"))),
         ("Decoding", decoding(read(records / "decoding.csv"))),
+        ("Training", training(read(records / "training.csv"))),
         ("Growth with the corpus", scale(read(records / "scale.csv"))),
         ("Memory", memory(read(records / "memory.csv"))),
     )

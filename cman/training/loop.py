@@ -72,7 +72,7 @@ def train_stage(stage: Stage, epochs: int, checkpoint: Checkpoint, device: str) 
     average = WeightAverage(model, settings.training, settings.training.epochs * len(stage.batches))
     progress = checkpoint.restore(model, joint, optimiser, average)
     watch = Watch(STAGES[stage.number], epochs, len(stage.batches), stage.following, progress.epoch_seconds)
-    with _deterministic(), _signals_stop(checkpoint), watch:
+    with deterministic(), _signals_stop(checkpoint), watch:
         for epoch in range(len(progress.history), epochs):
             if progress.stopped:
                 break
@@ -141,7 +141,7 @@ def dev_scores(model: Cman | MultiHead, dev: EncodedDocuments) -> dict[str, floa
 
 
 @contextmanager
-def _deterministic() -> Iterator[None]:
+def deterministic() -> Iterator[None]:
     """Let the same weights and batches give the same bits inside the block, on a GPU too."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before, benchmark = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark

@@ -49,6 +49,55 @@ class Trained:
     trained_on: list[Document]
 
 
+def built(
+    run: Run, data: TrainingData, number: int, documents: list[Document], dev: list[Document]
+) -> tuple[Stage, Vocabulary]:
+    """Return a stage of a run before its first epoch, on a model made anew of the run's seed, and the vocabulary.
+
+    Args:
+        number: 0 for the selection of the epoch, 1 for the retraining.
+        documents: to train on.
+        dev: to choose the epoch by; none where it is not chosen.
+
+    Raises:
+        CmanError: a type of dev that train lacks, or documents that the model cannot be trained on.
+    """
+    settings, cache = run.settings, data.cache
+    seed_everything(run.seed)
+    vocabulary, vectors = data.vocabulary(documents, settings)
+    contextual = None if cache is None else (cache.layers, cache.size)
+    encoder = _encoder(run)
+    pieces = None if encoder is None else encoder.pieces
+    model = build_model(settings, vocabulary, vectors, contextual, encoder)
+    if number == 0:
+        size = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        log.info("%d trained parameters, %d documents", size, len(documents))
+    encoded = EncodedDocuments(documents, vocabulary, cache, settings.rel.anchor, pieces=pieces)
+    batches = TrainingBatches(encoded, settings.training.batch_size, run.seed, settings.training.shuffle)
+    held = None
+    if dev:
+        given = settings.ner.given
+        held = EncodedDocuments(dev, vocabulary, cache, annotated=False, pieces=pieces, given=given)
+    joint = JointLoss(model.loss_names, settings)
+    following = settings.training.epochs if number == 0 and settings.training.protocol == "retrain" else 0
+    return Stage(number, model, joint, batches, held, settings, run.seed, following), vocabulary
+
+
+def _encoder(run: Run) -> TransformerEncoder | None:
+    """Return the encoder to be trained, with its pre-trained weights; None where features are frozen."""
+    settings = run.settings
+    if not settings.encoder.trainable:
+        return None
+    assert run.encoder is not None
+    tuning = settings.encoder
+    return TransformerEncoder.open(
+        run.encoder,
+        settings.contextual.encoder,
+        checkpointing=tuning.checkpointing,
+        precision=tuning.precision,
+    )
+
+
 @dataclass(frozen=True)
 class Trainer:
     """A run with what it reads and where it is trained; call `train`."""
@@ -85,41 +134,9 @@ class Trainer:
 
     def _stage(self, number: int, documents: list[Document], dev: list[Document], epochs: int) -> "_Done":
         """Build the model of a stage anew and train it; without dev documents, for exactly `epochs` epochs."""
-        settings, seed, cache = self.run.settings, self.run.seed, self.data.cache
-        seed_everything(seed)
-        vocabulary, vectors = self.data.vocabulary(documents, settings)
-        contextual = None if cache is None else (cache.layers, cache.size)
-        encoder = self._encoder()
-        pieces = None if encoder is None else encoder.pieces
-        model = build_model(settings, vocabulary, vectors, contextual, encoder)
-        if number == 0:
-            size = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-            log.info("%d trained parameters, %d documents", size, len(documents))
-        encoded = EncodedDocuments(documents, vocabulary, cache, settings.rel.anchor, pieces=pieces)
-        batches = TrainingBatches(encoded, settings.training.batch_size, seed, settings.training.shuffle)
-        held = None
-        if dev:
-            given = settings.ner.given
-            held = EncodedDocuments(dev, vocabulary, cache, annotated=False, pieces=pieces, given=given)
-        joint = JointLoss(model.loss_names, settings)
+        stage, vocabulary = built(self.run, self.data, number, documents, dev)
         checkpoint = Checkpoint(self.checkpoints / f"{STAGES[number]}.ckpt", self.lock)
-        following = settings.training.epochs if number == 0 and settings.training.protocol == "retrain" else 0
-        stage = Stage(number, model, joint, batches, held, settings, seed, following)
-        return _Done(model, vocabulary, train_stage(stage, epochs, checkpoint, self.device), held)
-
-    def _encoder(self) -> TransformerEncoder | None:
-        """Return the encoder to be trained, with its pre-trained weights; None where features are frozen."""
-        settings = self.run.settings
-        if not settings.encoder.trainable:
-            return None
-        assert self.run.encoder is not None
-        tuning = settings.encoder
-        return TransformerEncoder.open(
-            self.run.encoder,
-            settings.contextual.encoder,
-            checkpointing=tuning.checkpointing,
-            precision=tuning.precision,
-        )
+        return _Done(stage.model, vocabulary, train_stage(stage, epochs, checkpoint, self.device), stage.dev)
 
     def _trained(
         self,

@@ -42,6 +42,17 @@ def test_what_was_busy_is_marked_cold_calls_stand_apart_and_what_was_not_timed_s
     assert not any(line.startswith("## ") and "operations" not in line for line in lines)
 
 
+def test_a_training_step_stands_beside_that_of_plain_pytorch(tmp_path):
+    known = {"corpus": "conll04", "experiment": "cman", "batch_size": 8, "steps": 40, "threads": 1}
+    known |= {"processor": "A processor", "torch": "2.0", "cpu_ms_q1": 90, "cpu_ms_q3": 111}
+    rows = [known | {"contender": name, "cpu_ms": ms, "ratio": ms / 100, "epoch_s": ms / 10}
+            for name, ms in (("C++ (AVX2)", 100), ("plain PyTorch", 150))]  # fmt: skip
+    write_csv(tmp_path / "training.csv", list(rows[0]), rows)
+    lines = page.page(tmp_path).splitlines()
+    assert "| conll04 | cman | 8 | plain PyTorch | 150 [90..111] | 1.50x | 15 |" in lines
+    assert any("first 40 batches, each trained on by either in turns; A processor, 1 thread" in line for line in lines)
+
+
 def test_decoding_has_quartiles_cpu_time_and_where_it_goes(tmp_path):
     common = ("conll04", "cman", "CMAN", 1, "main", "cpu", "A processor", 1)
     row = DecodingRow(*common, "compiled", "cached", 16, 288, 8408, rounds=20, seconds_median=1.0, torch="2.0")
