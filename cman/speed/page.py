@@ -2,10 +2,10 @@
 
     python -m cman.speed.page
 
-The records are the CSV files of `results/record/speed`: `cpu-1-thread.csv`, `decoding.csv` and `training.csv` of
-`cman speed kernels`, `decoding` and `training`, `scale.csv` of `tests/scale/measure.py`, and `memory.csv`, which is
-kept by hand. A row of which the wall's time and the CPU's differ is marked `busy`. What was not measured has no section
-and no column.
+The records are the CSV files of `results/record/speed`: `cpu-1-thread.csv` and those of other machines, whose names go
+on after `thread`, of `cman speed kernels`, `decoding.csv` and `training.csv` of `cman speed decoding` and `training`,
+`scale.csv` of `tests/scale/measure.py`, and `memory.csv`, which is kept by hand. A row of which the wall's time and the
+CPU's differ is marked `busy`. What was not measured has no section and no column.
 """
 
 import csv
@@ -184,8 +184,9 @@ def memory(rows: Sequence[Row]) -> str:
 
 def page(records: Path = RECORDS) -> str:
     """Return docs/performance.md."""
+    machines = [operations(read(path)) for path in sorted(records.glob("cpu-1-thread*.csv"), reverse=True)]
     sections = (
-        ("The operations", operations(read(records / "cpu-1-thread.csv"))),
+        ("The operations", "\n\n".join(filter(None, machines))),
         ("Decoding", decoding(read(records / "decoding.csv"))),
         ("Training", training(read(records / "training.csv"))),
         ("Growth with the corpus", scale(read(records / "scale.csv"))),
