@@ -45,6 +45,7 @@ class Time:
     rate: float | None
     relative: float | None
     busy: bool = False
+    sentences: str = ""  # how many were decoded; not in CSVs of before
 
 
 @reads("decoding times")
@@ -72,7 +73,8 @@ def read_decoding(path: Path) -> list[Time]:
                 raise CmanError(f"{where}: found {row[name]!r}, wanted a number or nothing") from None
         texts = {name: row[name] for name in NEEDED[:8]}
         times.append(Time(f"{path}: line {number}", **texts, rate=figures["sentences_per_second"],
-                          relative=figures["relative_time"], busy=bool(row.get("busy"))))  # fmt: skip
+                          relative=figures["relative_time"], busy=bool(row.get("busy")),
+                          sentences=row.get("sentences") or ""))  # fmt: skip
     return times
 
 
@@ -134,11 +136,12 @@ def _caption(source: str, corpora: Sequence[str], times: Sequence[Time], sample:
     if not timed:
         return [opening, overall, "Decoding was not timed"]
     first = timed[0]
+    counts = " and ".join(dict.fromkeys(time.sentences for time in timed if time.sentences))
     return [
         opening,
         overall,
-        f"Times of one interleaved run on the test documents, batches of {first.batch_size} sentences, {first.threads} "
-        f"thread{'s' * (first.threads != '1')} of {first.processor}",
+        f"Times of one interleaved run on {counts or 'the'} test documents, batches of {first.batch_size} "
+        f"sentences, {first.threads} thread{'s' * (first.threads != '1')} of {first.processor}",
         "Relative time is to Multi-head + AT of the corpus, with our kernels; above 1 is slower",
         "Cached: without the cost of the contextual encoder; in all: with it",
         "Kernels and PyTorch: cached, with our kernels and in plain PyTorch",

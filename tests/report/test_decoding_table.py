@@ -57,6 +57,13 @@ def table_five(runs, tmp_path, decoding):
     return {row["experiment"]: row["cells"] for row in table["rows"]}, " ".join((out / "t.tex").read_text().split())
 
 
+def test_the_table_says_how_many_documents_were_decoded_where_the_csv_does(runs, tmp_path):
+    path = times(tmp_path / "decoding.csv")
+    assert "interleaved run on the test documents, batches of 16" in table_five(runs, tmp_path, path)[1]
+    path.write_text(path.read_text().replace(",16,,", ",16,144,"))
+    assert "interleaved run on 144 test documents, batches of 16" in table_five(runs, tmp_path, path)[1]
+
+
 def test_times_stand_in_the_columns_of_what_was_measured_and_name_their_line(runs, tmp_path):
     rows, tex = table_five(runs, tmp_path, times(tmp_path / "d.csv"))
     value = {name: cell and cell["value"] for name, cell in rows["cman"].items()}
