@@ -70,7 +70,7 @@ def test_a_real_configuration_takes_nothing_of_the_sample_corpora(name):
 
 
 def test_folds_are_trained_as_configured_from_one_preparation_and_one_embedding():
-    plan = plan_of("ade", corpora={"ade": {"format": "ade", "folds_run": [0, 7]}})
+    plan = plan_of("ade", corpora={"ade": {"format": "ade", "folds_run": [0, 7]}}, experiments=["multihead-at", "cman"])
     assert [run.split for run in plan.runs] == ["fold0", "fold0", "fold7", "fold7"]
     assert len({plan.training_inputs("ade", "cman", run.split)[0] for run in plan.runs}) == 2
     assert len({file for run in plan.runs for file in plan.contextual("ade", "cman", run.split)}) == 1
