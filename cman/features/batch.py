@@ -48,7 +48,7 @@ class _Encoded:
 
 
 def _rounded_up(length: int) -> int:
-    """Return the padded length of a batch: few different ones, because a CPU's fused LSTM is compiled for each."""
+    """Return the padded length of a batch: few different ones, as PyTorch compiles its fused LSTM for each on a CPU."""
     return -(-length // LENGTH_STEP) * LENGTH_STEP
 
 

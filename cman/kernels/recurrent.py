@@ -4,8 +4,8 @@
     c = f c' + i g, h = o tanh(c)                                                               (equations 1 to 3)
 
 h' and c' are those of the token before, or of the token after where a sentence is read backwards; 0 at its first one.
-PyTorch's own LSTM runs a batch of sentences of one length; this one knows where each ends, in both directions, and its
-product of a step takes the rows of the batch as they lie, in registers.
+PyTorch's own LSTM runs a batch of sentences of one length; this one knows where each ends, in both directions, and
+computes nothing for padding.
 """
 
 import torch

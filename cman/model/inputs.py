@@ -101,7 +101,7 @@ class CharBiLSTM(nn.Module):
         return torch.cat(states).index_select(0, order.argsort())
 
     def _read(self, chars: Tensor, lengths: Tensor) -> Tensor:
-        # Rounded up to few different shapes, because a CPU's fused LSTM is compiled for each.
+        # Rounded up to few different shapes, because PyTorch's fused LSTM on a CPU is compiled for each.
         rows = -len(lengths) % FORM_STEP if chars.shape[1] <= GROUP_ENDS[-1] or len(lengths) > FORM_STEP else 0
         longest = -(-int(lengths.max()) // CHAR_STEP) * CHAR_STEP
         padded = nn.functional.pad(chars[:, :longest], (0, max(0, longest - chars.shape[1]), 0, rows))
