@@ -126,24 +126,34 @@ struct CrfOperations {
                             const OptionalTensor& tags, const Tensor& lengths,
                             const OptionalTensor& allowed) {
     const Device device(emissions);
-    Device::tell_order_varies("cman::crf_log_partition, its gradient");
     const CrfTensors crf(emissions, transitions, start, end, tags, lengths,
                          allowed);
     const Tensor weight = grad.contiguous();
     const Tensor d_emissions = at::empty_like(crf.emissions);
-    const Tensor d_transitions =
-        Device::summed(transitions.sizes(), transitions);
-    const Tensor d_start = Device::summed(start.sizes(), start);
-    const Tensor d_end = Device::summed(end.sizes(), end);
+    const int64_t batch = emissions.size(0);
+    int64_t blocks = 1;
+    if constexpr (!Device::values_known) {
+      blocks = crf_blocks_cuda(batch, emissions.size(2));
+    }
+    const Sums d_transitions(device, blocks, transitions.sizes(), transitions);
+    const Sums d_start(device, batch, start.sizes(), start);
+    const Sums d_end(device, batch, end.sizes(), end);
     AT_DISPATCH_FLOATING_TYPES(emissions.scalar_type(), "crf_backward", [&] {
-      crf_backward(crf.batch<scalar_t>(), kept.mutable_data_ptr<scalar_t>(),
-                   weight.const_data_ptr<scalar_t>(),
-                   d_emissions.mutable_data_ptr<scalar_t>(),
-                   d_transitions.mutable_data_ptr<scalar_t>(),
-                   d_start.mutable_data_ptr<scalar_t>(),
-                   d_end.mutable_data_ptr<scalar_t>(), device.where());
+      const auto call = [&](auto... where) {
+        crf_backward(crf.batch<scalar_t>(), kept.mutable_data_ptr<scalar_t>(),
+                     weight.const_data_ptr<scalar_t>(),
+                     d_emissions.mutable_data_ptr<scalar_t>(),
+                     d_transitions.template data<scalar_t>(),
+                     d_start.template data<scalar_t>(),
+                     d_end.template data<scalar_t>(), where...);
+      };
+      if constexpr (Device::values_known) {
+        call(device.where());
+      } else {
+        call(device.in_parts, device.where());
+      }
     });
-    return {d_emissions, d_transitions, d_start, d_end};
+    return {d_emissions, d_transitions.total(), d_start.total(), d_end.total()};
   }
 
   static Tensor marginals(const Tensor& emissions, const Tensor& transitions,

@@ -110,6 +110,18 @@ Pair select_cells(const Cuda& device, const PairBatch<T>& input,
 }
 #endif
 
+template <typename T>
+PairParts parts_of(const Cpu& /*device*/, const PairBatch<T>& /*input*/) {
+  return {1, 1, 1, 1, 1};
+}
+
+#ifdef CMAN_CUDA
+template <typename T>
+PairParts parts_of(const Cuda& /*device*/, const PairBatch<T>& input) {
+  return pair_parts(input);
+}
+#endif
+
 template <class Device>
 struct PairOperations {
   static Tensor scores(const Tensor& a, const Tensor& c, const Tensor& V,
@@ -131,22 +143,33 @@ struct PairOperations {
                                    const Tensor& c, const Tensor& V,
                                    const Tensor& lengths) {
     const Device device(a);
-    Device::tell_order_varies("cman::pair_scores, its gradient");
     const PairTensors pairs(a, c, V, std::nullopt, lengths);
     if constexpr (Device::values_known) check_lengths(pairs);
     const Tensor upstream = grad.contiguous();
-    const Tensor da = Device::summed(a.sizes(), a);
-    const Tensor dc = Device::summed(c.sizes(), c);
-    const Tensor dV = Device::summed(V.sizes(), V);
-    const Tensor dbias = Device::summed({V.size(0)}, V);
+    Quadruple result;
     AT_DISPATCH_FLOATING_TYPES(a.scalar_type(), "pair_scores_backward", [&] {
-      pair_scores_backward(
-          pairs.batch<scalar_t>(), upstream.const_data_ptr<scalar_t>(),
-          da.mutable_data_ptr<scalar_t>(), dc.mutable_data_ptr<scalar_t>(),
-          dV.mutable_data_ptr<scalar_t>(), dbias.mutable_data_ptr<scalar_t>(),
-          device.where());
+      const auto input = pairs.batch<scalar_t>();
+      const PairParts parts = parts_of(device, input);
+      const int64_t batch = a.size(0);
+      const Sums da(device, parts.da, a.sizes(), a);
+      const Sums dc(device, parts.dc, c.sizes(), c);
+      const Sums dV(device, parts.dV * batch, V.sizes(), V);
+      const Sums dbias(device, parts.dbias * batch, {V.size(0)}, V);
+      const auto call = [&](auto... where) {
+        pair_scores_backward(input, upstream.const_data_ptr<scalar_t>(),
+                             da.template data<scalar_t>(),
+                             dc.template data<scalar_t>(),
+                             dV.template data<scalar_t>(),
+                             dbias.template data<scalar_t>(), where...);
+      };
+      if constexpr (Device::values_known) {
+        call(device.where());
+      } else {
+        call(device.in_parts, device.where());
+      }
+      result = {da.total(), dc.total(), dV.total(), dbias.total()};
     });
-    return {da, dc, dV, dbias};
+    return result;
   }
 
   static Quintuple bce(const Tensor& a, const Tensor& c, const Tensor& V,
@@ -154,7 +177,6 @@ struct PairOperations {
                        const Tensor& lengths, double pos_weight,
                        bool differentiate) {
     const Device device(a);
-    Device::tell_order_varies("cman::pair_bce");
     const PairTensors pairs(a, c, V, bias, lengths);
     const Tensor cells = gold.contiguous();
     const int64_t batch = a.size(0), labels = V.size(0);
@@ -166,22 +188,33 @@ struct PairOperations {
       }
     }
     const int64_t kept = differentiate ? batch : 0;
-    const Tensor loss = Device::summed({batch}, a);
-    const Tensor da = Device::summed({kept, a.size(1), a.size(2)}, a);
-    const Tensor dc = Device::summed({kept, a.size(1), a.size(2)}, a);
-    const Tensor dV = Device::summed({kept, labels, a.size(2)}, a);
-    const Tensor dbias = Device::summed({kept, labels}, a);
+    Quintuple result;
     AT_DISPATCH_FLOATING_TYPES(a.scalar_type(), "pair_bce", [&] {
-      const auto pointer = [&](const Tensor& tensor) -> scalar_t* {
-        return differentiate ? tensor.mutable_data_ptr<scalar_t>() : nullptr;
+      const auto input = pairs.batch<scalar_t>();
+      const PairParts parts = parts_of(device, input);
+      const Sums loss(device, parts.loss, {batch}, a);
+      const Sums da(device, parts.da, {kept, a.size(1), a.size(2)}, a);
+      const Sums dc(device, parts.dc, {kept, a.size(1), a.size(2)}, a);
+      const Sums dV(device, parts.dV, {kept, labels, a.size(2)}, a);
+      const Sums dbias(device, parts.dbias, {kept, labels}, a);
+      const auto pointer = [&](const Sums<Device>& sums) -> scalar_t* {
+        return differentiate ? sums.template data<scalar_t>() : nullptr;
       };
       const PairGold listed{cells.const_data_ptr<int64_t>(), cells.size(0)};
-      pair_bce(pairs.batch<scalar_t>(), listed,
-               static_cast<scalar_t>(pos_weight),
-               loss.mutable_data_ptr<scalar_t>(), pointer(da), pointer(dc),
-               pointer(dV), pointer(dbias), device.where());
+      const auto call = [&](auto... where) {
+        pair_bce(input, listed, static_cast<scalar_t>(pos_weight),
+                 loss.template data<scalar_t>(), pointer(da), pointer(dc),
+                 pointer(dV), pointer(dbias), where...);
+      };
+      if constexpr (Device::values_known) {
+        call(device.where());
+      } else {
+        call(device.in_parts, device.where());
+      }
+      result = {loss.total(), da.total(), dc.total(), dV.total(),
+                dbias.total()};
     });
-    return {loss, da, dc, dV, dbias};
+    return result;
   }
 
   static Pair select(const Tensor& a, const Tensor& c, const Tensor& V,

@@ -186,6 +186,19 @@ struct Gradient {
   T* transitions;  // (K, K); null with the next two if only marginals count
   T* start;        // (K)
   T* end;          // (K)
+  bool in_parts;   // (blocks, K, K), (B, K) and (B, K) in place of these
+
+  // What the team's block adds to. A team adds to numbers of its own in one
+  // order: a thread's own numbers, and, after a barrier, equal ones for gold.
+  __device__ Gradient of(const Team& team, int64_t tags) const {
+    Gradient mine = *this;
+    if (in_parts) {
+      mine.transitions += blockIdx.x * tags * tags;
+      mine.start += team.sentence * tags;
+      mine.end += team.sentence * tags;
+    }
+    return mine;
+  }
 };
 
 // Adds to the pair's sum, in shared memory if there is room.

@@ -16,7 +16,8 @@
 //
 // Nothing here waits for the device. Gradients of parameters are summed in
 // shared memory and added to the result by each block with atomicAdd, in an
-// order that changes: their last bits vary from run to run.
+// order that changes: their last bits vary from run to run, unless each block
+// has a part of its own.
 //
 // A block is one warp (up to 32 tags), as small as possible: batches of a few
 // dozen sentences then have a multiprocessor for each 3, and the time is that
@@ -179,7 +180,8 @@ __global__ void __launch_bounds__(sums_threads<Cap>, 1)
       team.exists ? static_cast<How>(static_cast<int>(kept.how(team.sentence)))
                   : no_gradient;
   const T weight = team.exists ? grad[team.sentence] : T(0);
-  gradient<T, Cap, true>(input, team, room, kept, how, weight, to);
+  gradient<T, Cap, true>(input, team, room, kept, how, weight,
+                         to.of(team, input.tags));
 }
 
 template <typename T, int Cap>
@@ -196,7 +198,7 @@ __global__ void __launch_bounds__(sums_threads<Cap>, 1)
   if (team.tag == 0 && team.exists) {
     kept.how(team.sentence) = static_cast<T>(how);  // for the stretches
   }
-  const Gradient<T> to{marginals, nullptr, nullptr, nullptr};
+  const Gradient<T> to{marginals, nullptr, nullptr, nullptr, false};
   gradient<T, Cap, false>(input, team, room, kept, how, T(1), to);
 }
 
@@ -230,6 +232,10 @@ void with_sums(int64_t tags, const Use& use) {
 
 int64_t crf_workspace_size_cuda(int64_t batch, int64_t length, int64_t tags) {
   return batch * (2 * length * tags + 1);
+}
+
+int64_t crf_blocks_cuda(int64_t batch, int64_t tags) {
+  return team_blocks(batch, tags);
 }
 
 template <typename T>
@@ -275,11 +281,11 @@ void crf_forward(const CrfBatch<T>& input, T* workspace, T* result,
 template <typename T>
 void crf_backward(const CrfBatch<T>& input, T* workspace, const T* grad,
                   T* d_emissions, T* d_transitions, T* d_start, T* d_end,
-                  Stream stream) {
+                  bool in_parts, Stream stream) {
   with_sums<T>(input.tags, [&](auto capacity) {
     constexpr int cap = decltype(capacity)::value;
     const SumsPlan plan = plan_sums(input.tags, true);
-    const Gradient<T> to{d_emissions, d_transitions, d_start, d_end};
+    const Gradient<T> to{d_emissions, d_transitions, d_start, d_end, in_parts};
     // A sentence may turn to log space even now, for this and later calls.
     launch(crf_backward_kernel<T, cap>,
            dim3(team_blocks(input.batch, input.tags)),
@@ -315,7 +321,7 @@ void crf_span_marginals(const CrfBatch<T>& input, const CrfSpans& spans,
   template void crf_decode(const CrfBatch<T>&, int64_t*, T*, T*, Stream);      \
   template void crf_forward(const CrfBatch<T>&, T*, T*, Stream);               \
   template void crf_backward(const CrfBatch<T>&, T*, const T*, T*, T*, T*, T*, \
-                             Stream);                                          \
+                             bool, Stream);                                    \
   template void crf_marginals(const CrfBatch<T>&, T*, T*, Stream);             \
   template void crf_span_marginals(const CrfBatch<T>&, const CrfSpans&, T*,    \
                                    const T*, T*, Stream);

@@ -103,13 +103,18 @@ template <typename T>
 void crf_forward(const CrfBatch<T>& input, T* workspace, T* result,
                  Stream stream);
 
-// d_transitions, d_start and d_end come zeroed: blocks add to them.
+// Blocks add to d_transitions, d_start and d_end, which come zeroed, in any
+// order. Where sums have to be the same in every run these come in parts, as a
+// first dimension, and the caller sums them: d_transitions (blocks, K, K), and
+// d_start and d_end (B, K).
+int64_t crf_blocks_cuda(int64_t batch, int64_t tags);
+
 // A sentence whose backward pass leaves float range is computed anew, its part
 // of the workspace too.
 template <typename T>
 void crf_backward(const CrfBatch<T>& input, T* workspace, const T* grad,
                   T* d_emissions, T* d_transitions, T* d_start, T* d_end,
-                  Stream stream);
+                  bool in_parts, Stream stream);
 
 template <typename T>
 void crf_marginals(const CrfBatch<T>& input, T* workspace, T* marginals,

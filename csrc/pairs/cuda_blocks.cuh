@@ -127,6 +127,39 @@ __device__ __forceinline__ void for_each_cell(const PairBatch<T>& input,
   }
 }
 
+// Which part of a result the tile adds to: of da, dc, and of what is by
+// sentence alone. Tiles of the same heads differ in tails or in labels.
+struct Part {
+  int64_t da, dc, sentence;
+
+  __device__ __forceinline__ Part(const Cut& cut, const PairTile& tile)
+      : da(0), dc(0), sentence(0) {
+    const int64_t chunk = cut.labels == 0 ? 0 : tile.label / cut.labels;
+    const int64_t head = tile.head / cut.rows, tail = tile.tail / tile_tails;
+    da = chunk * cut.tails + tail;
+    dc = chunk * cut.heads + head;
+    sentence = head * cut.tails + tail;
+  }
+};
+
+// Where the tile's gradients begin.
+template <typename T>
+__device__ __forceinline__ PairGradients<T> gradients_of_tile(
+    const PairBatch<T>& input, const Cut& cut, const PairTile& tile,
+    PairGradients<T> out) {
+  int64_t at = out.by_sentence ? tile.sentence : 0;
+  if (out.in_parts) {
+    const Part part(cut, tile);
+    const int64_t tokens = input.batch * input.length * input.size;
+    out.da += part.da * tokens;
+    out.dc += part.dc * tokens;
+    at = part.sentence * input.batch + tile.sentence;
+  }
+  out.dV += at * input.labels * input.size;
+  out.dbias += at * input.labels;
+  return out;
+}
+
 template <typename T>
 __device__ __forceinline__ void spoil_gradients(const PairBatch<T>& input,
                                                 const PairTile& tile, T* da,

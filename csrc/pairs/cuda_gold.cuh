@@ -5,11 +5,12 @@
 //   loss += weight softplus(-s) - softplus(s)
 //   dloss/ds += -weight sigmoid(-s) - sigmoid(s)
 //
-// A warp has one entry of the list. It first looks whether an equal entry
-// stands earlier, in which case it adds nothing: S^2 / 2 comparisons in all,
-// which is little for the few relations that sentences have. Its lanes are
-// values of d. An entry that is no cell makes its sentence's loss NaN, and the
-// first sentence's if its own is none; nothing is read or written through it.
+// A warp has a sentence and adds its entries in their order, so that sums are
+// the same in every run. For each it first looks whether an equal entry stands
+// earlier, in which case it adds nothing: S^2 / 2 comparisons in all, which is
+// little for the few relations that sentences have. Lanes are values of d. An
+// entry that is no cell makes its sentence's loss NaN, and the first sentence's
+// if its own is none; nothing is read or written through it.
 #pragma once
 
 #include "pairs/cuda_gradient.cuh"
@@ -41,21 +42,19 @@ __device__ __forceinline__ bool listed_before(const PairGold& gold, int64_t k) {
   return false;
 }
 
+// What the k-th entry, one of sentence b, changes; the whole warp calls it.
 template <typename T>
-__global__ void __launch_bounds__(gold_threads)
-    gold_kernel(PairBatch<T> input, PairGold gold, T weight, T* loss,
-                PairGradients<T> out) {
+__device__ __forceinline__ void add_gold(const PairBatch<T>& input,
+                                         const PairGold& gold, int64_t k,
+                                         int64_t b, T weight, T* loss,
+                                         const PairGradients<T>& out) {
   const int lane = threadIdx.x % 32;
-  const int64_t k =
-      int64_t{blockIdx.x} * (gold_threads / 32) + threadIdx.x / 32;
-  if (k >= gold.count) return;
   const int64_t* const cell = gold.cells + 4 * k;
-  const int64_t b = cell[0], i = cell[1], j = cell[2], r = cell[3];
-  const bool known = b >= 0 && b < input.batch;
-  const int64_t length = known ? length_of(input, b) : -1;
+  const int64_t i = cell[1], j = cell[2], r = cell[3];
+  const int64_t length = cell[0] == b ? length_of(input, b) : -1;
   if (i < 0 || i >= length || j < 0 || j >= length || r < 0 ||
       r >= input.labels) {
-    if (lane == 0) atomicAdd(loss + (known ? b : 0), not_a_number<T>());
+    if (lane == 0) atomicAdd(loss + b, not_a_number<T>());
     return;
   }
   if (listed_before(gold, k)) return;
@@ -82,6 +81,29 @@ __global__ void __launch_bounds__(gold_threads)
     atomicAdd(out.da + head + d, w);
     atomicAdd(out.dc + tail + d, w);
     atomicAdd(out.dV + (b * input.labels + r) * size + d, g * t);
+  }
+}
+
+template <typename T>
+__global__ void __launch_bounds__(gold_threads)
+    gold_kernel(PairBatch<T> input, PairGold gold, T weight, T* loss,
+                PairGradients<T> out) {
+  const int lane = threadIdx.x % 32;
+  const int64_t b =
+      int64_t{blockIdx.x} * (gold_threads / 32) + threadIdx.x / 32;
+  if (b >= input.batch) return;
+  for (int64_t from = 0; from < gold.count; from += 32) {
+    bool mine = false;
+    if (from + lane < gold.count) {
+      const int64_t of = gold.cells[4 * (from + lane)];
+      mine = of == b || (b == 0 && (of < 0 || of >= input.batch));
+    }
+    unsigned left = __ballot_sync(full_warp, mine);
+    while (left != 0) {
+      add_gold(input, gold, from + __ffs(static_cast<int>(left)) - 1, b, weight,
+               loss, out);
+      left &= left - 1;
+    }
   }
 }
 

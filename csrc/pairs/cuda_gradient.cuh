@@ -18,7 +18,8 @@
 // da lies in shared memory, and at each of four steps a warp adds to heads that
 // no other warp has, so that takes no atomics. What leaves the tile is added to
 // global memory with atomics: one for 32 elements of da, for `rows` of dc, for
-// 32 `rows` of dV. Their order varies, so the last bits of sums do, too.
+// 32 `rows` of dV. Their order varies, so the last bits of sums do, too, unless
+// results come in parts: then each number is added to by one thread alone.
 #pragma once
 
 #include "pairs/cuda_tile.cuh"
@@ -50,8 +51,10 @@ template <typename T>
 struct PairGradients {
   T* da;     // (B, N, D)
   T* dc;     // (B, N, D)
-  T* dV;     // (R, D), of the batch or of the tile's sentence
-  T* dbias;  // (R)
+  T* dV;     // (R, D), or (B, R, D) if by sentence
+  T* dbias;  // (R), or (B, R)
+  bool by_sentence;
+  bool in_parts;  // and then by sentence, each with its parts in front
 
   // da has no memory where D = 0, but there is a dbias even then.
   __host__ __device__ bool wanted() const { return dbias != nullptr; }

@@ -35,8 +35,8 @@
 // work to the slots, and for |a| > 10 it would need a third path.
 //
 // Atomics add what blocks share, one for 32 elements (16 with 16 heads) of da
-// and of dc, so the last bits of gradients and losses vary from run to run;
-// scores and selected cells do not.
+// and of dc, so the last bits of gradients and losses vary from run to run,
+// unless results come in parts; scores and selected cells do not.
 //
 // A length that is none (below 0 or above N) makes its sentence's scores, its
 // loss, and one row each of da and dc NaN. Nothing is read out of bounds.
@@ -91,7 +91,8 @@ __global__ void __launch_bounds__(most_threads<T>, 2)
                      if (inside) to = from;
                    });
   __syncthreads();
-  add_gradients<L>(input, kept_tile[0], shared, shared + cells, out);
+  add_gradients<L>(input, kept_tile[0], shared, shared + cells,
+                   gradients_of_tile(input, cut, kept_tile[0], out));
 }
 
 // The loss alone if no gradients are wanted. As if there were no gold.
@@ -133,15 +134,19 @@ __global__ void __launch_bounds__(most_threads<T>, 2)
     for (int w = 1; w < static_cast<int>(blockDim.x) / 32; ++w) {
       sum += warp_loss[w];
     }
-    atomicAdd(loss + tile.sentence, sum);
+    const PairTile& own = kept_tile[0];
+    int64_t part = 0;
+    if (out.in_parts) {
+      const int64_t chunk = own.label / cut.labels;
+      part = chunk * cut.heads * cut.tails + Part(cut, own).sentence;
+    }
+    atomicAdd(loss + part * input.batch + own.sentence, sum);
   }
   if (!differentiate) return;
   __syncthreads();
   const PairTile& again = kept_tile[0];
-  out.dV += again.sentence * input.labels * input.size;
-  out.dbias += again.sentence * input.labels;
   add_gradients<L>(input, again, shared, shared + again.rows * tile_tails * L,
-                   out);
+                   gradients_of_tile(input, cut, again, out));
 }
 
 // Launchers -----------------------------------------------------------------
@@ -239,7 +244,8 @@ void launch_bce(const PairBatch<T>& input, const PairGold& gold, T weight,
     }
     launch_blocks(bce_kernel<T, L>, input, cut, elements, stream, loss, out);
   });
-  launch(gold_kernel<T>, grid_of(quotient(gold.count, gold_threads / 32)),
+  if (gold.count == 0) return;
+  launch(gold_kernel<T>, grid_of(quotient(input.batch, gold_threads / 32)),
          gold_threads, 0, stream, input, gold, weight, loss, out);
 }
 
@@ -266,17 +272,27 @@ void pair_scores(const PairBatch<T>& input, T* scores, Stream stream) {
 }
 
 template <typename T>
+PairParts pair_parts(const PairBatch<T>& input) {
+  const Cut cut = cut_of(input);
+  const int64_t chunks = std::max<int64_t>(cut.chunks, 1);
+  const int64_t tiles = cut.heads * cut.tails;
+  return {chunks * cut.tails, chunks * cut.heads, tiles, tiles, chunks * tiles};
+}
+
+template <typename T>
 void pair_scores_backward(const PairBatch<T>& input, const T* grad, T* da,
-                          T* dc, T* dV, T* dbias, Stream stream) {
-  launch_backward<T>(input, grad, {da, dc, dV, dbias}, stream);
+                          T* dc, T* dV, T* dbias, bool in_parts,
+                          Stream stream) {
+  launch_backward<T>(input, grad, {da, dc, dV, dbias, in_parts, in_parts},
+                     stream);
 }
 
 template <typename T>
 void pair_bce(const PairBatch<T>& input, const PairGold& gold,
               T positive_weight, T* loss, T* da, T* dc, T* dV, T* dbias,
-              Stream stream) {
-  launch_bce<T>(input, gold, positive_weight, loss, {da, dc, dV, dbias},
-                stream);
+              bool in_parts, Stream stream) {
+  launch_bce<T>(input, gold, positive_weight, loss,
+                {da, dc, dV, dbias, true, in_parts}, stream);
 }
 
 template <typename T>
@@ -299,10 +315,11 @@ void pair_select_fill(const PairBatch<T>& input, const PairAnchors& anchors,
 
 #define CMAN_INSTANTIATE(T)                                                   \
   template void pair_scores(const PairBatch<T>&, T*, Stream);                 \
+  template PairParts pair_parts(const PairBatch<T>&);                         \
   template void pair_scores_backward(const PairBatch<T>&, const T*, T*, T*,   \
-                                     T*, T*, Stream);                         \
+                                     T*, T*, bool, Stream);                   \
   template void pair_bce(const PairBatch<T>&, const PairGold&, T, T*, T*, T*, \
-                         T*, T*, Stream);                                     \
+                         T*, T*, bool, Stream);                               \
   template void pair_select_count(const PairBatch<T>&, const PairAnchors&, T, \
                                   int64_t*, int64_t*, Stream);                \
   template void pair_select_fill(const PairBatch<T>&, const PairAnchors&, T,  \

@@ -86,16 +86,27 @@ void pair_select(
 template <typename T>
 void pair_scores(const PairBatch<T>& input, T* scores, Stream stream);
 
-// da, dc, dV and dbias come zeroed: blocks add to them.
+// Blocks add to what they share, in any order. Where sums have to be the same
+// in every run, each result comes in parts, as a first dimension, such that no
+// two blocks add to the same number; the caller sums the parts.
+struct PairParts {
+  int64_t da, dc;     // (parts, B, N, D)
+  int64_t dV, dbias;  // (parts, B, R, D), (parts, B, R): by sentence
+  int64_t loss;       // (parts, B)
+};
+template <typename T>
+PairParts pair_parts(const PairBatch<T>& input);
+
+// da, dc, dV and dbias come zeroed.
 template <typename T>
 void pair_scores_backward(const PairBatch<T>& input, const T* grad, T* da,
-                          T* dc, T* dV, T* dbias, Stream stream);
+                          T* dc, T* dV, T* dbias, bool in_parts, Stream stream);
 
 // All outputs come zeroed; dV (B, R, D) and dbias (B, R) by sentence.
 template <typename T>
 void pair_bce(const PairBatch<T>& input, const PairGold& gold,
               T positive_weight, T* loss, T* da, T* dc, T* dV, T* dbias,
-              Stream stream);
+              bool in_parts, Stream stream);
 
 // Two passes, because the host must know how many cells there are: counts (M)
 // of cells above the threshold in each anchor's row, and marks (2), which come

@@ -28,12 +28,22 @@ void check(const std::string& where, const char* what,
   }
 }
 
+// Sums the parts of a result.
+template <typename T>
+void add_parts(DeviceVector<T>* result, int64_t parts) {
+  const size_t size = result->size() / parts;
+  for (size_t k = size; k < result->size(); ++k) {
+    (*result)[k % size] += (*result)[k];
+  }
+  result->resize(size);
+}
+
 template <typename T>
 struct Outputs {
   DeviceVector<T> scores, loss, only, da, dc, dV, dbias, la, lc, lV, lb, found;
   DeviceVector<int64_t> counts, marks, cells;
 
-  Outputs(const Problem& p, T threshold) {
+  Outputs(const Problem& p, T threshold, bool in_parts = false) {
     const auto a = on_device<T>(p.a), c = on_device<T>(p.c);
     const auto V = on_device<T>(p.V), g = on_device<T>(p.grad);
     const auto bias = on_device<T>(p.bias);
@@ -49,20 +59,31 @@ struct Outputs {
                              p.N,
                              p.D,
                              p.R};
-    const DeviceVector<T> tokens(p.B * p.N * p.D, 0);
-    da = dc = la = lc = tokens;
-    dV.assign(p.R * p.D, 0), dbias.assign(p.R, 0);
-    lV.assign(p.B * p.R * p.D, 0), lb.assign(p.B * p.R, 0);
-    loss.assign(p.B, 0), only = loss;
+    const PairParts parts =
+        in_parts ? pair_parts(batch) : PairParts{1, 1, 1, 1, 1};
+    const int64_t sets = in_parts ? p.B * parts.dV : 1;
+    const int64_t tokens = p.B * p.N * p.D;
+    da.assign(parts.da * tokens, 0), dc.assign(parts.dc * tokens, 0);
+    la = da, lc = dc;
+    dV.assign(sets * p.R * p.D, 0), dbias.assign(sets * p.R, 0);
+    lV.assign(parts.dV * p.B * p.R * p.D, 0);
+    lb.assign(parts.dbias * p.B * p.R, 0);
+    loss.assign(parts.loss * p.B, 0), only = loss;
     scores.assign(p.B * p.N * p.N * p.R, T(7));
     pair_scores(batch, scores.data(), Stream{});
     pair_scores_backward(batch, g.data(), da.data(), dc.data(), dV.data(),
-                         dbias.data(), Stream{});
+                         dbias.data(), in_parts, Stream{});
     const PairGold gold{cells_of_gold.data(), int64_t(p.gold.size() / 4)};
     pair_bce(batch, gold, T(p.weight), loss.data(), la.data(), lc.data(),
-             lV.data(), lb.data(), Stream{});
+             lV.data(), lb.data(), in_parts, Stream{});
     pair_bce<T>(batch, gold, T(p.weight), only.data(), nullptr, nullptr,
-                nullptr, nullptr, Stream{});
+                nullptr, nullptr, in_parts, Stream{});
+    synchronize();
+    for (auto* each : {&da, &la}) add_parts(each, parts.da);
+    for (auto* each : {&dc, &lc}) add_parts(each, parts.dc);
+    for (auto* each : {&dV, &dbias}) add_parts(each, sets);
+    for (auto* each : {&lV, &lb}) add_parts(each, parts.dV);
+    for (auto* each : {&loss, &only}) add_parts(each, parts.loss);
     const PairAnchors anchors{tokens_of_anchors.data(),
                               int64_t(p.anchors.size() / 2)};
     counts.assign(anchors.count, 0), marks.assign(2, 0);
@@ -113,13 +134,30 @@ void check_cells(const Problem& p, const std::string& where,
   }
 }
 
+// Sums in parts have the same bits each time, in whatever order blocks come.
 template <typename T>
-void test(const Problem& p, bool far) {
+void check_same(const std::string& where, const Outputs<T>& one,
+                const Outputs<T>& two) {
+  for (const auto result :
+       {&Outputs<T>::loss, &Outputs<T>::only, &Outputs<T>::da, &Outputs<T>::dc,
+        &Outputs<T>::dV, &Outputs<T>::dbias, &Outputs<T>::la, &Outputs<T>::lc,
+        &Outputs<T>::lV, &Outputs<T>::lb}) {
+    for (size_t k = 0; k < (one.*result).size(); ++k) {
+      if ((one.*result)[k] == (two.*result)[k]) continue;
+      fail(where, "a sum in parts, again", int64_t(k), double((two.*result)[k]),
+           double((one.*result)[k]));
+    }
+  }
+}
+
+template <typename T>
+void test(const Problem& p, bool far, bool in_parts) {
   const std::string where =
       std::string(sizeof(T) == 4 ? "float32 " : "float64 ") + p.name() +
-      (far ? " far" : "");
+      (far ? " far" : "") + (in_parts ? " in parts" : "");
   const double threshold = 0.3;
-  const Outputs<T> out(p, T(threshold));
+  const Outputs<T> out(p, T(threshold), in_parts);
+  if (in_parts) check_same(where, out, Outputs<T>(p, T(threshold), true));
   const double unit = sizeof(T) == 4 ? 1e-6 : 1e-13;
   const double score = 3 * unit * p.norm;
   // Sums over a row, over a sentence, over the batch.
@@ -171,9 +209,9 @@ void test_marks(const std::string& where) {
 // Lengths, gold cells and anchors that are none: NaN where they belong, the
 // other sentences as without them.
 template <typename T>
-void test_wrong_input(const std::string& where) {
+void test_wrong_input(const std::string& where, bool in_parts) {
   Problem p = problem(20, 5, 3, false);
-  const Outputs<T> right(p, T(0.3));
+  const Outputs<T> right(p, T(0.3), in_parts);
   Problem q = p;
   q.lengths[1] = -1, q.lengths[2] = q.N + 1;
   q.anchors = {-1, 0, 0, 0, 0, 5, 0, q.N, 1, 0, 2, 3, 3, -1, 3, 2, q.B, 0};
@@ -182,7 +220,7 @@ void test_wrong_input(const std::string& where) {
     if (gold < 0) q.gold.insert(q.gold.end(), {3, -1, 0, 0});
     if (gold == 0) q.gold.insert(q.gold.end(), {3, 0, q.N - 1, 0});
     if (gold > 0) q.gold.insert(q.gold.end(), {3, 0, 0, q.R});
-    const Outputs<T> out(q, T(-1e9));
+    const Outputs<T> out(q, T(-1e9), in_parts);
     for (int64_t b = 1; b < 4; ++b) {
       if (!std::isnan(out.loss[b]) || !std::isnan(out.only[b])) {
         fail(where, "loss of a wrong input", b, double(out.loss[b]), nan_value);
@@ -212,7 +250,7 @@ void test_wrong_input(const std::string& where) {
   }
   q = p;
   q.gold.insert(q.gold.begin(), {q.B, 0, 0, 0});
-  if (!std::isnan(Outputs<T>(q, T(0.3)).loss[0])) {
+  if (!std::isnan(Outputs<T>(q, T(0.3), in_parts).loss[0])) {
     fail(where, "loss with gold of no sentence", 0, 0, nan_value);
   }
 }
@@ -245,29 +283,36 @@ void test_not_finite(const std::string& where) {
 }
 
 template <typename T>
-void test_all(const std::string& name) {
-  const auto both = [](int64_t N, int64_t D, int64_t R) {
-    for (const bool far : {false, true}) test<T>(problem(N, D, R, far), far);
+void test_all(const std::string& name, bool few) {
+  const auto test_one = [](int64_t N, int64_t D, int64_t R, bool far) {
+    const Problem p = problem(N, D, R, far);
+    for (const bool in_parts : {false, true}) test<T>(p, far, in_parts);
   };
+  const auto both = [&](int64_t N, int64_t D, int64_t R) {
+    for (const bool far : {false, true}) test_one(N, D, R, far);
+  };
+  if (few) return both(70, 5, 6), both(17, 20, 25), both(5, 0, 2);
   for (const int64_t R : {1, 6, 12, 13, 40}) {
     both(39, 3, R);
-    test<T>(problem(39, 1, R, false), false);
-    test<T>(problem(18, 100, R, true), true);
-    test<T>(problem(18, 128, R, false), false);
+    test_one(39, 1, R, false);
+    test_one(18, 100, R, true);
+    test_one(18, 128, R, false);
   }
   both(70, 5, 6), both(65, 67, 2), both(33, 128, 4), both(16, 33, 8);
   both(1, 20, 9), both(17, 20, 25);
   both(0, 3, 2), both(5, 0, 2), both(5, 3, 0);
-  test_wrong_input<T>(name);
+  for (const bool in_parts : {false, true}) test_wrong_input<T>(name, in_parts);
   test_marks<T>(name);
   test_not_finite<T>(name);
 }
 
 }  // namespace
 
-int main() {
-  test_all<float>("float32");
-  test_all<double>("float64");
+// "few" leaves most sizes out, for tools that take their time.
+int main(int count, char** arguments) {
+  const bool few = count > 1 && std::string(arguments[1]) == "few";
+  test_all<float>("float32", few);
+  test_all<double>("float64", few);
   std::printf("the pairs' CUDA kernels, %s: as they should be\n", device_name);
   return 0;
 }
