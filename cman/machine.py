@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from cman.errors import UsageError
 
@@ -24,6 +25,13 @@ def available_device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("device: found 'cuda', but this torch sees no GPU; wanted 'auto' or 'cpu'")
     return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of the host on a device. A GPU reads it out of pinned memory by itself, and nobody waits."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def processor() -> str:

@@ -5,6 +5,8 @@ Shapes: B sentences, L tokens of the longest, U different word forms in the batc
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +18,14 @@ from cman.errors import CmanError
 from cman.features.cache import Features
 from cman.features.transformer.pieces import PieceTokenizer, Windows
 from cman.features.vocabulary import Vocabulary
+from cman.machine import send
 
 LENGTH_STEP = 4  # tokens
+
+# Word forms are read in groups of similar length: up to so many characters, and longer ones. More groups cost more
+# calls than they save padding. Few forms are in the last, but a single one of thousands of characters must not make the
+# others as long.
+GROUP_ENDS = (6, 64)
 
 
 @dataclass(frozen=True)
@@ -27,16 +35,18 @@ class Batch:
     lengths: Tensor  # (B,) tokens
     words: Tensor  # (B, L) word ids
     forms: Tensor  # (B, L) row of `chars`
-    chars: Tensor  # (U, C) character ids, 0 past a form's end
+    chars: Tensor  # (U, C) character ids, 0 past a form's end; the shortest form first
+    groups: tuple[tuple[int, int], ...]  # of these rows: how many, and characters of the longest; on the host
     contextual: Tensor | None  # (B, L, layers, size) float16
     tags: Tensor  # (B, L) tag ids, 0 in the padding
     relations: Tensor  # (n, 4): sentence, head's anchor, tail's anchor, label
     windows: Windows | None = None  # pieces for an encoder that is part of the model
 
     def to(self, device: torch.device) -> "Batch":
-        """Return the batch on a device."""
-        moved = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: value.to(device) for name, value in moved.items() if value is not None})
+        """Return the batch on a device (see `send`)."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved: dict[str, Any] = {name: send(each, device) for name, each in values.items() if isinstance(each, Tensor)}
+        return replace(self, **moved, windows=None if self.windows is None else self.windows.to(device))
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,12 @@ class _Encoded:
 def _rounded_up(length: int) -> int:
     """Return the padded length of a batch: few different ones, as PyTorch compiles its fused LSTM for each on a CPU."""
     return -(-length // LENGTH_STEP) * LENGTH_STEP
+
+
+def _groups(lengths: np.ndarray) -> tuple[tuple[int, int], ...]:
+    """Return the size and the longest of each group of forms that has any; `lengths` rise."""
+    ends = [0, *np.searchsorted(lengths, GROUP_ENDS, side="right").tolist(), len(lengths)]
+    return tuple((end - begin, int(lengths[end - 1])) for begin, end in pairwise(ends) if end > begin)
 
 
 class EncodedDocuments:
@@ -133,6 +149,8 @@ class EncodedDocuments:
         lengths = self.lengths[list(indices)]
         longest = _rounded_up(int(lengths.max()))
         used, inverse = np.unique(np.concatenate([item.forms for item in chosen]), return_inverse=True)
+        order = np.argsort(self._form_lengths[used], kind="stable")
+        used, inverse = used[order], np.argsort(order)[inverse]
         starts = np.concatenate([[0], np.cumsum(lengths)])
         words, forms, tags = (np.zeros((len(chosen), longest), dtype=np.int64) for _ in range(3))
         relations = []
@@ -146,6 +164,7 @@ class EncodedDocuments:
             words=torch.from_numpy(words),
             forms=torch.from_numpy(forms),
             chars=torch.from_numpy(self._spelled(used)),
+            groups=_groups(self._form_lengths[used]),
             contextual=self._contextual(indices, lengths, longest),
             tags=torch.from_numpy(tags),
             relations=torch.from_numpy(np.concatenate(relations)),

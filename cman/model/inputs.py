@@ -4,19 +4,17 @@ The character BiLSTM reads each different word form of a batch once, in groups o
 words of a batch recur and a group is padded only to its own longest word.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from cman.config.settings import Recurrent as RecurrentSettings
 from cman.config.settings import Settings
-from cman.features.batch import Batch
+from cman.features.batch import GROUP_ENDS, Batch
 from cman.features.transformer.encoder import TransformerEncoder
 from cman.features.vocabulary import Vocabulary
 from cman.model.recurrent import Recurrent
-
-# Characters; more groups cost more calls than they save padding. Few forms are in the last one, but a single one of
-# thousands of characters must not make the others as long.
-GROUP_ENDS = (6, 64)
 
 FORM_STEP = 32  # forms
 CHAR_STEP = 2  # characters
@@ -66,7 +64,7 @@ class Inputs(nn.Module):
             words = words.masked_fill(unknown, 0)
         embeddings = [self.word(words)]
         if self.chars is not None:
-            embeddings.append(self.chars(batch.chars)[batch.forms])
+            embeddings.append(self.chars(batch.chars, batch.groups)[batch.forms])
         if self.mix is not None:
             embeddings.append(self.mix(self._layers(batch)))
         return torch.cat(embeddings, 2)
@@ -92,19 +90,21 @@ class CharBiLSTM(nn.Module):
         # Characters are read by a BiLSTM whatever the kind of the model's own recurrent unit.
         self.recurrent = Recurrent(settings.char.emb, self.hidden, RecurrentSettings(init=settings.lstm.init))
 
-    def forward(self, chars: Tensor) -> Tensor:
-        lengths = (chars > 0).sum(1)
-        order = lengths.argsort(stable=True)
-        ends = torch.searchsorted(lengths[order], torch.tensor(GROUP_ENDS, device=chars.device), right=True)
-        groups = torch.tensor_split(order, ends.cpu())
-        states = [self._read(chars[group], lengths[group]) for group in groups if len(group)]
-        return torch.cat(states).index_select(0, order.argsort())
+    def forward(self, chars: Tensor, groups: Sequence[tuple[int, int]]) -> Tensor:
+        """Read the forms.
 
-    def _read(self, chars: Tensor, lengths: Tensor) -> Tensor:
+        Args:
+            groups: as `Batch.groups`, so that no size has to be asked of the device.
+        """
+        parts = torch.split(chars, [count for count, _ in groups])
+        return torch.cat([self._read(part[:, :longest]) for part, (_, longest) in zip(parts, groups, strict=True)])
+
+    def _read(self, chars: Tensor) -> Tensor:
         # Rounded up to few different shapes, because PyTorch's fused LSTM on a CPU is compiled for each.
-        rows = -len(lengths) % FORM_STEP if chars.shape[1] <= GROUP_ENDS[-1] or len(lengths) > FORM_STEP else 0
-        longest = -(-int(lengths.max()) // CHAR_STEP) * CHAR_STEP
-        padded = nn.functional.pad(chars[:, :longest], (0, max(0, longest - chars.shape[1]), 0, rows))
+        count, longest = chars.shape
+        rows = -count % FORM_STEP if longest <= GROUP_ENDS[-1] or count > FORM_STEP else 0
+        lengths = (chars > 0).sum(1)
+        padded = nn.functional.pad(chars, (0, -longest % CHAR_STEP, 0, rows))
         states = self.recurrent(self.lookup(padded), nn.functional.pad(lengths, (0, rows), value=1))
         forwards = states[torch.arange(len(lengths), device=chars.device), lengths - 1, : self.hidden]
         return torch.cat([forwards, states[: len(lengths), 0, self.hidden :]], 1)

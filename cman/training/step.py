@@ -34,6 +34,20 @@ def training_step(
         numbers, because a GPU would have to be waited for.
     """
     optimiser.zero_grad()
+    passes = add_gradients(model, joint, batch, settings)
+    if settings.training.clip_norm is not None:
+        nn.utils.clip_grad_norm_([*model.parameters(), *joint.parameters()], settings.training.clip_norm)
+    optimiser.step()
+    joint.hold_bounds()
+    return passes
+
+
+def add_gradients(model: Cman | MultiHead, joint: JointLoss, batch: Batch, settings: Settings) -> list[Losses]:
+    """Add the gradients of equation 22, or of the joint loss alone, to those of the weights; return the losses.
+
+    With the scorer of pairs nothing in it waits for a GPU, so that it can be captured as a CUDA graph, one for each
+    padded shape of a batch.
+    """
     x = model.inputs(batch)  # (B, L, D)
     losses, gradient = _backward(model, joint, x.detach(), batch, regularise=True)
     passes = [losses]
@@ -44,10 +58,6 @@ def training_step(
         passes.append(losses)
     if x.requires_grad:
         x.backward(gradient)
-    if settings.training.clip_norm is not None:
-        nn.utils.clip_grad_norm_([*model.parameters(), *joint.parameters()], settings.training.clip_norm)
-    optimiser.step()
-    joint.hold_bounds()
     return passes
 
 

@@ -72,6 +72,14 @@ def test_forms_point_at_the_characters_of_the_batchs_own_different_words(indices
     )
 
 
+def test_forms_stand_in_groups_of_similar_length_whose_sizes_the_host_knows():
+    tokens = ("a" * 7, "bb", "c" * 64, "d" * 65, "ee", "f" * 6, "g" * 900)
+    batch = encoded([Document("a", tokens), Document("b", ("bb",))], annotated=False).batch([0, 1])
+    assert batch.groups == ((3, 6), (2, 64), (2, 900))
+    assert [int((row > 0).sum()) for row in batch.chars] == [2, 2, 6, 7, 64, 65, 900]
+    assert encoded([Document("a", tokens), Document("b", ("bb",))], annotated=False).batch([1]).groups == ((1, 2),)
+
+
 def test_documents_come_in_the_order_asked_for_in_tensors_that_hold_the_longest():
     batch = encoded().batch([2, 1])
     assert batch.words.shape == batch.forms.shape == batch.tags.shape
@@ -139,5 +147,6 @@ def test_a_document_that_the_cache_lacks_is_refused():
 def test_a_batch_moves_to_a_device_as_a_whole():
     batch = encoded(cache=FeatureRows()).batch([0, 1])
     moved = batch.to(torch.device("meta"))
-    assert all(value.device.type == "meta" for value in vars(moved).values() if value is not None)
+    assert all(value.device.type == "meta" for value in vars(moved).values() if isinstance(value, torch.Tensor))
+    assert moved.groups == batch.groups
     assert encoded().batch([0]).to(torch.device("cpu")).contextual is None

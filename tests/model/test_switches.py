@@ -233,7 +233,7 @@ def test_the_representation_joins_words_characters_and_features_in_that_order(bu
     x = model.inputs(batch)
     assert x.shape[2] == model.inputs.size == 8 + 6 + 6 and model.inputs.static_size == 14
     assert torch.equal(x[..., :8], model.inputs.word(batch.words))
-    assert torch.equal(x[..., 8:14], model.inputs.chars(batch.chars)[batch.forms])
+    assert torch.equal(x[..., 8:14], model.inputs.chars(batch.chars, batch.groups)[batch.forms])
     assert torch.equal(x[..., 14:], model.inputs.mix(batch.contextual))
 
 

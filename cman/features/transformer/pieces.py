@@ -18,6 +18,7 @@ from torch import Tensor
 
 from cman.corpora.document import Document
 from cman.errors import CmanError
+from cman.machine import send
 
 PIECE_STEP = 4  # pieces
 SMALL_FILES = (".json", ".txt", ".model")  # configuration and tokenizer
@@ -36,7 +37,7 @@ class Windows:
 
     def to(self, device: torch.device) -> "Windows":
         """Return the windows on a device."""
-        return Windows(self.ids.to(device), self.mask.to(device), self.owners.to(device))
+        return Windows(send(self.ids, device), send(self.mask, device), send(self.owners, device))
 
 
 class PieceTokenizer:
