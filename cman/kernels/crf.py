@@ -256,6 +256,7 @@ library.register(
     SCHEMAS,
     fakes={
         "_crf_decode": _fake_decode,
+        "_crf_decode_nbest": _fake_decode,
         "_crf_forward": _fake_forward,
         "_crf_backward": _fake_backward,
         "_crf_marginals": _fake_marginals,

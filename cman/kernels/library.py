@@ -56,13 +56,15 @@ def register(
     Args:
         schemas: of the public operations, whose definitions are their namesakes in `cman.kernels.reference`.
         fakes: of the inner operations that are compiled: the shapes and types of results.
-        in_python: the inner operations that the binary declares and leaves to Python.
+        in_python: the inner operations that the binary declares and leaves to Python; a compiler looks into those
+            that have no fake.
         refused: the operations that would miss a derivative in forward mode; see `transforms`.
     """
     composite = "CompositeImplicitAutograd"
     if REASON is None:
         for name, function in in_python.items():
-            _library.impl(name, function, composite)  # type: ignore[no-untyped-call]
+            key = "CompositeExplicitAutograd" if name in fakes else composite
+            _library.impl(name, function, key)  # type: ignore[no-untyped-call]
         for name, fake in fakes.items():
             torch.library.register_fake(f"cman::{name}", fake, lib=_library)
         for name in refused:

@@ -79,8 +79,9 @@ def _confidences(
     flat = [(row, entity) for row, each in enumerate(entities) for entity in each]
     if not flat:
         return [[] for _ in entities]
-    spans = torch.tensor([[row, entity.start, entity.end] for row, entity in flat])
-    onward = torch.tensor([vocabulary.tag_ids[f"I-{entity.type}"] for _, entity in flat])
+    device = prediction.tags.device
+    spans = torch.tensor([[row, entity.start, entity.end] for row, entity in flat], device=device)
+    onward = torch.tensor([vocabulary.tag_ids[f"I-{entity.type}"] for _, entity in flat], device=device)
     scores = crf.confidences(prediction.potentials, lengths, prediction.tags, spans, onward)
     result: list[list[float | None]] = [[] for _ in entities]
     for (row, _), score in zip(flat, scores.tolist(), strict=True):

@@ -27,6 +27,9 @@ class WeightAverage:
         if settings.ema is not None:
             decay = get_ema_multi_avg_fn(settings.ema)  # type: ignore[no-untyped-call]
             self._average = AveragedModel(model, multi_avg_fn=decay)
+            for module in self._average.modules():
+                if isinstance(module, nn.RNNBase):
+                    module.flatten_parameters()  # a copy's weights lie apart, which costs a GPU a copy each call
 
     @property
     def model(self) -> Cman | MultiHead:

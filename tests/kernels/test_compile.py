@@ -145,9 +145,9 @@ def test_half_precision_is_compiled_too(operations):
     features, weight = torch.randn(2, 5, 8), torch.randn(8, 4).requires_grad_()
     arguments = features, weight, *case.potentials[1:], case.gold, case.lengths
     compiled, _ = compile_once(step, operations.device)
-    (loss,), (expected,) = compiled(*arguments), step(*arguments)
+    (loss,), (expected,) = compiled(*arguments), step(*(value.to(operations.device) for value in arguments))
     assert loss.dtype == torch.float32
-    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(loss, expected.cpu())
     loss.sum().backward()
     assert torch.isfinite(weight.grad).all() and weight.grad.any()
 

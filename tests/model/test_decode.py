@@ -14,7 +14,7 @@ from cman.corpora.ranking import Ranking
 from cman.features.vocabulary import Vocabulary
 from cman.model.annotate import annotate
 from cman.model.crf import Crf, Potentials
-from cman.model.decode import Dropped, decode_batch
+from cman.model.decode import Dropped, _confidences, decode_batch
 from cman.model.output import Links, Prediction
 
 TAGS = ("O", "B-Loc", "I-Loc", "B-Peop", "I-Peop")
@@ -137,6 +137,19 @@ def test_scores_are_left_out_on_request():
     found, _ = decoded([SENTENCE], {(0, 1, 4, 0): 0.9})
     assert all(entity.score is None for entity in found[0].entities)
     assert all("score" not in entity for entity in found[0].to_json()["entities"])
+
+
+def test_what_confidences_are_asked_for_lies_where_the_tags_do():
+    class Asked(Crf):
+        def confidences(self, potentials, lengths, tags, spans, onward):
+            assert spans.device == onward.device == tags.device == torch.device("meta")
+            return torch.ones(len(spans))
+
+    tags = torch.tensor([[TAGS.index(tag) for tag in SENTENCE]], device="meta")
+    entities = [[Entity("Peop", 0, 2), Entity("Loc", 3, 5)]]
+    prediction = Prediction(tags, tags, tags, None, None)
+    asked = _confidences(entities, prediction, torch.tensor([6]), VOCABULARY, Asked(3, TAGS, CrfSettings()))
+    assert asked == [[1.0, 1.0]]
 
 
 def test_an_entitys_score_is_the_probability_of_its_tags_not_followed_by_more_of_it():
