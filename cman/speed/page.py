@@ -4,8 +4,9 @@
 
 The records are the CSV files of `results/record/speed`: `cpu-1-thread.csv` and those of other machines, whose names go
 on after `thread`, of `cman speed kernels`, `decoding.csv` and `training.csv` of `cman speed decoding` and `training`,
-`scale.csv` of `tests/scale/measure.py`, and `memory.csv`, which is kept by hand. A row of which the wall's time and the
-CPU's differ is marked `busy`. What was not measured has no section and no column.
+`scale.csv` of `tests/scale/measure.py`, and `memory.csv`, which is kept by hand; of `make gpu` `gpu.csv`, its
+kernels.csv, `gpu-times.csv`, its times.csv, and `gpu-step.csv`, what its step.txt and profile.txt say, by hand. A row
+of which the wall's time and the CPU's differ is marked `busy`. What was not measured has no section and no column.
 """
 
 import csv
@@ -35,6 +36,16 @@ SCALE = (
     "in a process of its own: a small model on the top layer of MiniLM, one epoch. Seconds of CPU and the peak of "
     "resident memory. Loading libraries is most of what the shorter stages take."
 )
+TIMES = (
+    "Microseconds that the device is busy with an operation, and that a call takes when calls follow one another: the "
+    "host queues a gradient more slowly than the device computes it. With sums in any order, and in torch's "
+    "deterministic mode. All sentences have their full length."
+)
+STEP = (
+    "A training step of `cman` with the paper's sizes and equation 22, 8 sentences, without contextual features. "
+    "Nothing in it waits for the device, so that one graph can hold all that it queues for a padded shape; training "
+    "itself queues call by call."
+)
 MEMORY = "MB before and after a change; of a process the most that it holds."
 
 
@@ -51,10 +62,12 @@ def operations(rows: Sequence[Row]) -> str:
     first = timed[0]
     versions = {row["contender"]: row["version"] for row in timed if row["contender"] in PEERS}
     threads = f"{first['threads']} thread{'s' * (first['threads'] != '1')}"
+    on_cpu = first["device"] in ("", "cpu")
+    machine = first["processor"] if on_cpu else f"{first['device']} beside an {first['processor']}"
     said = ", ".join(f"{name} {version}" for name, version in versions.items())
     lines = [
         *_wrapped(
-            f"{first['processor']}, {first['backend']}, {threads}, PyTorch {first['torch']}; {said}. Milliseconds of a "
+            f"{machine}, {first['backend']}, {threads}, PyTorch {first['torch']}; {said}. Milliseconds of a "
             "warm call of ours, and how many times as long the others take for the same results. Shapes are "
             "(sentences, tokens, tags), lengths uniform from a quarter, or (sentences, tokens, size, labels) and, of "
             "the LSTM, (sentences, tokens, inputs, units), both without padding."
@@ -82,6 +95,32 @@ def _figures(rows: Sequence[Row], names: Sequence[str]) -> Iterator[list[str]]:
         cells = [f"{_number(own[name]['ratio'])}x" + _busy(own[name]) if name in own else "" for name in names]
         named = [OPERATIONS[operation].title, f"({shape.replace('x', ', ')})"]
         yield [*named, _number(ours["median_ms"]) + _busy(ours), *cells, _number(ours.get("cold_ms") or "")]
+
+
+def times(rows: Sequence[Row]) -> str:
+    """Return the table of how long a GPU is busy with each operation."""
+    if not rows:
+        return ""
+    found = {(row["operation"], row["shape"], row["sums"]): row for row in rows}
+    ways = dict.fromkeys(row["sums"] for row in rows)
+    body = []
+    for operation, shape in dict.fromkeys((row["operation"], row["shape"]) for row in rows):
+        own = [found[operation, shape, way] for way in ways]
+        cells = [_number(row[name]) for row in own for name in ("device_us", "call_us")]
+        body.append([OPERATIONS[operation].title, f"({shape.replace('x', ', ')})", *cells])
+    head = ["operation", "shape", *(f"{name}, sums {way}" for way in ways for name in ("busy", "call"))]
+    said = f"{TIMES} {rows[0]['device']}, PyTorch {rows[0]['torch']}."
+    return "\n".join([*_wrapped(said), "", *_table(head, body)])
+
+
+def steps(rows: Sequence[Row]) -> str:
+    """Return the table of a training step on a GPU."""
+    if not rows:
+        return ""
+    said = f"{STEP} {rows[0]['device']}, PyTorch {rows[0]['torch']}."
+    return "\n".join(
+        [*_wrapped(said), "", *_table(["what", "ms"], [[row["what"], _number(row["ms"])] for row in rows])]
+    )
 
 
 def decoding(rows: Sequence[Row]) -> str:
@@ -182,15 +221,20 @@ def memory(rows: Sequence[Row]) -> str:
     return MEMORY + "\n\n" + "\n".join(_table(["what", "before", "after"], body))
 
 
+ON_GPU = ((operations, "gpu"), (times, "gpu-times"), (steps, "gpu-step"))
+
+
 def page(records: Path = RECORDS) -> str:
     """Return docs/performance.md."""
     machines = [operations(read(path)) for path in sorted(records.glob("cpu-1-thread*.csv"), reverse=True)]
+    gpu = [make(read(records / f"{name}.csv")) for make, name in ON_GPU]
     sections = (
         ("The operations", "\n\n".join(filter(None, machines))),
         ("Decoding", decoding(read(records / "decoding.csv"))),
         ("Training", training(read(records / "training.csv"))),
         ("Growth with the corpus", scale(read(records / "scale.csv"))),
         ("Memory", memory(read(records / "memory.csv"))),
+        ("On a GPU", "\n\n".join(filter(None, gpu))),
     )
     return "\n\n".join([HEAD, *(f"## {title}\n\n{text}" for title, text in sections if text)]) + "\n"
 

@@ -2,8 +2,9 @@
 
     python -m tests.device FOLDER
 
-Each step is a process with a limit of its own; what it says goes to FOLDER/NN-step.txt, and FOLDER/summary.txt has a
-line a step. A step that fails ends nothing but itself. Without a GPU, nvcc or a torch with CUDA it ends at once.
+Each step is a process with a limit of its own; what it says goes to FOLDER/step.txt, and FOLDER/summary.txt has a line
+a step. Steps that are not timed run side by side, those that are by themselves, at the end. A step that fails ends
+nothing but itself. Without a GPU, nvcc or a torch with CUDA it ends at once.
 """
 
 import os
@@ -12,12 +13,17 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("crf", "pairs")
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
+SHAPES = {
+    "crf": ("32,40,9", "256,64,9", "256,128,17", "32,512,32", "4096,128,9"),
+    "pairs": ("16,40,128,6", "64,64,128,6", "4,256,128,12"),
+}
 NEEDS = "a machine with an NVIDIA GPU, its driver, nvcc and a torch with CUDA"
 
 
@@ -41,36 +47,42 @@ def missing() -> str | None:
     return None if torch.cuda.is_available() else f"torch {torch.__version__}, which sees no GPU"
 
 
-def steps(folder: Path) -> list[Step]:
-    """Return all steps; files that they make go into the folder."""
-    python = sys.executable
-    made = folder / "made"
+def stages(folder: Path) -> list[list[Step]]:
+    """Return all steps; those of a stage may run side by side. Files that they make go into the folder."""
+    python, made = sys.executable, folder / "made"
     compile_ = ["nvcc", "-std=c++17", "-O3", "-lineinfo", "-arch=native", f"-I{ROOT / 'csrc'}", "-x", "cu"]
-    every = [
+    building = [
         Step("machine", ["nvidia-smi", "-q"]),
         Step("torch", [python, "-m", "torch.utils.collect_env"]),
         Step("build", [python, "setup.py", "build_ext", "--inplace"], 600),
     ]
+    checking = [
+        Step("tests", [python, "-m", "pytest", "-q", "-n", "4", "-p", "no:cacheprovider", "tests/kernels"], 400),
+        Step("checks", [python, "-m", "tests.device.checks", "cuda"], 300),
+    ]
     for room in ROOMS:
         source, program = str(ROOT / "tests/csrc" / f"{room}_cuda_test.cpp"), str(made / f"{room}-test")
-        every.append(Step(f"compile-{room}", [*compile_, source, "-o", program], 300))
-        every.append(Step(f"test-{room}", [program]))
-    for tool in TOOLS:
-        for room in ROOMS:
-            checked = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", str(made / f"{room}-test"), "few"]
-            every.append(Step(f"{tool}-{room}", checked, 180))
+        building.append(Step(f"compile-{room}", [*compile_, source, "-o", program], 300))
+        checking.append(Step(f"test-{room}", [program]))
+        for tool in TOOLS:
+            watched = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", program, "few"]
+            checking.append(Step(f"{tool}-{room}", watched, 240))
     run, corpora = made / "results/runs/device/cman/main/seed1", made / "results/corpora"
-    speed = ["speed", "kernels", "--device", "cuda", "--threads", "1", "--no-compile", "--seconds", "0.3"]
+    speed = ["speed", "kernels", "--device", "cuda", "--threads=1", "--seconds=0.2", "--no-compile", "--no-memory"]
+    for kind, shapes in SHAPES.items():
+        speed += [word for shape in shapes for word in (f"--{kind}", shape)]
     verb = [python, "-c", "from cman.cli.app import main; main()"]
-    return [
-        *every,
-        Step("tests", [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/kernels"], 400),
-        Step("checks", [python, "-m", "tests.device.checks", "cuda"], 300),
+    epoch = [python, "-m", "tests.device.epoch", "cuda", str(made)]
+    features = str(made / "results/features")
+    timed = [
         Step("speed", [*verb, *speed, "--output", str(folder / "kernels.csv")], 300),
-        Step("epoch", [python, "-m", "tests.device.epoch", "cuda", str(made), str(folder)], 200),
-        Step("decoding", [*verb, "speed", "decoding", str(run), "--corpora", str(corpora),
-                          "--features", str(made / "results/features"), "--output", str(folder / "decoding.csv")]),
+        Step("times", [python, "-m", "tests.device.times", str(folder / "times.csv")]),
+        Step("step", [python, "-m", "tests.device.step", "cuda", str(made / "step")]),
+        Step("epoch", [*epoch, str(folder)], 200),
+        Step("decoding", [*verb, "speed", "decoding", str(run), "--corpora", str(corpora), "--features", features,
+                          "--rounds", "5", "--output", str(folder / "decoding.csv")]),
     ]  # fmt: skip
+    return [building, checking, *([step] for step in timed)]
 
 
 def run(step: Step, output: Path) -> str:
@@ -101,12 +113,16 @@ def main(folder: Path) -> int:
         print(f"make gpu: found {why}, wanted {NEEDS}")
         return 1
     (folder / "made").mkdir(parents=True, exist_ok=True)
-    lines = []
-    for number, step in enumerate(steps(folder), 1):
-        outcome = run(step, folder / f"{number:02d}-{step.name}.txt")
-        lines.append(f"{step.name}: {outcome}")
+    lines: list[str] = []
+
+    def done(step: Step) -> None:
+        lines.append(f"{step.name}: {run(step, folder / f'{step.name}.txt')}")
         print(lines[-1], flush=True)
         (folder / "summary.txt").write_text("\n".join(lines) + "\n")
+
+    for stage in stages(folder):
+        with ThreadPoolExecutor(len(stage)) as pool:
+            list(pool.map(done, stage))
     return 0 if all(": ok, " in line for line in lines) else 1
 
 

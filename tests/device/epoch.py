@@ -1,9 +1,9 @@
-"""One epoch of CMAN on random sentences under torch's profiler: a table of what took the time, and a trace.
+"""One epoch of CMAN on random sentences, twice: timed, and under torch's profiler for a table of what took the time.
 
     python -m tests.device.epoch cuda MADE FOLDER
 
 The model has the sizes of the paper and no contextual features; the trained run stays in MADE/results, for
-`cman speed decoding`.
+`cman speed decoding`. Both trainings must end with the same weights, bit by bit.
 """
 
 import json
@@ -12,12 +12,13 @@ import sys
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch.profiler import ProfilerActivity, profile
 
 from cman.cli.app import main as cman
 from cman.corpora.document import Document, Entity, Relation, write_documents
 
-SENTENCES = {"train": 640, "dev": 64, "test": 288}
+SENTENCES = {"train": 160, "dev": 64, "test": 288}
 TYPES, LABELS = ("Peop", "Org", "Loc", "Other"), ("Live_In", "Work_For", "Kill", "Located_In", "OrgBased_In")
 
 
@@ -60,18 +61,47 @@ def run(command: list[str]) -> None:
         sys.argv = before
 
 
+def trained(device: str, options: list[str]) -> Path:
+    """Train; return the run's folder."""
+    run(["train", *options, "--experiment", "cman", "--device", device])
+    return Path(options[options.index("--results") + 1]) / "runs/device/cman/main/seed1"
+
+
 def profiled(device: str, options: list[str], folder: Path) -> str:
     """Train under the profiler; write `profile.txt` and `trace.json` and return the first."""
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device == "cuda")
     with profile(activities=activities) as watched:
-        run(["train", *options, "--experiment", "cman", "--device", device])
+        trained(device, options)
     table: str = watched.key_averages().table(sort_by=f"self_{device}_time_total", row_limit=40)
     (folder / "profile.txt").write_text(table)
     watched.export_chrome_trace(str(folder / "trace.json"))
     return table
 
 
+def twice(
+    device: str,
+    made: Path,
+    folder: Path,
+    sizes: dict[str, int] = SENTENCES,
+    settings: dict[str, object] | None = None,
+) -> str:
+    """Train in a folder of its own and then, profiled, in `made`; return the table and how long the first epoch took.
+
+    Raises:
+        AssertionError: the two models differ.
+    """
+    first = trained(device, prepare(made / "first", sizes, settings))
+    table = profiled(device, prepare(made, sizes, settings), folder)
+    second = made / "results/runs/device/cman/main/seed1"
+    one, two = (load_file(run / "model/model.safetensors") for run in (first, second))
+    differ = [name for name in one if not torch.equal(one[name], two[name])]
+    if differ:
+        raise AssertionError(f"trained twice, {len(differ)} of {len(one)} weights differ, such as {differ[0]}")
+    seconds = json.loads((first / "provenance.json").read_text())["epoch_seconds"]
+    return f"{table}\nan epoch without the profiler: {seconds} s"
+
+
 if __name__ == "__main__":
     made, output = Path(sys.argv[2]), Path(sys.argv[3])
     torch.manual_seed(0)
-    print(profiled(sys.argv[1], prepare(made), output))
+    print(twice(sys.argv[1], made, output))

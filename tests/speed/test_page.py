@@ -42,6 +42,21 @@ def test_what_was_busy_is_marked_cold_calls_stand_apart_and_what_was_not_timed_s
     assert not any(line.startswith("## ") and "operations" not in line for line in lines)
 
 
+def test_a_gpu_has_a_section_of_its_own(tmp_path):
+    write_rows(tmp_path / "gpu.csv", [speed_row("cman", 1.0, device="A GPU"), speed_row("eager", 9.0, device="A GPU")])
+    known = {"operation": "crf_decode", "shape": "32x40x9", "device": "A GPU", "torch": "2.0"}
+    rows = [known | {"sums": sums, "call_us": call, "device_us": busy}
+            for sums, call, busy in (("in any order", 40, 8.5), ("in order", 60, 10.9))]  # fmt: skip
+    write_csv(tmp_path / "gpu-times.csv", list(rows[0]), rows)
+    step = {"what": "a step", "ms": 60.5, "device": "A GPU", "torch": "2.0"}
+    write_csv(tmp_path / "gpu-step.csv", list(step), [step])
+    lines = page.page(tmp_path).splitlines()
+    assert [line for line in lines if line.startswith("## ")] == ["## On a GPU"]
+    assert any(line.startswith("A GPU beside an A processor, C++ (AVX2), 1 thread, PyTorch 2.0") for line in lines)
+    assert "| Viterbi decoding | (32, 40, 9) | 0.5 | 9x |" in lines
+    assert "| Viterbi decoding | (32, 40, 9) | 8.5 | 40 | 10.9 | 60 |" in lines and "| a step | 60.5 |" in lines
+
+
 def test_a_training_step_stands_beside_that_of_plain_pytorch(tmp_path):
     known = {"corpus": "conll04", "experiment": "cman", "batch_size": 8, "steps": 40, "threads": 1}
     known |= {"processor": "A processor", "torch": "2.0", "cpu_ms_q1": 90, "cpu_ms_q3": 111}
