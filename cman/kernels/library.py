@@ -6,6 +6,7 @@ A missing, outdated or unusable binary is normal and no error; `backend()` says 
 
 import functools
 import importlib
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,8 @@ def _why_not_compiled() -> str | None:
     return None
 
 
+# oneDNN keeps what it prepared for so many shapes; an epoch's batches have more than the 1,024 that it would keep.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "4096")
 REASON = _why_not_compiled()
 # Kept: what it registered goes when it is collected.
 _library = Library("cman", "IMPL" if REASON is None else "DEF")  # type: ignore[no-untyped-call]
@@ -82,6 +85,13 @@ def compiled(tensor: Tensor) -> bool:
     if not _in_use or tensor.device.type not in DEVICES:
         return False
     return tensor.device.type == "cpu" or runs_on_gpu(tensor.device)
+
+
+def onednn_multiplies(tensor: Tensor) -> bool:
+    """Return whether products of a tensor go to oneDNN: on processors where it is faster, with compiled operations."""
+    if tensor.dtype != torch.float32 or tensor.device.type != "cpu" or not compiled(tensor):
+        return False
+    return bool(importlib.import_module("cman._C").by_onednn())
 
 
 @functools.cache

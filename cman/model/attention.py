@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from cman.config.settings import Attention, Settings
 from cman.model.dropout import Dropout
 from cman.model.label_gate import LabelGate
+from cman.model.linear import Linear
 from cman.model.recurrent import Recurrent
 
 
@@ -27,12 +28,12 @@ class MultiHeadAttention(nn.Module):
             raise ValueError(f"attn.heads: got {settings.heads}, wanted a divisor of the model's size {model}")
         self.heads = settings.heads
         self.scale = (model // settings.heads if settings.scale == "head" else model) ** -0.5
-        self.query = nn.Linear(query, model, bias=False)
-        self.key = nn.Linear(model, model, bias=False)
-        self.value = nn.Linear(model, model, bias=False)
-        self.out = nn.Linear(model, model, bias=False)
+        self.query = Linear(query, model, bias=False)
+        self.key = Linear(model, model, bias=False)
+        self.value = Linear(model, model, bias=False)
+        self.out = Linear(model, model, bias=False)
         project = settings.residual_proj == "always" or query != model
-        self.residual = nn.Linear(query, model, bias=False) if project else nn.Identity()
+        self.residual = Linear(query, model, bias=False) if project else nn.Identity()
         self.norm = nn.LayerNorm(model)
 
     def forward(self, query: Tensor, memory: Tensor, mask: Tensor) -> Tensor:

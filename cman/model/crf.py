@@ -13,6 +13,7 @@ from cman.config.settings import Crf as CrfSettings
 from cman.corpora.bio import OUTSIDE
 from cman.corpora.document import ROOT
 from cman.kernels import crf_decode, crf_nll, crf_span_marginals
+from cman.model.linear import Linear
 
 
 class Potentials(NamedTuple):
@@ -40,10 +41,10 @@ class Crf(nn.Module):
         self.root = (tags.index(f"B-{ROOT}"), tags.index(f"I-{ROOT}")) if f"B-{ROOT}" in tags else None
         self.hidden: nn.Module = nn.Identity()
         if settings.emission_hidden:
-            self.hidden = nn.Sequential(nn.Linear(size, settings.emission_hidden), nn.Tanh())
+            self.hidden = nn.Sequential(Linear(size, settings.emission_hidden), nn.Tanh())
             size = settings.emission_hidden
-        self.emission = nn.Linear(size, count)
-        self.pairwise = nn.Linear(size, count * count) if settings.potential == "pairwise" else None
+        self.emission = Linear(size, count)
+        self.pairwise = Linear(size, count * count) if settings.potential == "pairwise" else None
         self.transitions = nn.Parameter(torch.empty(count, count)) if self.pairwise is None else None
         if self.transitions is not None:
             nn.init.xavier_uniform_(self.transitions)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from cman.model.linear import Linear
+
 
 class LabelGate(nn.Module):
     """k = sigmoid(W_x X + W_l L + b_l); the encoded labels L become k L.
@@ -15,8 +17,8 @@ class LabelGate(nn.Module):
     def __init__(self, size: int, kind: str) -> None:
         super().__init__()
         width = size if kind == "vector" else 1
-        self.tokens = nn.Linear(size, width, bias=False)
-        self.labels = nn.Linear(size, width)
+        self.tokens = Linear(size, width, bias=False)
+        self.labels = Linear(size, width)
 
     def forward(self, tokens: Tensor, labels: Tensor) -> Tensor:  # (B, L, 2d), (B, L, 2d) -> (B, L, 2d)
         return torch.sigmoid(self.tokens(tokens) + self.labels(labels)) * labels

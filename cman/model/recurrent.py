@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cman.config.settings import Recurrent as RecurrentSettings
 from cman.kernels import lstm
 from cman.kernels.recurrent import runs_compiled
+from cman.model.linear import Linear
 
 
 class Reversal:
@@ -43,7 +44,7 @@ class Recurrent(nn.Module):
         super().__init__()
         self.kind = settings.kind
         if self.kind == "mlp":
-            self.mlp = nn.Sequential(nn.Linear(size, 2 * hidden), nn.ReLU(), nn.Linear(2 * hidden, 2 * hidden))
+            self.mlp = nn.Sequential(Linear(size, 2 * hidden), nn.ReLU(), Linear(2 * hidden, 2 * hidden))
             return
         unit: type[nn.LSTM | nn.GRU] = nn.LSTM if self.kind.endswith("lstm") else nn.GRU
         both = self.kind.startswith("bi")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from cman.config.settings import Rel
 from cman.features.batch import Batch
 from cman.kernels import pair_bce, pair_scores, pair_select
+from cman.model.linear import Linear
 from cman.model.output import Links
 from cman.model.pairs import Pairs, first_threshold, pair_loss, training_pairs
 from cman.model.spans import SpanReader
@@ -39,8 +40,8 @@ class MultiHeadRelations(nn.Module):
         self.threshold = first_threshold(settings)
         classes = labels + settings.null_class
         self.copies = max(classes, 1) if settings.params == "per_relation" else 1
-        self.head = nn.Linear(size, self.copies * settings.hidden)  # U and b
-        self.tail = nn.Linear(size, self.copies * settings.hidden, bias=False)  # W
+        self.head = Linear(size, self.copies * settings.hidden)  # U and b
+        self.tail = Linear(size, self.copies * settings.hidden, bias=False)  # W
         self.V = nn.Parameter(torch.empty(classes, settings.hidden))
         nn.init.xavier_uniform_(self.V)
         self.bias = None

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from cman.config.settings import Rel, Span
 from cman.features.batch import Batch
 from cman.model.dropout import Dropout
+from cman.model.linear import Linear
 from cman.model.output import Links
 from cman.model.pairs import Pairs, first_threshold, pair_loss, pairs_of, training_pairs
 from cman.model.range_max import range_maxima
@@ -45,15 +46,15 @@ class SpanRelations(nn.Module):
         self.reader = SpanReader(tags)
         width = span.projection
         self.dropout = Dropout(span.dropout)
-        self.head, self.tail = nn.Linear(size, width), nn.Linear(size, width)
-        self.context = nn.Linear(size, width) if span.context else None
+        self.head, self.tail = Linear(size, width), Linear(size, width)
+        self.context = Linear(size, width) if span.context else None
         self.adjacent = nn.Parameter(torch.zeros(width)) if span.context else None  # in the place of no words between
         self.types = _embedding(len(self.reader.types), span.type_emb)
         self.widths = _embedding(WIDTHS + 1, span.width_emb)
         self.distances = _embedding(len(DISTANCES) + 1, span.distance_emb)
         joined = (2 + span.context) * width + 2 * span.type_emb + 2 * span.width_emb + span.distance_emb
-        output = nn.Linear(span.hidden, labels)
-        self.mlp = nn.Sequential(nn.Linear(joined, span.hidden), nn.GELU(), output)
+        output = Linear(span.hidden, labels)
+        self.mlp = nn.Sequential(Linear(joined, span.hidden), nn.GELU(), output)
         if settings.prior is not None:
             nn.init.constant_(output.bias, math.log(settings.prior / (1 - settings.prior)))
 

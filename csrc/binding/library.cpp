@@ -12,6 +12,7 @@
 
 #include <string>
 
+#include "binding/products.h"
 #include "simd/isa.h"
 
 TORCH_LIBRARY(cman, m) {
@@ -122,6 +123,9 @@ PYBIND11_MODULE(_C, module) {
         return false;
       },
       "Use an instruction set; False where the processor lacks it.");
+  module.def(
+      "by_onednn", [] { return cman::by_onednn(); },
+      "Whether products of float32 go to oneDNN.");
   module.attr("cuda") = pybind11::bool_(
 #ifdef CMAN_CUDA
       true

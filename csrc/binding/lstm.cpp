@@ -1,11 +1,10 @@
 // The LSTM over padded sentences as torch sees it: checks, half precision,
-// autograd. What needs no token before, torch's matrix products compute for all
-// tokens at once; the recurrence is lstm/'s.
+// autograd. What needs no token before, matrix products compute for all tokens
+// at once; the recurrence is lstm/'s.
 
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/mm.h>
+#include <ATen/ops/index_select.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -17,6 +16,7 @@
 #include "binding/check.h"
 #include "binding/device.h"
 #include "binding/operation.h"
+#include "binding/products.h"
 #include "lstm/interface.h"
 
 namespace cman {
@@ -45,6 +45,17 @@ Tensor rows_of(const Tensor& values) {  // (B, L, N) -> (B L, N)
   return values.reshape({values.size(0) * values.size(1), values.size(2)});
 }
 
+// The tokens' rows of (B L, N), and rows of 0 up to what products take.
+Tensor taken(const Tensor& rows, const Tensor& tokens) {
+  const int64_t count = tokens.size(0), all = product_rows(count);
+  if (all == count) return rows.index_select(0, tokens);
+  const Tensor result = at::empty({all, rows.size(1)}, rows.options());
+  Tensor of_tokens = result.narrow(0, 0, count);
+  at::index_select_out(of_tokens, rows, 0, tokens);
+  result.narrow(0, count, all - count).zero_();
+  return result;
+}
+
 // (T, N) -> (B, L, N), 0 in the padding.
 Tensor padded(const Tensor& rows, const Tensor& tokens, at::IntArrayRef sizes) {
   const Tensor result = at::zeros(sizes, rows.options());
@@ -69,11 +80,11 @@ Triple forward(const Tensor& x, const Tensor& lengths, const Tensor& W,
   const int64_t T = tokens.size(0);
   const Tensor all_gates = at::empty({B, L, 4 * H}, x.options());
   const Tensor all_cells = at::empty({B, L, H}, x.options());
-  Tensor gates = rows_of(all_gates).narrow(0, 0, T);
+  const Tensor gates = rows_of(all_gates).narrow(0, 0, T);
   const Tensor cells = rows_of(all_cells).narrow(0, 0, T);
   rows_of(all_gates).narrow(0, T, B * L - T).zero_();
   rows_of(all_cells).narrow(0, T, B * L - T).zero_();
-  at::addmm_out(gates, bias, rows_of(x).index_select(0, tokens), W.t());
+  gates.copy_(product(taken(rows_of(x), tokens), W, bias).narrow(0, 0, T));
   const Tensor outputs = at::empty_like(cells);
   lstm_forward(batch_of(known, weights, backwards),
                gates.mutable_data_ptr<float>(), cells.mutable_data_ptr<float>(),
@@ -90,7 +101,8 @@ Quadruple backward(const Tensor& grad, const Tensor& x, const Tensor& lengths,
   const Tensor tokens = tokens_of(known, x.size(1));
   const int64_t T = tokens.size(0), H = U.size(1);
   const Tensor upstream = rows_of(grad).index_select(0, tokens);
-  const Tensor slopes = at::empty({T, 4 * H}, x.options());
+  const Tensor slopes = at::empty({product_rows(T), 4 * H}, x.options());
+  slopes.narrow(0, T, slopes.size(0) - T).zero_();
   lstm_backward(batch_of(known, weights, backwards),
                 upstream.const_data_ptr<float>(), gates.const_data_ptr<float>(),
                 cells.const_data_ptr<float>(), slopes.mutable_data_ptr<float>(),
@@ -101,9 +113,9 @@ Quadruple backward(const Tensor& grad, const Tensor& x, const Tensor& lengths,
         .copy_(outputs.narrow(1, backwards ? 1 : 0, others));
   }
   const Tensor transposed = slopes.t();
-  return {padded(at::mm(slopes, W), tokens, x.sizes()),
-          at::mm(transposed, rows_of(x).index_select(0, tokens)),
-          at::mm(transposed, rows_of(before).index_select(0, tokens)),
+  return {padded(product(slopes, W.t()).narrow(0, 0, T), tokens, x.sizes()),
+          product(transposed, taken(rows_of(x), tokens).t()),
+          product(transposed, taken(rows_of(before), tokens).t()),
           at::sum(slopes, 0)};
 }
 
