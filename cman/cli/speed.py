@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from cman.cli.options import ConfigOption, CorpusOption, ResultsOption, SplitOption, configuration_at
+from cman.cli.options import (
+    ConfigOption,
+    CorpusOption,
+    PrecisionOption,
+    ResultsOption,
+    SplitOption,
+    arithmetic,
+    configuration_at,
+)
 from cman.cli.training import run_of
 from cman.cli.verb import verb
 from cman.layout import Layout
@@ -122,6 +130,7 @@ def speed_extraction(
     input: Annotated[Path, typer.Option(help="Texts, one a line, or .jsonl; all of them are in memory.")],
     threads: Annotated[int, typer.Option(min=1, help="Cores to use.")] = 2,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of each contender; the median counts.")] = 5,
+    precision: PrecisionOption = "auto",
     output: Annotated[Path, typer.Option(help="CSV.")] = Path("results/speed/extraction.csv"),
 ) -> None:
     """Time extraction from text, and its contextual encoder alone in the same rounds.
@@ -130,4 +139,4 @@ def speed_extraction(
     """
     from cman.speed.extraction import speed_of_extraction
 
-    speed_of_extraction(model, input, threads, output, rounds)
+    speed_of_extraction(model, input, threads, output, rounds, arithmetic(precision))

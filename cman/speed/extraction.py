@@ -19,6 +19,7 @@ from cman.extract.inputs import Input
 from cman.extract.run import LONGEST_TEXT
 from cman.extract.sentences import Given
 from cman.extract.sources import sources_of
+from cman.features.arithmetic import Precision
 from cman.features.transformer.encoder import TransformerEncoder
 from cman.features.transformer.pieces import Windows
 from cman.files import write_csv
@@ -30,7 +31,9 @@ COLUMNS = ("contender", "threads", "sentences", "rounds", "seconds", "sentences_
 ROUNDS = 5
 
 
-def speed_of_extraction(model: Path, source: Path, threads: int, output: Path, rounds: int = ROUNDS) -> None:
+def speed_of_extraction(
+    model: Path, source: Path, threads: int, output: Path, rounds: int = ROUNDS, precision: Precision = "auto"
+) -> None:
     """Time a model on a file of texts, one a line, and write a CSV; see `cman speed extraction`.
 
     Raises:
@@ -40,7 +43,7 @@ def speed_of_extraction(model: Path, source: Path, threads: int, output: Path, r
     texts = [record.given.text for record in entries if record.given is not None]
     if len(texts) < len(entries) or not any(texts):
         raise CmanError(f"{source}: found a line that cannot be read, or no text; wanted a text a line")
-    extractor = Extractor.load(model, device="cpu", threads=threads)
+    extractor = Extractor.load(model, device="cpu", threads=threads, precision=precision)
     sentences = sum(len(result.sentences) for result in extractor.batch(texts))  # warms everything up, too
     contenders = {"extraction": lambda: extractor.batch(texts), **_encoder_alone(extractor, texts, threads)}
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
