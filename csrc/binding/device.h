@@ -3,9 +3,8 @@
 //   values_known             whether values can be looked at without waiting
 //   Device(tensor)           makes the tensor's device the current one
 //   where()                  what a kernel takes last: threads or a stream
-//   in_parts                 whether sums must be the same in every run
-//   although
-//                            blocks add to them in any order
+//   in_parts                 whether what blocks add to comes in parts, so that
+//                            sums are the same in every run
 #pragma once
 
 #include <ATen/Context.h>

@@ -106,6 +106,8 @@ def test_the_first_line_says_that_nothing_is_decided_until_a_regime_is_chosen(tm
     assert first_line(rows).startswith("The records are exploratory, so no claim is decided by them")
     assert "0 of the 4 trainings behind these rows had converged" in first_line(rows)
     assert sentence(rows) == "Against the paper, of 2 questions: 1 undecided, 1 not testable here."
+    others = ledger(evidence(tmp_path / "others"), 200, {"training.epochs": 36}, [CLAIM])
+    assert "none of them is of the regime that was chosen" in first_line(others) and "no regime" in first_line(rows)
     assert first_line([row]).startswith("0 of the 4 trainings")
     assert first_line([row, replace(row, regime=None)]).endswith("Exploratory are those of C1.")
 

@@ -18,9 +18,9 @@ def first_line(rows: Sequence[Row]) -> str:
     told = f"{done} of the {len(ends)} trainings behind these rows had converged by the rule of [the study](study.md)"
     known = [row for row in rows if row.runs]
     if all(row.exploratory for row in known):
-        return (
-            f"The records are exploratory, so no claim is decided by them: no regime has been chosen yet, and {told}."
-        )
+        chosen = any(row.regime is not None for row in known)
+        why = "none of them is of the regime that was chosen" if chosen else "no regime has been chosen yet"
+        return f"The records are exploratory, so no claim is decided by them: {why}, and {told}."
     rest = [row.claim.number for row in known if row.exploratory]
     return f"{told[0].upper()}{told[1:]}." + (f" Exploratory are those of {', '.join(rest)}." if rest else "")
 
