@@ -6,7 +6,13 @@ from typing import Any, Literal
 
 # The regime that the rule of docs/study.md has chosen, by the keys of the settings; None as long as it has chosen none.
 # A run with other settings is exploratory, and decides nothing.
-REGIME: Mapping[str, Any] | None = None
+REGIME: Mapping[str, Any] | None = {
+    "training.epochs": 72,
+    "training.batch_size": 8,
+    "dropout.inputs": 0.4,
+    "dropout.recurrent": 0.15,
+}
+REGIME_SHORTFALL = "the nearest of two tried: four of five models had converged in it"
 
 # Where a claim about CoNLL04 is measured, the first corpus that has both models: the folds, then the public division.
 MAIN = ("folded-conll04", "conll04")

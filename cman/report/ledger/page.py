@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from cman.evaluation.convergence import convergence_of
 from cman.report.frame import fixed, probability, signed
+from cman.report.ledger.claims import REGIME_SHORTFALL
 from cman.report.ledger.rows import CONTRADICTED, IMPOSSIBLE, SUPPORTED, TOLERANCE, UNDECIDED, Row
 
 ORDER = (SUPPORTED, CONTRADICTED, UNDECIDED, IMPOSSIBLE)
@@ -19,7 +20,9 @@ def first_line(rows: Sequence[Row]) -> str:
     known = [row for row in rows if row.runs]
     if all(row.exploratory for row in known):
         chosen = any(row.regime is not None for row in known)
-        why = "none of them is of the regime that was chosen" if chosen else "no regime has been chosen yet"
+        why = "no regime has been chosen yet"
+        if chosen:
+            why = f"none of them is of the regime that was chosen ({REGIME_SHORTFALL})"
         return f"The records are exploratory, so no claim is decided by them: {why}, and {told}."
     rest = [row.claim.number for row in known if row.exploratory]
     return f"{told[0].upper()}{told[1:]}." + (f" Exploratory are those of {', '.join(rest)}." if rest else "")
