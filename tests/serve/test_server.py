@@ -112,7 +112,11 @@ def through_the_door(limits: Limits, clients: int, leave: bool = False) -> tuple
             tasks = [asyncio.ensure_future(client.post("/extract", json={"text": "wait"}))]
             await asyncio.to_thread(extractor.begun.wait)
             tasks += [asyncio.ensure_future(client.post("/extract", json=TEXT)) for _ in range(clients)]
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            waiting = set(tasks)
+            while (
+                len(waiting) > 1 + limits.max_waiting
+            ):  # on a busy machine not all have arrived when the first is refused
+                _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if limits.timeout < 1:
                 await asyncio.wait(tasks)
             extractor.go_on.set()
