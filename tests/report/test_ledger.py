@@ -39,7 +39,7 @@ def row(tmp_path: Path) -> Row:
     (found,) = ledger(evidence(tmp_path), 200, REGIME, [CLAIM])
     good = Measured(5.0, 3.0, 7.0, 2.0)
     thresholds = dict.fromkeys((0.3, 0.4, 0.5, 0.6, 0.7), good)
-    return replace(found, measured=good, by_threshold=thresholds, precision=0.1, second=good, p=0.01, p_holm=0.02)
+    return replace(found, measured=good, by_threshold=thresholds, precision=1.5, second=good, p=0.01, p_holm=0.02)
 
 
 def test_a_claim_is_supported_above_zero_and_contradicted_below_the_margin(row):
@@ -49,8 +49,9 @@ def test_a_claim_is_supported_above_zero_and_contradicted_below_the_margin(row):
         found = Measured((low + high) / 2, low, high, 2.0)
         every = dict.fromkeys(row.by_threshold, found)
         claim = replace(CLAIM, published=published)
-        precision = found.effect / 100
-        return replace(row, claim=claim, measured=found, by_threshold=every, second=found, precision=precision).verdict
+        return replace(
+            row, claim=claim, measured=found, by_threshold=every, second=found, precision=found.effect
+        ).verdict
 
     assert of(-0.5, 0.9, None) == of(-0.5, 0.9, 1.5) == of(-0.5, 1.9, 4.0) == CONTRADICTED
     assert of(-0.5, 1.1, None) == of(-0.5, 1.9, 2.0) == of(-0.5, 2.1, 4.0) == UNDECIDED
@@ -65,7 +66,7 @@ def test_what_is_not_of_the_regime_robust_or_significant_is_undecided_and_says_w
         ({"runs": tuple(run for run in row.runs if run.seed == 1)}, "one seed"),
         ({"by_threshold": {**row.by_threshold, 0.3: other}}, "otherwise at 0.3"),
         ({"by_threshold": {0.5: row.measured}}, "not known at 0.3, 0.4, 0.6, 0.7"),
-        ({"precision": -0.1}, "otherwise in average precision"),
+        ({"precision": -1.5}, "otherwise in average precision"),
         ({"precision": None}, "no average precision"),
         ({"second": opposite}, "otherwise in the second regime"),
         ({"second": None}, "no second regime"),
@@ -93,6 +94,18 @@ def test_a_row_has_effect_interval_thresholds_and_the_command_that_repeats_it(tm
         ["C1", "4", "3", "`cman record --repeat results/record/tiny/cman/main/seed* "
          "results/record/tiny/multihead-at/main/seed*`"]
     ]  # fmt: skip
+
+
+def test_the_difference_of_average_precision_is_in_points_as_that_of_f1(tmp_path):
+    runs = []
+    for group in evidence(tmp_path)[0].groups.values():
+        for run in group.runs:
+            path = run.folder / "scores.json"
+            ranking = {"average_precision": 0.64 if run.experiment == "cman" else 0.6, "at_dev_threshold": None}
+            path.write_text(json.dumps({**json.loads(path.read_text()), "ranking": ranking}))
+            runs.append(read_run(run.folder))
+    (found,) = ledger(read_evidence(group_runs(runs), tmp_path / "none", 200, 1, needed=False), 200, None, [CLAIM])
+    assert found.precision == pytest.approx(4) and cells(found)[7] == "+4.00"
 
 
 def test_without_the_corpus_a_row_has_the_effect_alone(tmp_path):

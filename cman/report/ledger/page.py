@@ -51,7 +51,7 @@ def cells(row: Row) -> list[str]:
         measured + p,
         fixed(None if found is None else found.detectable) or "–",
         thresholds(row),
-        signed(100 * row.precision) if row.precision is not None else "–",
+        signed(row.precision) if row.precision is not None else "–",
         "–" if row.second is None else signed(row.second.effect),
         f"**{row.verdict}**{reason}",
     ]

@@ -189,7 +189,7 @@ def _row(claim: Claim, by_corpus: Mapping[str, Evidence], rounds: int, regime: M
         return Row(claim, regime=regime)
     groups = [found.groups[name] for name in (claim.first, claim.second)]
     runs = tuple(run for group in groups for run in group.runs)
-    row = Row(claim, found.title, runs, regime=regime)
+    row = Row(claim, found.title, runs, precision=_precision(runs, claim), regime=regime)
     if not found.predicted:
         return row
     models = _Models(found, claim)
@@ -199,7 +199,6 @@ def _row(claim: Claim, by_corpus: Mapping[str, Evidence], rounds: int, regime: M
         row,
         measured=models.measured(None),
         by_threshold={each: models.measured(each) for each in thresholds},
-        precision=_precision(runs, claim),
         second=_Models(other, claim).measured(None) if other is not None and _has(other, claim) else None,
         p=_p(found, claim, rounds),
     )
