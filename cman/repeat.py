@@ -8,7 +8,7 @@ one row differ by in 19 of 20 cases: relation F1 of the records' rows deviates b
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from cman.report.predictions import predictions_file
 from cman.report.results import ALL, read_run
 from cman.report.results import Run as Recorded
 from cman.training.runs import Run
+from cman.training.train import train
 from cman.validation import checked
 
 TOLERANCE = {"entities": 1.5, "relations": 3.0}  # points of strict micro F1
@@ -98,10 +99,24 @@ def repeat(
     for name in _inputs(run):
         fetch_inputs(configuration, name, None, layout, configuration.mirror)
     write_features(configuration, run, layout, device, None)
-    train_and_score(run, layout, device, int(recorded.provenance.get("threads", 1)), kernels)
+    threads = int(recorded.provenance.get("threads", 1))
+    for teacher in teachers_of(run, configuration):
+        train(teacher, layout, device, threads, kernels)
+    train_and_score(run, layout, device, threads, kernels)
     again = read_run(run.folder(layout))
     differing, annotations = differences(recorded.folder, again.folder)
     return Repeated(recorded, again, differing, annotations, tolerance)
+
+
+def teachers_of(run: Run, configuration: Configuration) -> list[Run]:
+    """Return the trainings whose models a run learns from, as the configuration has them; none without `distil`."""
+    distil = run.settings.distil
+    if distil.teacher is None:
+        return []
+    settings = configuration.settings_of(run.corpus, distil.teacher)
+    return [
+        replace(run, experiment=distil.teacher, seed=seed, settings=settings) for seed in range(1, distil.members + 1)
+    ]
 
 
 def run_of_record(recorded: Recorded, configuration: Configuration, sources: str) -> Run:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from command_line import cman, empty_folder, sentence  # noqa: F401
 
+from cman.cli.records import with_corpus
 from cman.config.configuration import read_configuration
 from cman.corpora.document import Document, Entity, Relation, write_documents
 from cman.errors import CmanError
@@ -123,9 +124,11 @@ def test_what_cannot_be_repeated_is_one_sentence(here):
     assert not Path("results/repeat/runs").exists()
 
 
-def test_every_committed_record_can_be_repeated_from_a_shipped_configuration():
+def test_every_committed_record_can_be_repeated_from_a_shipped_configuration(monkeypatch):
+    monkeypatch.chdir(ROOT)
     folders = sorted((ROOT / "results" / "record").glob("*/*/*/seed*"))
-    configurations = {name: read_configuration(ROOT / "config" / f"{name}.yaml") for name in ("conll04", "ade")}
+    names = {folder.parts[-4] for folder in folders}
+    configurations = {name: read_configuration(with_corpus(name)) for name in names}
     assert folders
     for folder in folders:
         run = run_of_record(recorded := read_run(folder), configurations[folder.parts[-4]], "")

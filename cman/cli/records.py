@@ -89,7 +89,7 @@ def _repeat(folders: list[Path], config: Path | None, work: Path, tolerance: flo
 
     outside = []
     for folder in folders:
-        chosen = config or _with_corpus(read_run(folder).corpus)
+        chosen = config or with_corpus(read_run(folder).corpus)
         allowed = {"entities": tolerance / 2, "relations": tolerance}
         sources = Code(kept=cache_folder()).digest("cman.training.train")
         done = repeat(folder, configuration_at(chosen), Layout(work), sources, tolerance=allowed)
@@ -100,7 +100,7 @@ def _repeat(folders: list[Path], config: Path | None, work: Path, tolerance: flo
         raise CmanError(f"{', '.join(outside)}: not within the tolerance")
 
 
-def _with_corpus(name: str) -> Path:
+def with_corpus(name: str) -> Path:
     """Return the configuration of the checkout's `config/` that has a corpus of this name, first the one called so.
 
     Raises:

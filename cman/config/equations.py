@@ -191,6 +191,19 @@ EQUATIONS: tuple[Equation, ...] = (
         },
     ),
     Equation(
+        "Ours",
+        "learning from trained models",
+        ("cman.model.lesson.Lesson", "cman.model.teacher.Teacher.lesson"),
+        "Not the paper's: equations 18 to 20 with targets between the gold ones and those of an ensemble (Hinton et "
+        "al. 2015; of tag sequences, Wang et al. 2020).",
+        {
+            "distil.teacher": Key("ours", "none: equations 18 to 20 as printed"),
+            "distil.members": OURS,
+            "distil.share": OURS,
+            "distil.temperature": OURS,
+        },
+    ),
+    Equation(
         "22",
         "adversarial training",
         ("cman.model.adversarial.perturbation", "cman.training.step.training_step"),

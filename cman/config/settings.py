@@ -245,6 +245,15 @@ class Dropout(Group):
     recurrent: Rate = Field(0.1, description="of each recurrent output (paper: 0.1 CoNLL04, 0.3 ADE and DREC)")
 
 
+class Distil(Group):
+    """Soft targets from trained models of the same documents; not the paper's."""
+
+    teacher: str | None = Field(None, description="experiment whose models teach; null: none")
+    members: Annotated[int, Field(ge=2)] = Field(5, description="its seeds, from 1 to this number")
+    share: Share = Field(0.5, description="of the teachers in the targets; the rest is gold")
+    temperature: Annotated[float, Field(gt=0.0)] = Field(1.0, description="what the teachers' scores are divided by")
+
+
 class Training(Group):
     """Optimisation and the protocol of model selection (IV-A1)."""
 
@@ -289,6 +298,7 @@ class Settings(Group):
     uw: Uncertainty = Uncertainty()
     loss: Loss = Loss()
     dropout: Dropout = Dropout()
+    distil: Distil = Distil()
     training: Training = Training()
 
     @model_validator(mode="after")
@@ -316,4 +326,14 @@ class Settings(Group):
             raise ValueError(
                 "rel.threshold is auto, wanted a number with training.protocol fixed: no dev to choose it on"
             )
+        if self.distil.teacher is not None:
+            if self.rel.scorer != "span" or self.ner.given or self.encoder.trainable:
+                raise ValueError(
+                    "distil.teacher is given, wanted none without rel.scorer span, with ner.given or encoder.trainable"
+                )
+            if self.training.protocol == "retrain":
+                raise ValueError(
+                    "distil.teacher is given, wanted training.protocol fixed or train: with retrain the teachers have "
+                    "read dev, which then chooses nothing"
+                )
         return self

@@ -23,6 +23,7 @@ from cman.model.dropout import Dropout
 from cman.model.inputs import Inputs
 from cman.model.label_gate import LabelGate
 from cman.model.labels import LabelSource
+from cman.model.lesson import Lesson
 from cman.model.output import Links, Losses, Prediction
 from cman.model.recurrent import Recurrent
 from cman.model.relations import MultiHeadRelations
@@ -75,23 +76,34 @@ class Cman(nn.Module):
         """The CRF whose entities are reported (`ner.report`)."""
         return self.first_crf if self.second_crf is None or self.settings.ner.report == "first" else self.second_crf
 
-    def losses(self, x: Tensor, batch: Batch) -> Losses:
-        """Return the losses of equations 18 to 20, each summed over a sentence and averaged over the batch."""
+    def losses(self, x: Tensor, batch: Batch, lesson: Lesson | None = None) -> Losses:
+        """Return the losses of equations 18 to 20, each summed over a sentence and averaged over the batch.
+
+        Args:
+            lesson: what teachers say of the batch; needs the scorer of spans.
+        """
         first, _, fused, first_tags = self._two_phases(x, batch)
         features = self._pair_features(fused, x)
         if self.settings.ner.given:
             return {"rel": self.relations.loss(features, batch, first_tags).mean()}
-        losses = {"first": self.first_crf.nll(first, batch.tags, batch.lengths).mean()}
+        loss = self.first_crf.nll(first, batch.tags, batch.lengths)
+        losses = {"first": loss.mean() if lesson is None else lesson.loss(loss, first, lesson.first)}
         second = None
         if self.second_crf is not None:
             second = self.second_crf.potentials(fused)
-            losses["second"] = self.second_crf.nll(second, batch.tags, batch.lengths).mean()
+            loss = self.second_crf.nll(second, batch.tags, batch.lengths)
+            taught = None if lesson is None else lesson.second
+            losses["second"] = loss.mean() if lesson is None or taught is None else lesson.loss(loss, second, taught)
         tags = None
         if self.settings.rel.candidates == "entities":
             reported = first if second is None or self.reported_crf is self.first_crf else second
             tags = first_tags if reported is first else None
             tags = self.reported_crf.decode(reported, batch.lengths) if tags is None else tags
-        losses["rel"] = self.relations.loss(features, batch, tags).mean()
+        if lesson is None:
+            losses["rel"] = self.relations.loss(features, batch, tags).mean()
+        else:
+            assert isinstance(self.relations, SpanRelations)
+            losses["rel"] = self.relations.loss(features, batch, tags, lesson.expected).mean()
         return losses
 
     def predict(self, batch: Batch, least: float | None = None) -> Prediction:

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cman.errors import CmanError
 from cman.features.batch import Batch
-from cman.model.cman import Cman
+from cman.model.cman import Cman, Read
 from cman.model.crf import Crf, Potentials
 from cman.model.output import Prediction
-from cman.model.pairs import pairs_of
+from cman.model.pairs import Pairs, pairs_of
 from cman.model.span_relations import SpanRelations
 
 
@@ -54,15 +54,21 @@ class Members(nn.Module):
 
     def predict(self, batch: Batch, least: float | None = None) -> Prediction:
         """Decode the averaged potentials, and score the pairs of the entities by every member; see `Cman.predict`."""
-        read = [member.read(batch) for member in self._each]
+        read = self.read(batch)
         potentials = _mean([member.reported(one) for member, one in zip(self._each, read, strict=True)])
         tags = self.reported_crf.decode(potentials, batch.lengths)
         pairs = pairs_of(self.relations.reader(tags))
-        probabilities = [
-            _scorer(member).scores(one.features, pairs).sigmoid() for member, one in zip(self._each, read, strict=True)
-        ]
-        links = self.relations.chosen(torch.stack(probabilities).mean(0), pairs, least)
+        links = self.relations.chosen(self.probabilities(read, pairs), pairs, least)
         return Prediction(tags, read[0].labels, None, potentials, links)
+
+    def read(self, batch: Batch) -> list[Read]:
+        """Return what each member decodes a batch from."""
+        return [member.read(batch) for member in self._each]
+
+    def probabilities(self, read: Sequence[Read], pairs: Pairs, temperature: float = 1.0) -> Tensor:
+        """Return the mean of the members' probabilities of pairs of entities, (P, labels)."""
+        scores = [_scorer(member).scores(one.features, pairs) for member, one in zip(self._each, read, strict=True)]
+        return (torch.stack(scores) / temperature).sigmoid().mean(0)
 
     @property
     def _each(self) -> list[Cman]:

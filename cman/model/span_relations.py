@@ -9,6 +9,7 @@ SpERT (Eberts and Ulges 2020); lengths and distances are embedded in buckets, as
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -58,10 +59,22 @@ class SpanRelations(nn.Module):
         if settings.prior is not None:
             nn.init.constant_(output.bias, math.log(settings.prior / (1 - settings.prior)))
 
-    def loss(self, x: Tensor, batch: Batch, predicted: Tensor | None) -> Tensor:
-        """Return the binary cross-entropy of each sentence's candidates, (B,); see `training_pairs`."""
+    def loss(
+        self,
+        x: Tensor,
+        batch: Batch,
+        predicted: Tensor | None,
+        taught: Callable[[Tensor, Pairs], Tensor] | None = None,
+    ) -> Tensor:
+        """Return the binary cross-entropy of each sentence's candidates, (B,); see `training_pairs`.
+
+        Args:
+            taught: makes soft targets of the gold ones, (P, labels), and the pairs.
+        """
         assert predicted is not None
         pairs, expected = training_pairs(batch, predicted, self.reader, self.labels, self.settings)
+        if taught is not None:
+            expected = taught(expected, pairs)
         return pair_loss(self.scores(x, pairs), expected, pairs, len(x), self.settings)
 
     def links(self, x: Tensor, tags: Tensor, least: float | None = None) -> Links:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cman.report.results import Run
 
-TRAINING = ("at", "dropout", "training")  # settings of training, which a comparison of models should not differ in
+TRAINING = ("at", "distil", "dropout", "training")  # what a comparison of models should not differ in
 SIZES = ("char", "word", "label", "lstm", "rel", "crf", "uw")  # what else may differ between two architectures
 
 
@@ -54,6 +54,7 @@ def used(settings: Mapping[str, Any]) -> dict[str, Any]:
     two_phases = cman and flat.get("ner.phases", 2) == 2
     unused = {
         "at.": not flat.get("at.enabled"),
+        "distil.": flat.get("distil.teacher") is None,
         "uw.": not flat.get("uw.enabled"),
         "loss.": bool(flat.get("uw.enabled")),
         "char.": not flat.get("char.enabled", True),

@@ -1,7 +1,7 @@
 """What a training reads: documents, features or an encoder, word vectors, with the training subset of Figure 7."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from cman.fetch.models import file_names, model_directory
 from cman.files import read_json
 from cman.hashes import Hashed, hashed
 from cman.layout import Layout
+from cman.model.folder import ModelFolder
 from cman.training.runs import Run
+from cman.training.teachers import read_teachers
 
 
 class _Files(dict[str, Hashed]):
@@ -44,6 +46,7 @@ class TrainingData:
     vectors: tuple[list[str], np.ndarray] | None
     vectors_source: dict[str, Any] | None  # file and hash that those were read from
     files: dict[str, Hashed]  # by the name that provenance gives them
+    teachers: list[ModelFolder] = field(default_factory=list)  # see `cman.training.teachers`
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -114,6 +117,7 @@ class TrainingData:
             vectors=vectors,
             vectors_source=vectors_source,
             files=files,
+            teachers=read_teachers(run, layout, files.noted),
         )
 
     def vocabulary(self, documents: Sequence[Document], settings: Settings) -> tuple[Vocabulary, Tensor | None]:

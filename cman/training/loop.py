@@ -27,6 +27,7 @@ from cman.model.cman import Cman
 from cman.model.copying import LabelCopies
 from cman.model.losses import JointLoss
 from cman.model.multihead import MultiHead
+from cman.model.teacher import Teacher
 from cman.training.average import WeightAverage
 from cman.training.batches import TrainingBatches
 from cman.training.checkpoint import Checkpoint, Progress
@@ -49,6 +50,7 @@ class Stage:
         number: 0 for the selection of the epoch, 1 for the retraining; part of the random state.
         dev: documents held out from training, encoded without their annotations; None where no epoch is chosen.
         following: epochs of the stages after it, at most, for whoever waits.
+        teacher: models that it learns from beside the gold annotations; None: there are none.
     """
 
     number: int
@@ -59,6 +61,7 @@ class Stage:
     settings: Settings
     seed: int
     following: int = 0
+    teacher: Teacher | None = None
 
 
 def train_stage(stage: Stage, epochs: int, checkpoint: Checkpoint, device: str) -> Progress:
@@ -68,6 +71,8 @@ def train_stage(stage: Stage, epochs: int, checkpoint: Checkpoint, device: str) 
         CmanError: a signal stopped it, or another process took the checkpoints over.
     """
     model, joint, settings = stage.model.to(device), stage.joint.to(device), stage.settings
+    if stage.teacher is not None:
+        stage.teacher.to(device)
     optimiser = make_optimiser(model, joint, settings)
     average = WeightAverage(model, settings.training, settings.training.epochs * len(stage.batches))
     progress = checkpoint.restore(model, joint, optimiser, average)
@@ -109,7 +114,7 @@ def _train_epoch(
     passes = 0
     for number, batch in enumerate(batches):
         set_learning_rates(optimiser, stage.settings, epoch, number, len(batches))
-        for losses in training_step(model, stage.joint, optimiser, batch.to(device), stage.settings):
+        for losses in training_step(model, stage.joint, optimiser, batch.to(device), stage.settings, stage.teacher):
             passes += 1
             for name, loss in losses.items():
                 totals[name] = totals.get(name, torch.zeros_like(loss)) + loss

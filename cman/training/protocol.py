@@ -32,6 +32,7 @@ from cman.training.checkpoint import Checkpoint, Progress
 from cman.training.data import TrainingData, subset
 from cman.training.loop import STAGES, Stage, train_stage
 from cman.training.runs import Run
+from cman.training.teachers import teacher_of
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +80,9 @@ def built(
         given = settings.ner.given
         held = EncodedDocuments(dev, vocabulary, cache, annotated=False, pieces=pieces, given=given)
     joint = JointLoss(model.loss_names, settings)
+    teacher = teacher_of(data.teachers, run, vocabulary, cache) if data.teachers else None
     following = settings.training.epochs if number == 0 and settings.training.protocol == "retrain" else 0
-    return Stage(number, model, joint, batches, held, settings, run.seed, following), vocabulary
+    return Stage(number, model, joint, batches, held, settings, run.seed, following, teacher), vocabulary
 
 
 def _encoder(run: Run) -> TransformerEncoder | None:

@@ -12,9 +12,11 @@ from cman.config.settings import Settings
 from cman.features.batch import Batch
 from cman.model.adversarial import perturbation
 from cman.model.cman import Cman
+from cman.model.lesson import Lesson
 from cman.model.losses import JointLoss
 from cman.model.multihead import MultiHead
 from cman.model.output import Losses
+from cman.model.teacher import Teacher
 from cman.training.schedule import parameter_groups
 
 
@@ -25,16 +27,24 @@ def make_optimiser(model: Cman | MultiHead, joint: JointLoss, settings: Settings
 
 
 def training_step(
-    model: Cman | MultiHead, joint: JointLoss, optimiser: torch.optim.Optimizer, batch: Batch, settings: Settings
+    model: Cman | MultiHead,
+    joint: JointLoss,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    settings: Settings,
+    teacher: Teacher | None = None,
 ) -> list[Losses]:
     """Change the weights by one batch on the model's device.
+
+    Args:
+        teacher: on that device; its targets are those of the perturbed pass, too.
 
     Returns:
         The detached losses of the clean pass and, with adversarial training, of the perturbed one: tensors, not
         numbers, because a GPU would have to be waited for.
     """
     optimiser.zero_grad()
-    passes = add_gradients(model, joint, batch, settings)
+    passes = add_gradients(model, joint, batch, settings, None if teacher is None else teacher.lesson(batch))
     if settings.training.clip_norm is not None:
         nn.utils.clip_grad_norm_([*model.parameters(), *joint.parameters()], settings.training.clip_norm)
     optimiser.step()
@@ -42,18 +52,20 @@ def training_step(
     return passes
 
 
-def add_gradients(model: Cman | MultiHead, joint: JointLoss, batch: Batch, settings: Settings) -> list[Losses]:
+def add_gradients(
+    model: Cman | MultiHead, joint: JointLoss, batch: Batch, settings: Settings, lesson: Lesson | None = None
+) -> list[Losses]:
     """Add the gradients of equation 22, or of the joint loss alone, to those of the weights; return the losses.
 
     With the scorer of pairs nothing in it waits for a GPU, so that it can be captured as a CUDA graph, one for each
     padded shape of a batch.
     """
     x = model.inputs(batch)  # (B, L, D)
-    losses, gradient = _backward(model, joint, x.detach(), batch, regularise=True)
+    losses, gradient = _backward(model, joint, x.detach(), batch, lesson, regularise=True)
     passes = [losses]
     if settings.at.enabled:
         eta = perturbation(gradient, model.inputs.static_size, settings.at)
-        losses, noisy = _backward(model, joint, x.detach() + eta, batch, regularise=settings.at.reg_twice)
+        losses, noisy = _backward(model, joint, x.detach() + eta, batch, lesson, regularise=settings.at.reg_twice)
         gradient = gradient + noisy  # of L(X) + L(X + eta), (22)
         passes.append(losses)
     if x.requires_grad:
@@ -62,11 +74,15 @@ def add_gradients(model: Cman | MultiHead, joint: JointLoss, batch: Batch, setti
 
 
 def _backward(
-    model: Cman | MultiHead, joint: JointLoss, x: Tensor, batch: Batch, regularise: bool
+    model: Cman | MultiHead, joint: JointLoss, x: Tensor, batch: Batch, lesson: Lesson | None, regularise: bool
 ) -> tuple[Losses, Tensor]:
     """Run the body on `x`, send the joint loss backward; return the losses and the joint loss's gradient at `x`."""
     x.requires_grad_()
-    losses = model.losses(x, batch)
+    if lesson is None:
+        losses = model.losses(x, batch)
+    else:
+        assert isinstance(model, Cman)
+        losses = model.losses(x, batch, lesson)
     joint(losses, regularise).backward()
     assert x.grad is not None
     return {name: loss.detach() for name, loss in losses.items()}, x.grad

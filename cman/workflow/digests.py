@@ -113,7 +113,8 @@ class Digests:
 
     def _train(self, corpus: str, experiment: str, split: str, seed: int | str) -> str:
         """Return the digest of a run, which its provenance and its scores carry."""
-        return joined(self.experiment(corpus, experiment), corpus, experiment, split, int(seed))
+        teachers = [self.train(*run.key) for run in self.plan.teachers(corpus, experiment, split)]
+        return joined(self.experiment(corpus, experiment), corpus, experiment, split, int(seed), *teachers)
 
     def predict(self, corpus: str, experiment: str, split: str, seed: int | str) -> str:
         """Return the digest of the predictions of a run."""

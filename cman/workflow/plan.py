@@ -199,14 +199,28 @@ class Plan:
         return [str(self.layout.raw(corpus) / name) for name in raw_files(chosen)] + given_files(chosen)
 
     def training_inputs(self, corpus: str, experiment: str, split: str, seed: object = None) -> list[str]:
-        """Return the documents and features that a training reads; the same with every seed."""
+        """Return the documents, features and teachers that a training reads; the same with every seed."""
         settings = self.settings(corpus, experiment)
         files = self.documents(corpus, split, SPLITS if settings.word.vocabulary == "all" else SPLITS[:2])
+        files += self._of_runs([run.folder for run in self.teachers(corpus, experiment, split)], *TRAINED)
         if settings.word.vectors is not None:
             files += self._features(corpus, settings.word.vectors, *FEATURES[1])
         if settings.encoder.trainable:
             return files + self.feature_inputs(settings.contextual.encoder)
         return files + self.contextual(corpus, experiment)
+
+    def teachers(self, corpus: str, experiment: str, split: str) -> list[Run]:
+        """Return the runs whose models teach those of an experiment, whether they are shown or not.
+
+        Raises:
+            CmanError: the teacher is no experiment, or learns from another one.
+        """
+        distil = self.settings(corpus, experiment).distil
+        if distil.teacher is None:
+            return []
+        if self.settings(corpus, distil.teacher).distil.teacher is not None:
+            raise CmanError(f"{experiment}: distil.teacher: found {distil.teacher}, wanted one without a teacher")
+        return [Run(corpus, distil.teacher, split, seed) for seed in range(1, distil.members + 1)]
 
     def contextual(self, corpus: str, experiment: str, split: object = None, seed: object = None) -> list[str]:
         """Return the cached contextual features that a run reads; none without or with a trained encoder."""

@@ -119,6 +119,21 @@ def test_the_papers_inputs_are_downloaded_only_if_an_experiment_reads_them():
     assert {Path(file).parent.name for file in plan.training_inputs("conll04", "cman", "main")} == {"main", "minilm"}
 
 
+def test_a_student_reads_the_models_of_its_teachers_whether_they_are_shown_or_not():
+    span = {"rel.scorer": "span", "rel.candidates": "entities", "training.protocol": "fixed"}
+    variants = {
+        "student": {"base": "cman", "title": "A", "changes": {**span, "distil.teacher": "span", "distil.members": 3}},
+        "span": {"base": "cman", "title": "B", "changes": span},
+        "pupil": {"base": "cman", "title": "A", "changes": {**span, "distil.teacher": "student"}},
+    }
+    plan = sample(experiments=["student"], variants=variants, seeds=[7])
+    read = [file for file in plan.training_inputs("t", "student", "main", 7) if "/model/" in file]
+    assert read == [f"results/runs/t/span/main/seed{seed}/model/model.safetensors" for seed in (1, 2, 3)]
+    assert plan.teachers("t", "span", "main") == [] and [run.experiment for run in plan.runs] == ["student"]
+    with pytest.raises(CmanError, match=r"pupil: distil\.teacher: found student, wanted one without a teacher"):
+        plan.training_inputs("t", "pupil", "main")
+
+
 def test_a_file_given_by_path_is_an_input_where_it_is():
     elmo = {"elmo": {"options": "there/options.json", "weights": "https://host/weights.hdf5"}}
     plan = sample(encoders=elmo, settings={"contextual.encoder": "elmo"})
