@@ -97,8 +97,10 @@ class Plan:
 
     @cached_property
     def experiments(self) -> list[str]:
-        """The experiments that are run on any corpus."""
-        return list(dict.fromkeys(run.experiment for run in self.runs))
+        """The experiments that are run on any corpus, and those that teach them."""
+        shown = dict.fromkeys((run.corpus, run.experiment, run.split) for run in self.runs)
+        teachers = [run for key in shown for run in self.teachers(*key)]
+        return list(dict.fromkeys(run.experiment for run in [*self.runs, *teachers]))
 
     @cached_property
     def by_experiment(self) -> dict[tuple[str, str], list[Run]]:

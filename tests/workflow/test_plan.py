@@ -130,6 +130,7 @@ def test_a_student_reads_the_models_of_its_teachers_whether_they_are_shown_or_no
     read = [file for file in plan.training_inputs("t", "student", "main", 7) if "/model/" in file]
     assert read == [f"results/runs/t/span/main/seed{seed}/model/model.safetensors" for seed in (1, 2, 3)]
     assert plan.teachers("t", "span", "main") == [] and [run.experiment for run in plan.runs] == ["student"]
+    assert plan.experiments == ["student", "span"]  # for which there are rules
     with pytest.raises(CmanError, match=r"pupil: distil\.teacher: found student, wanted one without a teacher"):
         plan.training_inputs("t", "pupil", "main")
 

@@ -68,6 +68,12 @@ def test_with_many_seeds_no_command_is_longer_than_linux_takes_and_the_log_is_sh
     assert max(map(len, commands)) < 2500
 
 
+def test_a_student_has_its_teachers_trained_and_nothing_else_made_of_them(untouched):
+    chosen = ("--configfile", "config/best.yaml", "--config", "experiments=[cman-best-distilled]", "seeds=[2]")
+    planned = untouched.counted(untouched.snakemake("-n", "scored", *chosen))
+    assert (planned["train"], planned["predict"], planned["score"]) == (6, 1, 1)
+
+
 # ---- what is refused
 
 
