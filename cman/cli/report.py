@@ -10,6 +10,7 @@ import typer
 
 from cman.cli.options import configuration_at
 from cman.cli.verb import verb
+from cman.config.corpora import Overlap
 from cman.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ def score(
     ] = None,
     ranking: Annotated[Path | None, typer.Option(help="What `cman predict --ranking` wrote beside them.")] = None,
     text: Annotated[Path | None, typer.Option(help="What `cman predict --text` wrote of the same documents.")] = None,
+    overlap: Annotated[
+        Overlap | None, typer.Option(help="Score against the gold that this policy leaves; by default against all.")
+    ] = None,
     card: Annotated[Path | None, typer.Option(help="Then write the card of this run folder, as `cman card`.")] = None,
 ) -> None:
     """Count what is right under strict, boundaries and relaxed matching.
@@ -77,7 +81,9 @@ def score(
     from cman.files import write_json
     from cman.manifest import list_file
 
-    scores = score_files(gold, predictions, provenance, ranking, text)
+    if overlap is not None and text is not None:
+        raise UsageError("--overlap: found --text beside it, wanted one of the two")
+    scores = score_files(gold, predictions, provenance, ranking, text, overlap)
     if output is None:
         typer.echo(json_text.dumps(scores, indent=2))
     else:

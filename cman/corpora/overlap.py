@@ -5,7 +5,7 @@
     drop_relations  a relation goes whose two arguments overlap, with it an entity that no relation is left for, and a
                     sentence without any left; what still overlaps after that is treated by `keep_longest`
 
-Evaluation does not use this: predictions are always scored against everything that was annotated.
+Predictions are scored against everything that was annotated, unless `cman score --overlap` names a policy.
 """
 
 from collections.abc import Callable, Mapping

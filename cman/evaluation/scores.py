@@ -18,7 +18,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from cman.config.corpora import Overlap
 from cman.corpora.document import Document, Entity, Relation, read_documents
+from cman.corpora.overlap import without_overlap
 from cman.corpora.ranking import read_ranking
 from cman.errors import CmanError
 from cman.evaluation.counts import Counts
@@ -48,6 +50,7 @@ def score_files(
     provenance_path: Path | None = None,
     ranking_path: Path | None = None,
     text_path: Path | None = None,
+    overlap: Overlap | None = None,
 ) -> dict[str, Any]:
     """Return the scores of a file of predictions, with the digest that the provenance of its run has.
 
@@ -55,9 +58,12 @@ def score_files(
         provenance_path: it also names the threshold that was chosen on dev.
         ranking_path: of the same predictions.
         text_path: what was found in the same documents as raw text.
+        overlap: score against what this policy leaves of the gold annotations, as work does that leaves overlapping
+            entities out; None, as everywhere in this project: against everything that was annotated.
 
     Raises:
-        CmanError: a file is malformed, or they do not hold the same documents with the same tokens.
+        CmanError: a file is malformed, or they do not hold the same documents with the same tokens; or the policy
+            leaves no document.
     """
     gold, predicted = read_documents(gold_path), read_documents(predicted_path)
     by_id = {document.id: document for document in predicted}
@@ -71,11 +77,15 @@ def score_files(
         raise CmanError(f"{predicted_path}: found document {extra!r}, which {gold_path} does not have")
     provenance = {} if provenance_path is None else read_json(provenance_path)
     facts = checked(_Provenance, provenance, str(provenance_path))
+    if overlap is not None:
+        gold = [left for document in gold if (left := without_overlap(document, overlap)) is not None]
+        if not gold:
+            raise CmanError(f"{gold_path}: found no document that {overlap} leaves, wanted one without overlaps")
     paired = [by_id[document.id] for document in gold]
     scores = score_documents(gold, paired)
     scores["reliability"] = reliability(gold, paired)
     if ranking_path is not None:
-        scores["ranking"] = ranking_scores(gold, paired, read_ranking(ranking_path, paired), facts.dev_threshold)
+        scores["ranking"] = ranking_scores(gold, paired, read_ranking(ranking_path, predicted), facts.dev_threshold)
     if text_path is not None:
         *pair, unlike = by_characters(gold, read_documents(text_path), str(text_path))
         scores["text"] = {"unlike": unlike, **score_documents(*pair)}

@@ -235,6 +235,30 @@ def test_other_tokens_are_refused(tmp_path):
         score_files(gold, predicted)
 
 
+def test_overlapping_gold_annotations_are_left_out_where_a_policy_is_named(tmp_path):
+    overlapping = [("Loc", 0, 3), ("Loc", 1, 2), ("Peop", 4, 5)]
+    crossed = document(overlapping, [("In", 0, 1), ("In", 2, 0)], "crossed")
+    inside = document(overlapping[:2], [("In", 0, 1)], "inside")
+    gold = written(tmp_path / "gold.jsonl", crossed, inside, ONE)
+    found = document([("Loc", 0, 3), ("Peop", 4, 5)], [("In", 1, 0)], "crossed")
+    predicted = written(tmp_path / "predicted.jsonl", ONE, document(name="inside"), found)
+
+    def counted(*policy) -> tuple[int, dict, dict]:
+        scores = score_files(gold, predicted, None, None, None, *policy)
+        return scores["documents"], *(scores[level]["strict"]["all"] for level in ("entities", "relations"))
+
+    def count(true_positive: int, predicted: int, gold: int) -> dict[str, int]:
+        return {"true_positive": true_positive, "predicted": predicted, "gold": gold}
+
+    assert counted() == (3, count(3, 3, 6), count(1, 1, 3))
+    assert counted("keep_longest") == (3, count(3, 3, 4), count(1, 1, 1))
+    assert counted("drop_relations") == (2, count(3, 3, 3), count(1, 1, 1))  # no relation is left for `inside`
+    assert counted("drop_sentences") == (1, count(1, 1, 1), count(0, 0, 0))
+    with pytest.raises(CmanError, match="found no document that drop_sentences leaves"):
+        score_files(written(tmp_path / "a.jsonl", inside), written(tmp_path / "b.jsonl", document(name="inside")),
+                    overlap="drop_sentences")  # fmt: skip
+
+
 def test_a_missing_or_malformed_file_is_named(tmp_path):
     gold = written(tmp_path / "gold.jsonl", ONE)
     with pytest.raises(CmanError, match=r"none\.jsonl: cannot be read"):
