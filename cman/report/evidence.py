@@ -147,6 +147,7 @@ class Evidence:
     rounds: int
     seed: int
     comparisons: dict[Names, Comparison] = field(default_factory=dict)
+    verdicts: dict[Names, str] = field(default_factory=dict)  # of the ledger on differences that are claims
 
     @property
     def family(self) -> int:

@@ -15,10 +15,12 @@ from cman.errors import CmanError
 from cman.evaluation.counts import strict_counts
 from cman.evaluation.ranking import ranking_scores
 from cman.evaluation.scores import score_documents
-from cman.report.appendix import copies, encoder, question, repeated, scores, significance, types, weights
+from cman.report.appendix import claims, copies, encoder, question, repeated, scores, significance, types, weights
 from cman.report.appendix.section import KEYS, Figure, Section
 from cman.report.appendix.write import pairs
 from cman.report.evidence import Evidence, compare_all, read_evidence
+from cman.report.ledger.claims import Claim
+from cman.report.ledger.rows import ledger
 from cman.report.results import group_runs, read_run
 from cman.report.unequal import used
 
@@ -67,6 +69,30 @@ def find(section: Section, **wanted: str) -> list[Figure]:
 def value(section: Section, **wanted: str) -> float | int | None:
     (found,) = find(section, **wanted)
     return found.value
+
+
+# ---- the claims
+
+
+def test_a_claim_stands_with_its_evidence_and_the_ledgers_verdict_ends_what_is_said_of_the_difference(root):
+    same = {seed: perturbed(GOLD, 0.02, seed) for seed in (1, 2)}
+    found = evidence(root, {"cman": same, "cman-no-bla": dict.fromkeys((1, 2), WORSE)})
+    about = Claim("C6", "BLA helps", "Table VII", "cman", "cman-no-bla", 2.12, ("tiny",))
+    rows = ledger([found], 200, None, [about, replace(about, corpora=("elsewhere",))])
+    section = claims.build(found, rows)
+    assert section is not None
+    (row,) = section.tables[0].rows
+    assert row.title == "C6: BLA helps" and row.cells[0].text == "+2.12" and row.cells[0].source == "Table VII"
+    assert row.cells[1].text == f"+{rows[0].point:.2f}" and row.cells[-1].text == "undecided: exploratory"
+    assert value(section, item="C6", name="difference") == rows[0].point
+    assert value(section, item="C6", name="detectable") == rows[0].measured.detectable
+    found.verdicts.update(claims.verdicts(found, rows))
+    assert question.build(found).sentences[2].endswith(" As a claim: undecided: exploratory.")
+
+
+def test_a_corpus_that_no_claim_is_measured_on_has_no_claims(root):
+    found = evidence(root, {"cman": {1: GOLD}})
+    assert claims.build(found, ledger([found], 200)) is None
 
 
 # ---- the question

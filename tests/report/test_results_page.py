@@ -34,10 +34,12 @@ def test_the_committed_page_has_the_figures_of_the_committed_records(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif("CMAN_MIRROR" not in os.environ, reason="CMAN_MIRROR names no folder with the real corpora")
 def test_the_committed_page_is_the_page_of_the_records_word_for_word(tmp_path):
-    layout, corpus = Layout(tmp_path), read_configuration(ROOT / "config" / "conll04.yaml").corpus("conll04")
-    for name in raw_files(corpus):
-        obtain(corpus, name, layout.raw("conll04") / name)
-    prepare("conll04", corpus, layout)
+    layout = Layout(tmp_path)
+    for configuration, name in (("conll04", "conll04"), ("study", "folded-conll04")):
+        corpus = read_configuration(ROOT / "config" / f"{configuration}.yaml").corpus(name)
+        for file in raw_files(corpus):
+            obtain(corpus, file, layout.raw(name) / file)
+        prepare(name, corpus, layout)
     assert results_page(RECORDS, PUBLISHED, tmp_path / "corpora") == PAGE, HOW
 
 

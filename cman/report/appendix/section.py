@@ -89,7 +89,9 @@ class Section(Block):
                 self.sentences.append(f"{item}: nothing ran with a seed in common ({one} and {other}).")
             else:
                 self.compare(item, comparison)
-                self.sentences.append(f"{item} {comparison.conclusion('inputs' if item in intended else '')}")
+                verdict = self.evidence.verdicts.get(pairs[item])
+                said = f" As a claim: {verdict}." if verdict else ""
+                self.sentences.append(f"{item} {comparison.conclusion('inputs' if item in intended else '')}{said}")
         return made
 
     def table(self, name: str, caption: str, columns: Sequence[Column], rows: Iterable[Row], **more: Any) -> Table:

@@ -1,6 +1,7 @@
 """Writes the appendix: LaTeX to read, a CSV of every figure, and JSON that names the runs behind each of them.
 
-All corpora among the runs have all sections; one that nothing ran for says so in a line. The bytes depend on the runs,
+All corpora among the runs have all sections, but the paper's claims only those that one is measured on; a section that
+nothing ran for says so in a line. The bytes depend on the runs,
 the prepared corpora, the number of rounds and the seed only.
 """
 
@@ -11,6 +12,7 @@ from typing import Any
 from cman.errors import UsageError
 from cman.files import write_csv, write_json, write_text
 from cman.report.appendix import (
+    claims,
     confusion,
     copies,
     encoder,
@@ -26,6 +28,7 @@ from cman.report.appendix import (
 from cman.report.appendix.section import CSV, KEYS, Figure, Section
 from cman.report.evidence import Evidence, Names, compare_all, on_a_share, read_evidence
 from cman.report.frame import exact
+from cman.report.ledger.rows import ledger
 from cman.report.results import group_runs, read_run
 from cman.report.runs import NO_FACTS, Facts
 from cman.report.table import Part, render
@@ -56,7 +59,13 @@ def write_appendix(
         group_runs(read_run(folder, facts.get(folder)) for folder in run_folders), corpora, rounds, seed
     )
     compare_all((found, pairs(found)) for found in evidence)
-    built = [(found, [section.build(found) for section in SECTIONS]) for found in evidence]
+    rows = ledger(evidence, rounds)
+    built = []
+    for found in evidence:
+        found.verdicts.update(claims.verdicts(found, rows))
+        claimed = claims.build(found, rows)
+        sections = [section.build(found) for section in SECTIONS]
+        built.append((found, sections if claimed is None else [claimed, *sections]))
     figures = [figure for _, sections in built for section in sections for figure in section.figures]
     parts = [_part(found, sections) for found, sections in built]
     write_text(output, render(parts, "What the paper leaves out: significance, intervals, controls, errors."))

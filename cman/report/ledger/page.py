@@ -24,7 +24,7 @@ def first_line(rows: Sequence[Row]) -> str:
         if chosen:
             why = f"none of them is of the regime that was chosen ({REGIME_SHORTFALL})"
         return f"The records are exploratory, so no claim is decided by them: {why}, and {told}."
-    rest = [row.claim.number for row in known if row.exploratory]
+    rest = list(dict.fromkeys(row.claim.number for row in known if row.exploratory))
     return f"{told[0].upper()}{told[1:]}." + (f" Exploratory are those of {', '.join(rest)}." if rest else "")
 
 
