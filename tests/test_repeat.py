@@ -95,6 +95,37 @@ def test_a_record_is_trained_again_from_its_own_settings_and_gives_the_same_pred
     assert again["settings"] == facts["settings"] and again["code"] == facts["code"]
 
 
+def test_the_teachers_of_a_recorded_student_are_trained_again_before_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("config").mkdir()
+    Path("config/tiny.yaml").write_text(
+        CONFIGURATION
+        + """
+variants:
+  span: {base: cman-static, title: Span, changes: {rel.scorer: span, rel.candidates: entities, span.hidden: 8}}
+  student: {base: cman-static, title: Student, changes: {rel.scorer: span, rel.candidates: entities, span.hidden: 8,
+    distil.teacher: span, distil.members: 2}}
+"""
+    )
+    for split, count in (("train", 8), ("dev", 3), ("test", 3)):
+        write_documents(Path(f"{split}.jsonl"), [lives(f"{split}{number}", number) for number in range(count)])
+    gold, run = "results/corpora/tiny/main/test.jsonl", "results/runs/tiny/student/main/seed1"
+    given = ("--config", "config/tiny.yaml", "--corpus", "tiny")
+    for words in (
+        ("prepare", *given),
+        *(("train", *given, "--experiment", "span", "--seed", seed) for seed in (1, 2)),
+        ("train", *given, "--experiment", "student"),
+        ("predict", "--model", f"{run}/model", "--input", gold, "--output", f"{run}/predictions.jsonl"),
+        ("score", "--gold", gold, "--predictions", f"{run}/predictions.jsonl", "--output", f"{run}/scores.json"),
+        ("record", run),
+    ):
+        result = cman(*words)
+        assert result.status == 0, result.error
+    shutil.rmtree("results/runs")
+    result = cman("record", "--repeat", "results/record/tiny/student/main/seed1", "--tolerance", "0")
+    assert result.status == 0 and "predictions: the same" in result.out, result.error
+
+
 def test_another_result_is_shown_and_outside_the_tolerance_an_error(here):
     facts = json.loads((RECORD / "provenance.json").read_text())
     settings = {**facts["settings"], "training": {**facts["settings"]["training"], "lr": 1e-6}}
