@@ -1,8 +1,8 @@
 """Writes the appendix: LaTeX to read, a CSV of every figure, and JSON that names the runs behind each of them.
 
 All corpora among the runs have all sections, and one that nothing ran for says so in a line; only the paper's claims
-stand with those corpora alone that one is measured on. The bytes depend on the runs, the prepared corpora, the number of
-rounds and the seed only.
+stand with those corpora alone that one is measured on. The bytes depend on the runs, the prepared corpora, the number
+of rounds and the seed only.
 """
 
 from collections.abc import Sequence
