@@ -10,7 +10,6 @@ import typer
 
 from cman.cli.options import configuration_at
 from cman.cli.verb import verb
-from cman.config.corpora import Overlap
 from cman.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +68,8 @@ def score(
     ranking: Annotated[Path | None, typer.Option(help="What `cman predict --ranking` wrote beside them.")] = None,
     text: Annotated[Path | None, typer.Option(help="What `cman predict --text` wrote of the same documents.")] = None,
     overlap: Annotated[
-        Overlap | None, typer.Option(help="Score against the gold that this policy leaves; by default against all.")
+        str | None,
+        typer.Option(help="Score against what keep_longest, drop_sentences or drop_relations leaves of the gold."),
     ] = None,
     card: Annotated[Path | None, typer.Option(help="Then write the card of this run folder, as `cman card`.")] = None,
 ) -> None:

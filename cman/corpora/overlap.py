@@ -11,10 +11,12 @@ Predictions are scored against everything that was annotated, unless `cman score
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
-from typing import get_args
+from typing import TYPE_CHECKING
 
-from cman.config.corpora import Overlap
 from cman.corpora.document import Document, Entity
+
+if TYPE_CHECKING:  # scores do not depend on what a configuration may say
+    from cman.config.corpora import Overlap
 
 
 def overlap(first: Entity, second: Entity) -> bool:
@@ -28,15 +30,14 @@ def has_overlap(document: Document) -> bool:
     return any(overlap(first, second) for first, second in pairwise(entities))
 
 
-def without_overlap(document: Document, policy: Overlap) -> Document | None:
+def without_overlap(document: Document, policy: "Overlap") -> Document | None:
     """Return a document as training reads it under a policy, or None if the policy drops it."""
     left = reduced(document, policy)
     return left if left is None else keep_longest(left)
 
 
-def reduced(document: Document, policy: Overlap) -> Document | None:
+def reduced(document: Document, policy: "Overlap") -> Document | None:
     """Return what the policy itself leaves of a document; after `drop_relations` some entities may still overlap."""
-    assert policy in get_args(Overlap)
     return POLICIES[policy](document)
 
 
@@ -79,7 +80,7 @@ def _restricted(document: Document, places: set[int]) -> Document:
     return replace(document, entities=tuple(document.entities[place] for place in new), relations=relations)
 
 
-POLICIES: Mapping[Overlap, Callable[[Document], Document | None]] = {
+POLICIES: Mapping["Overlap", Callable[[Document], Document | None]] = {
     "keep_longest": keep_longest,
     "drop_sentences": _drop_sentence,
     "drop_relations": _drop_relations,

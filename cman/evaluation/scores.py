@@ -14,21 +14,23 @@ that was chosen on dev and at others. Where the documents were also read as text
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import Field
 
-from cman.config.corpora import Overlap
 from cman.corpora.document import Document, Entity, Relation, read_documents
-from cman.corpora.overlap import without_overlap
+from cman.corpora.overlap import POLICIES, without_overlap
 from cman.corpora.ranking import read_ranking
-from cman.errors import CmanError
+from cman.errors import CmanError, UsageError
 from cman.evaluation.counts import Counts
 from cman.evaluation.ranking import ranking_scores
 from cman.evaluation.raw_text import by_characters
 from cman.evaluation.reliability import reliability
 from cman.files import read_json
 from cman.validation import Read, checked
+
+if TYPE_CHECKING:
+    from cman.config.corpora import Overlap
 
 MATCHINGS = ("strict", "boundaries", "relaxed")
 
@@ -50,7 +52,7 @@ def score_files(
     provenance_path: Path | None = None,
     ranking_path: Path | None = None,
     text_path: Path | None = None,
-    overlap: Overlap | None = None,
+    overlap: str | None = None,
 ) -> dict[str, Any]:
     """Return the scores of a file of predictions, with the digest that the provenance of its run has.
 
@@ -62,9 +64,12 @@ def score_files(
             entities out; None, as everywhere in this project: against everything that was annotated.
 
     Raises:
+        UsageError: no such policy.
         CmanError: a file is malformed, or they do not hold the same documents with the same tokens; or the policy
             leaves no document.
     """
+    if overlap is not None and overlap not in POLICIES:
+        raise UsageError(f"--overlap: found {overlap!r}, wanted one of {', '.join(POLICIES)}")
     gold, predicted = read_documents(gold_path), read_documents(predicted_path)
     by_id = {document.id: document for document in predicted}
     for document in gold:
@@ -78,7 +83,8 @@ def score_files(
     provenance = {} if provenance_path is None else read_json(provenance_path)
     facts = checked(_Provenance, provenance, str(provenance_path))
     if overlap is not None:
-        gold = [left for document in gold if (left := without_overlap(document, overlap)) is not None]
+        policy = cast("Overlap", overlap)
+        gold = [left for document in gold if (left := without_overlap(document, policy)) is not None]
         if not gold:
             raise CmanError(f"{gold_path}: found no document that {overlap} leaves, wanted one without overlaps")
     paired = [by_id[document.id] for document in gold]

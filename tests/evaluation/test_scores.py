@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cman.corpora.document import Document, Entity, Relation, write_documents
-from cman.errors import CmanError
+from cman.errors import CmanError, UsageError
 from cman.evaluation.counts import strict_counts
 from cman.evaluation.scores import MATCHINGS, score_documents, score_files
 
@@ -254,6 +254,8 @@ def test_overlapping_gold_annotations_are_left_out_where_a_policy_is_named(tmp_p
     assert counted("keep_longest") == (3, count(3, 3, 4), count(1, 1, 1))
     assert counted("drop_relations") == (2, count(3, 3, 3), count(1, 1, 1))  # no relation is left for `inside`
     assert counted("drop_sentences") == (1, count(1, 1, 1), count(0, 0, 0))
+    with pytest.raises(UsageError, match="found 'none', wanted one of keep_longest, drop_sentences, drop_relations"):
+        counted("none")
     with pytest.raises(CmanError, match="found no document that drop_sentences leaves"):
         score_files(written(tmp_path / "a.jsonl", inside), written(tmp_path / "b.jsonl", document(name="inside")),
                     overlap="drop_sentences")  # fmt: skip
