@@ -32,7 +32,7 @@ from cman.features.lengths import batches_by_length
 from cman.features.vocabulary import Vocabulary
 from cman.files import read_json, write_csv
 from cman.layout import Layout
-from cman.model.annotate import BATCH_SIZE, PADDED_TOKENS
+from cman.model.annotate import BATCH_SIZE, PADDED_TOKENS, joint_threshold
 from cman.model.cman import Cman
 from cman.model.decode import Dropped, decode_batch
 from cman.model.folder import ModelFolder
@@ -199,6 +199,7 @@ def _probed(
 ) -> Probed:
     replaced, tokens, ranking = Replaced(kind, folder.vocabulary), Tokens(), Ranking()
     model.labels = replaced  # type: ignore[assignment]
+    joint = joint_threshold(model)
     second: dict[int, Document] = {}
     first: dict[int, Document] = {}
     for indices in batches_by_length(encoded.lengths.tolist(), rows=BATCH_SIZE, padded=PADDED_TOKENS):
@@ -208,7 +209,7 @@ def _probed(
         tokens.add(prediction, replaced.first, batch.tags, batch.lengths)
         documents = [gold[index] for index in indices]
         shared = (batch.lengths, folder.vocabulary, model.reported_crf, model.relations.settings, Dropped(), False)
-        second |= zip(indices, decode_batch(prediction, documents, *shared, ranking), strict=True)
+        second |= zip(indices, decode_batch(prediction, documents, *shared, ranking, joint), strict=True)
         said = Prediction(replaced.first, prediction.labels, None, prediction.potentials, prediction.links)
         first |= zip(indices, decode_batch(said, documents, *shared), strict=True)
     if folder.calibration is not None:

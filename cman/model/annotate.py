@@ -23,6 +23,15 @@ BATCH_SIZE = 32  # sentences
 PADDED_TOKENS = 4096  # of a batch: bounds memory where sentences are long
 
 
+def joint_threshold(model: Cman | MultiHead | Members) -> float | None:
+    """Return what the joint score of a relation must exceed; None where the scores are those of pairs (`rel.score`).
+
+    Given entities (`ner.given`) are certain, so that there is nothing to join.
+    """
+    relations = model.relations
+    return None if relations.settings.score == "pair" or model.settings.ner.given else relations.threshold
+
+
 def annotate(
     model: Cman | MultiHead | Members,
     documents: EncodedDocuments,
@@ -70,6 +79,7 @@ def annotate(
                 lost,
                 confidences,
                 ranked,
+                joint_threshold(model),
             )
         if calibration is not None:
             decoded = [calibration.document(each) for each in decoded]

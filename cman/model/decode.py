@@ -5,9 +5,14 @@ any_token`) or that have them as anchors (`last_token`); of several token pairs 
 probable one counts. A relation with both ends in the same entity is dropped and counted; one with an end in no
 predicted entity is never scored (see `cman.model.candidates`).
 
+The relation scorer is asked about entities as if they were certain. With `rel.score: joint` a relation's score is the
+product of its pair's probability and of the marginals of its two entities: how probable it is that all three are right,
+if they were independent. No scorer can say more of a relation than how sure its entities are.
+
 Where a ranking is wanted (`cman.corpora.ranking`), relations below the threshold are put into it, and nowhere else.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +22,7 @@ from torch import Tensor
 from cman.config.settings import Rel
 from cman.corpora.bio import entities_of
 from cman.corpora.document import Document, Entity, Relation
-from cman.corpora.ranking import Ranking
+from cman.corpora.ranking import LEAST, Ranking
 from cman.features.vocabulary import Vocabulary
 from cman.model.crf import Crf
 from cman.model.output import Links, Prediction
@@ -44,12 +49,15 @@ def decode_batch(
     dropped: Dropped,
     with_scores: bool = True,
     ranking: Ranking | None = None,
+    joint: float | None = None,
 ) -> list[Document]:
     """Return the documents (tokens and ids of the given ones) with predicted annotations.
 
     Args:
-        with_scores: False leaves out the entities' confidences, which cost more than the decoding.
+        with_scores: False leaves out the entities' confidences, which cost more than the decoding; joint scores need
+            them.
         ranking: all relations between the entities are added to it, those below the threshold too.
+        joint: what a relation's joint score must exceed; None where the scores are those of the pairs.
     """
     names = [
         [vocabulary.tags[tag] for tag in row[:length]]
@@ -57,7 +65,7 @@ def decode_batch(
     ]
     entities = [entities_of(row) for row in names]
     confidences: list[list[float | None]] = [[None] * len(each) for each in entities]
-    if with_scores:
+    if with_scores or joint is not None:
         confidences = _confidences(entities, prediction, lengths, vocabulary, crf)
     links = _by_sentence(prediction.links, len(documents))
     result = []
@@ -66,7 +74,7 @@ def decode_batch(
             Entity(entity.type, entity.start, entity.end, confidence)
             for entity, confidence in zip(entities[row], confidences[row], strict=True)
         ]
-        every, relations = _relations(scored, links[row], vocabulary, settings, dropped)
+        every, relations = _relations(scored, links[row], vocabulary, settings, dropped, joint)
         if ranking is not None:
             ranking[document.id] = every
         result.append(Document(document.id, document.tokens, tuple(scored), relations, document.text, document.offsets))
@@ -103,6 +111,7 @@ def _relations(
     vocabulary: Vocabulary,
     settings: Rel,
     dropped: Dropped,
+    joint: float | None,
 ) -> tuple[tuple[Relation, ...], tuple[Relation, ...]]:
     """Return all relations between entities, and of them those above the threshold."""
     owner: dict[int, int] = {}
@@ -118,7 +127,11 @@ def _relations(
             continue  # a token that is no entity's anchor
         if head == tail:
             dropped.inside_one += above
-        else:
+            continue
+        if joint is not None:
+            value *= math.prod(score for score in (entities[head].score, entities[tail].score) if score is not None)
+            above = above and value > joint
+        if joint is None or above or value > LEAST:
             best[head, tail, label] = max(value, best.get((head, tail, label), 0.0))
             chosen |= {(head, tail, label)} if above else set()
     every = {

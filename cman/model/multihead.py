@@ -28,6 +28,7 @@ class MultiHead(nn.Module):
     def __init__(self, inputs: Inputs, vocabulary: Vocabulary, settings: Settings) -> None:
         super().__init__()
         width = 2 * settings.lstm.hidden
+        self.settings = settings
         self.given, self.entities = settings.ner.given, settings.rel.candidates == "entities"
         self.inputs = inputs
         self.input_dropout = Dropout(settings.dropout.inputs)
