@@ -167,7 +167,7 @@ EQUATIONS: tuple[Equation, ...] = (
                 "baseline's code", "V is a relation's own; `per_relation` as printed (`cman-as-printed`)"
             ),
             "rel.threshold": Key("baseline's code", "a rounded sigmoid; `auto` is ours"),
-            "rel.score": Key("as printed", "equation 17; `joint` is ours"),
+            "rel.confidence": Key("as printed", "equation 17; `joint` is ours"),
             "rel.prior": Key("ours", "an output bias; null as printed (`cman-as-printed`, `multihead-as-published`)"),
             "rel.null_class": Key("as printed", "no class N; the baseline has one (`multihead-as-published`)"),
             "rel.loss_reduction": PRINTED,

@@ -52,7 +52,7 @@ BEST: Mapping[str, Any] = {
     "rel.scorer": "span",
     "rel.features": "fused+encoder",
     "rel.candidates": "entities",
-    "rel.score": "joint",
+    "rel.confidence": "joint",
     "rel.prior": 0.05,
     "label.source": "predicted",
     "at.enabled": False,

@@ -184,7 +184,7 @@ class Rel(Group):
     threshold: Annotated[float, Field(gt=0.0, lt=1.0)] | Literal["auto"] = Field(
         0.5, description="a relation needs a higher probability; auto: the one with the best F1 on dev"
     )
-    score: Literal["pair", "joint"] = Field(
+    confidence: Literal["pair", "joint"] = Field(
         "pair", description="pair: the probability of the pair alone; joint: times those of its two entities"
     )
     prior: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(

@@ -24,12 +24,12 @@ PADDED_TOKENS = 4096  # of a batch: bounds memory where sentences are long
 
 
 def joint_threshold(model: Cman | MultiHead | Members) -> float | None:
-    """Return what the joint score of a relation must exceed; None where the scores are those of pairs (`rel.score`).
+    """Return what a relation's joint confidence must exceed; None where it is that of its pair (`rel.confidence`).
 
     Given entities (`ner.given`) are certain, so that there is nothing to join.
     """
     relations = model.relations
-    return None if relations.settings.score == "pair" or model.settings.ner.given else relations.threshold
+    return None if relations.settings.confidence == "pair" or model.settings.ner.given else relations.threshold
 
 
 def annotate(

@@ -5,9 +5,9 @@ any_token`) or that have them as anchors (`last_token`); of several token pairs 
 probable one counts. A relation with both ends in the same entity is dropped and counted; one with an end in no
 predicted entity is never scored (see `cman.model.candidates`).
 
-The relation scorer is asked about entities as if they were certain. With `rel.score: joint` a relation's score is the
-product of its pair's probability and of the marginals of its two entities: how probable it is that all three are right,
-if they were independent. No scorer can say more of a relation than how sure its entities are.
+The relation scorer is asked about entities as if they were certain. With `rel.confidence: joint` a relation's score is
+the product of its pair's probability and of the marginals of its two entities: how probable it is that all three are
+right, if they were independent. No pair is surer than its entities.
 
 Where a ranking is wanted (`cman.corpora.ranking`), relations below the threshold are put into it, and nowhere else.
 """

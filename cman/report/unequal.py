@@ -70,6 +70,7 @@ def used(settings: Mapping[str, Any]) -> dict[str, Any]:
         "ner.report": not two_phases,
         "label.gold_": flat.get("label.source") != "scheduled",
         "label.noise": flat.get("label.source") != "noised",
+        "rel.confidence": flat.get("rel.confidence") == "pair",  # as before there was a choice
         "training.patience": flat.get("training.protocol") == "fixed",
         "training.epoch_rule": flat.get("training.protocol") != "retrain",
         "training.subset_seed": flat.get("training.fraction", 1.0) == 1.0,
