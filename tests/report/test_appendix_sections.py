@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from perturbed_runs import perturbed, write_run
 
+from cman.config.configuration import read_configuration
 from cman.corpora.document import Document, Entity, Relation, write_documents
 from cman.corpora.ranking import write_ranking
 from cman.errors import CmanError
@@ -24,6 +25,7 @@ from cman.report.ledger.rows import ledger
 from cman.report.results import group_runs, read_run
 from cman.report.unequal import used
 
+ROOT = Path(__file__).resolve().parents[2]
 GOLD = [
     Document(
         str(number),
@@ -169,6 +171,7 @@ def test_inputs_and_architecture_are_told_apart_and_wanted_differences_of_inputs
 
 def test_each_experiment_stands_in_its_table_and_holm_is_over_the_whole_document(root):
     names = ("cman", "multihead", "cman-lstm", "cman-gru", "cman-separate", "mine", "cman@20", "multihead-at@20")
+    names += ("cman-best-16-epochs", "cman-best-no-types")
     found = evidence(root, {name: {1: perturbed(GOLD, 0.2, len(name))} for name in names})
     section = significance.build(found)
     tables = {f.names[2:4]: f.names[5] for f in find(section, name="pairs")}
@@ -178,15 +181,22 @@ def test_each_experiment_stands_in_its_table_and_holm_is_over_the_whole_document
         ("cman-gru", "cman"): "Table VI",
         ("cman-separate", "cman"): "Figure 8",
         ("multihead-at@20", "cman@20"): "Figure 7",
+        ("cman-best-no-types", "cman-best-16-epochs"): "Without a part of cman-best",
         ("mine", "cman"): "Other experiments",
+        ("cman-best-16-epochs", "cman"): "Other experiments",
     }
-    # Six comparisons of three tasks: one family, whatever the table.
+    # Eight comparisons of three tasks: one family, whatever the table.
     p = {figure.names[2:5]: figure.value for figure in find(section, name="p")}
     corrected = {figure.names[2:5]: figure.value for figure in find(section, name="p_holm")}
     least = min(p, key=p.__getitem__)
-    assert len(p) == 18 and corrected[least] == pytest.approx(min(1, 18 * p[least]))
+    assert len(p) == 24 and corrected[least] == pytest.approx(min(1, 24 * p[least]))
     assert all(corrected[key] >= p[key] for key in p)
     assert any("can not say" in text for text in section.text)
+
+
+def test_the_parts_of_cman_best_are_those_that_its_configuration_trains():
+    chosen = read_configuration(ROOT / "config" / "best.yaml").experiments
+    assert list(chosen) == [significance.WHOLE, *significance.PARTS, "cman-best-distilled"]
 
 
 # ---- scores, types, repeated sentences

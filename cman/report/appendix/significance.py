@@ -2,7 +2,8 @@
 
 Each experiment of a table stands against that table's reference, the full model; Figure 7 compares CMAN with the
 baseline at each share of the training data. The first table's rows also have those that control for inputs and sizes;
-other experiments that the paper does not have stand under a heading of their own.
+other experiments that the paper does not have stand under a heading of their own, and those that lack a part of
+`cman-best` beside the whole.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +23,20 @@ TABLES = {
     "Table VII": ("cman-no-self-attention", "cman-no-bla", "cman-no-attention", "cman-no-uncertainty", "cman-mlp"),
 }
 SEPARATE = ("cman-separate",)
+# `config/best.yaml`: the whole, and what lacks one of its parts. The records of `cman-best` itself are of more epochs.
+WHOLE = "cman-best-16-epochs"
+PARTS = (
+    "cman-best-pairs-of-tokens",
+    "cman-best-settings-of-records",
+    "cman-best-gold-candidates",
+    "cman-best-last-weights",
+    "cman-best-fused-alone",
+    "cman-best-gold-labels",
+    "cman-best-no-context",
+    "cman-best-no-types",
+    "cman-best-no-distance",
+    "cman-best-pair-confidence",
+)
 LIMITS = (
     "The test asks whether these trained models would differ on other sentences like the tested ones. It can not say "
     "whether other seeds would differ in the same way: it takes the trainings as they are, and a few seeds (n) are no "
@@ -85,7 +100,8 @@ def _others(evidence: Evidence) -> Iterator[Heading]:
     shares = sorted(name for name in evidence.groups if name.startswith("multihead-at@"))
     yield "Figure 7", [(name, f"{REFERENCE}@{name.partition('@')[2]}") for name in shares]
     yield "Figure 8", [(name, REFERENCE) for name in SEPARATE]
-    named = {REFERENCE, *HEADLINE, *SEPARATE, *(name for members in TABLES.values() for name in members)}
+    yield "Without a part of cman-best", [(name, WHOLE) for name in PARTS]
+    named = {REFERENCE, *HEADLINE, *SEPARATE, *PARTS, *(name for members in TABLES.values() for name in members)}
     # A model trained on a part of the data is no variant of the full one.
     others = [name for name in evidence.groups if name not in named and not on_a_share(name)]
     yield "Other experiments", [(name, REFERENCE) for name in others]
