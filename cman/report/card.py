@@ -169,6 +169,9 @@ def _confidences(config: Mapping[str, Any], scores: Mapping[str, Any]) -> Iterat
             if task != "threshold"
         )
         yield f"Confidences are calibrated on dev: {', '.join(fitted)}."
+    settings = config["settings"]
+    if settings["rel"].get("confidence") == "joint" and not settings["ner"].get("given"):
+        yield "That of a relation is the probability of the whole triple: of the relation and of both its entities."
     known = {task: value["error"] for task, value in (scores.get("reliability") or {}).items() if value is not None}
     if known:
         errors = ", ".join(f"{error:.3f} of {task}" for task, error in known.items())

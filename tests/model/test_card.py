@@ -80,6 +80,12 @@ def test_the_card_says_what_confidences_are_worth(tmp_path: Path) -> None:
     for sentence in ("temperature 2.50 and shift -1.00 of entities, temperature 1.25", "0.031 of entities.",
                      "| 0.1 | 50.00 | 25.00 | 33.33 |"):  # fmt: skip
         assert sentence in card.read_text()
+    assert "whole triple" not in card.read_text()
+    for given in (False, True):  # given entities are certain
+        config["settings"]["rel"]["confidence"], config["settings"]["ner"]["given"] = "joint", given
+        (run / "model" / "config.json").write_text(json.dumps(config))
+        write_card(run)
+        assert ("probability of the whole triple" in card.read_text()) is not given
 
 
 def test_words_of_a_corpus_are_no_markup() -> None:
