@@ -14,6 +14,7 @@ from cman.config.configuration import Configuration
 from cman.errors import CmanError
 from cman.evaluation.convergence import Convergence, convergence_of
 from cman.evaluation.counts import Counts
+from cman.evaluation.reliability import by_chance
 from cman.evaluation.scores import MATCHINGS
 from cman.files import read_json, write_text
 from cman.report.frame import FIGURES, STRICT, percent, score_columns, summaries
@@ -172,10 +173,12 @@ def _confidences(config: Mapping[str, Any], scores: Mapping[str, Any]) -> Iterat
     settings = config["settings"]
     if settings["rel"].get("confidence") == "joint" and not settings["ner"].get("given"):
         yield "That of a relation is the probability of the whole triple: of the relation and of both its entities."
-    known = {task: value["error"] for task, value in (scores.get("reliability") or {}).items() if value is not None}
+    known = {task: value for task, value in (scores.get("reliability") or {}).items() if value is not None}
     if known:
-        errors = ", ".join(f"{error:.3f} of {task}" for task, error in known.items())
+        errors = ", ".join(f"{value['error']:.3f} of {task}" for task, value in known.items())
         yield f"Calibration error on test (mean distance of confidence and share that is right): {errors}."
+        least = ", ".join(f"{by_chance(value['bins']):.3f} of {task}" for task, value in known.items())
+        yield f"By chance alone as many exactly calibrated ones would show {least}."
     yield ""
     curve = (scores.get("ranking") or {}).get("by_threshold")
     if curve:

@@ -1,5 +1,8 @@
 """Whether confidences mean what they say: the calibration error against its definition, and counts by threshold."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 
 from cman.corpora.document import Document, Entity, Relation
 from cman.evaluation.ranking import ranking_scores
-from cman.evaluation.reliability import reliability
+from cman.evaluation.reliability import by_chance, reliability
 
 
 def pair(scored: list[tuple[float, bool]]) -> tuple[list[Document], list[Document]]:
@@ -31,6 +34,26 @@ def test_the_error_is_the_mean_distance_of_score_and_share_in_ten_bins(scored):
     result = reliability(*pair(scored))
     assert result["entities"]["error"] == pytest.approx(expected, abs=1e-6) and result["relations"] is None
     assert sum(count for _, count, _, _ in result["entities"]["bins"]) == len(scored)
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.floats(0, 1)), min_size=1, max_size=4))
+def test_the_error_by_chance_is_that_of_all_ways_in_which_right_scores_can_turn_out(bins):
+    expected = 0.0
+    for count, score in bins:
+        for turned_out in itertools.product((0, 1), repeat=count):
+            probability = math.prod(score if right else 1 - score for right in turned_out)
+            expected += count * probability * abs(sum(turned_out) / count - score)
+    found = by_chance([[0.0, count, score, 1.0] for count, score in bins])
+    assert found == pytest.approx(expected / sum(count for count, _ in bins))
+
+
+def test_exactly_calibrated_scores_have_the_error_by_chance_in_the_mean():
+    random, means = np.random.default_rng(0), [0.15, 0.45, 0.85]
+    found = []
+    for _ in range(300):
+        scored = [(score, bool(random.random() < score)) for score in means for _ in range(20)]
+        found.append(reliability(*pair(scored))["entities"])
+    assert np.mean([each["error"] for each in found]) == pytest.approx(by_chance(found[0]["bins"]), rel=0.05)
 
 
 def test_what_has_no_score_is_not_counted():

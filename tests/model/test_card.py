@@ -63,7 +63,7 @@ def test_the_card_says_what_confidences_are_worth(tmp_path: Path) -> None:
     card, config = run / "model" / "README.md", json.loads((run / "model" / "config.json").read_text())
     assert "Confidences are uncalibrated" in card.read_text()
     scores = json.loads((run / "scores.json").read_text())
-    scores["reliability"] = {"entities": {"error": 0.0312, "bins": []}, "relations": None}
+    scores["reliability"] = {"entities": {"error": 0.0312, "bins": [[0.5, 2, 0.5, 1.0]]}, "relations": None}
     scores["ranking"] = {
         "least": 0.02, "average_precision": 0.5, "dev_threshold": None, "at_dev_threshold": None,
         "by_threshold": [{"threshold": 0.1, "true_positive": 1, "predicted": 2, "gold": 4}],
@@ -78,6 +78,7 @@ def test_the_card_says_what_confidences_are_worth(tmp_path: Path) -> None:
     (run / "model" / "config.json").write_text(json.dumps(config))
     write_card(run)
     for sentence in ("temperature 2.50 and shift -1.00 of entities, temperature 1.25", "0.031 of entities.",
+                     "calibrated ones would show 0.250 of entities.",
                      "| 0.1 | 50.00 | 25.00 | 33.33 |"):  # fmt: skip
         assert sentence in card.read_text()
     assert "whole triple" not in card.read_text()
