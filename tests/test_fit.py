@@ -59,6 +59,17 @@ def test_files_become_a_model_folder_with_its_card_and_nothing_else_is_left():
     assert "found my model" in sentence(cman(*CALL), 2).replace(str(Path().resolve()) + "/", "")
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [((), "auto"), (("rel.threshold=0.4",), 0.4), (("training.protocol=fixed",), 0.5)],
+)
+def test_cman_best_takes_the_threshold_that_dev_prefers_unless_told_otherwise_or_without_dev(given, expected):
+    call = [value.replace("cman-static", "cman-best") for value in CALL]
+    small = ("contextual.enabled=false", "rel.features=fused", "span.projection=8", "span.hidden=8", *given)
+    assert cman(*call, *(f"--set={each}" for each in small)).status == 0
+    assert ModelFolder.load(Path("my model")).settings.rel.threshold == expected
+
+
 def test_a_corpus_without_a_name_is_called_as_its_files_or_their_folder_are():
     for path, name in (
         ("museum/train.jsonl", "museum"),

@@ -13,6 +13,7 @@ from cman.cli.verb import verb
 from cman.errors import UsageError
 from cman.gpu import own_gpu
 
+BEST = "cman-best"
 BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "spert"}
 
 
@@ -30,7 +31,7 @@ def fit(
         str | None, typer.Option(help="jsonl, spert, conll04, brat, ...; by default what the name ends in.")
     ] = None,
     language: Annotated[str, typer.Option(help="Of the text, a code of spaCy's such as en.")] = "en",
-    experiment: Annotated[str, typer.Option(help="Which model; `cman-best` finds most.")] = "cman-best",
+    experiment: Annotated[str, typer.Option(help="Which model; `cman-best` finds most.")] = BEST,
     encoder: Annotated[
         str | None, typer.Option(help="Folder or hub name of a transformer in the place of MiniLM-L6.")
     ] = None,
@@ -55,6 +56,8 @@ def fit(
     name = _word(name or "") or _corpus_name(train)
     paths = {split: path for split, path in (("train", train), ("dev", dev), ("test", test)) if path is not None}
     settings = _settings(setting or [])
+    if experiment == BEST and settings.get("training.protocol") != "fixed":  # fixed has no dev to choose one on
+        settings.setdefault("rel.threshold", "auto")
     value: dict[str, Any] = {
         "corpora": {name: {"format": format or _format_of(train), "language": language, "paths": _texts(paths)}},
         "experiments": [experiment],
