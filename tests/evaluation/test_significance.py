@@ -237,3 +237,19 @@ def test_holm_is_what_rejecting_step_by_step_gives(p):
     assert all(a >= value and a <= 1 for a, value in zip(adjusted, p, strict=True))
     for level in (0.01, 0.05, 0.5):
         assert {place for place, value in enumerate(adjusted) if value <= level} == rejected(level)
+
+
+def test_a_growth_is_tested_as_the_difference_of_its_groups():
+    pairs = random_pairs(5, 2, 30)
+    same = random_pairs(6, 1, 30)[0][0]
+
+    def grouped(first: list[np.ndarray]) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+        both = zip(first, pairs, strict=True)
+        return of_seeds([(np.stack([x, a], axis=1), np.stack([y, b], axis=1)) for (x, y), (a, b) in both])
+
+    alone = randomisation(of_seeds(pairs), 500, 1)
+    constant = randomisation(grouped([(same, same)] * 2), 500, 1, (-1.0, 1.0))
+    assert constant.difference == pytest.approx(alone.difference) and constant.p == alone.p
+    # Both groups differ by as much: nothing grows, and every exchange is as extreme.
+    none = randomisation(grouped(pairs), 500, 1, (-1.0, 1.0))
+    assert none.difference == pytest.approx((0, 0, 0)) and none.p == (1.0, 1.0, 1.0)

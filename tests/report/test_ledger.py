@@ -23,10 +23,10 @@ SETTINGS = Settings().model_dump(mode="json")
 REGIME = {"training.epochs": 180}
 
 
-def evidence(folder: Path, corpora: Path | None = None, seeds: int = 2) -> list[Evidence]:
+def evidence(folder: Path, corpora: Path | None = None, seeds: int = 2, **provenance: object) -> list[Evidence]:
     """Runs of a good and of a bad model, without rankings."""
     runs = [
-        write_run(folder, GOLD, perturbed(GOLD, rate, seed), name, seed, settings=SETTINGS, seconds=60)
+        write_run(folder, GOLD, perturbed(GOLD, rate, seed), name, seed, settings=SETTINGS, seconds=60, **provenance)
         for name, rate in (("cman", 0.05), ("multihead-at", 0.4))
         for seed in range(1, seeds + 1)
     ]
@@ -70,7 +70,9 @@ def test_what_is_not_of_the_regime_robust_or_significant_is_undecided_and_says_w
         ({"precision": None}, "no average precision"),
         ({"second": opposite}, "otherwise in the second regime"),
         ({"second": None}, "no second regime"),
-        ({"p_holm": 0.06}, ""),
+        ({"p_holm": 0.06}, "p after the correction"),
+        ({"p_holm": None}, "p after the correction"),
+        ({"measured": other}, "the interval holds 0 and +2.00"),
         ({"measured": None}, "the corpus is not prepared"),
         ({"measured": None, "runs": ()}, "not run"),
     ):
@@ -78,6 +80,15 @@ def test_what_is_not_of_the_regime_robust_or_significant_is_undecided_and_says_w
         assert (changed.verdict, changed.reason) == (UNDECIDED, why), changes
     impossible = replace(row, claim=replace(CLAIM, impossible="no corpus"))
     assert (impossible.verdict, impossible.reason) == (IMPOSSIBLE, "no corpus")
+
+
+def test_entities_and_growth_are_robust_without_what_they_do_not_have(row):
+    entities = replace(CLAIM, task="entities")
+    assert replace(row, claim=entities, by_threshold={}, precision=None).verdict == SUPPORTED
+    assert replace(row, claim=entities, by_threshold={}, precision=None, second=None).verdict == UNDECIDED
+    growth = replace(CLAIM, contrast="length")
+    assert replace(row, claim=growth, precision=None).verdict == SUPPORTED
+    assert replace(row, claim=growth, precision=None, by_threshold={}).verdict == UNDECIDED
 
 
 def test_a_row_has_effect_interval_thresholds_and_the_command_that_repeats_it(tmp_path):
@@ -94,6 +105,13 @@ def test_a_row_has_effect_interval_thresholds_and_the_command_that_repeats_it(tm
         ["C1", "4", "3", "`cman record --repeat results/record/tiny/cman/main/seed* "
          "results/record/tiny/multihead-at/main/seed*`"]
     ]  # fmt: skip
+
+
+def test_p_is_of_the_threshold_that_dev_chose_as_the_effect_is(tmp_path):
+    write_documents(tmp_path / "corpora" / "tiny" / "main" / "test.jsonl", GOLD)
+    runs = evidence(tmp_path, tmp_path / "corpora", dev_threshold=0.9)
+    (found,) = ledger(runs, 200, None, [CLAIM])  # no relation has so high a score
+    assert found.measured is not None and (found.measured.effect, found.p) == (0, 1)
 
 
 def test_the_difference_of_average_precision_is_in_points_as_that_of_f1(tmp_path):

@@ -44,6 +44,11 @@ class Claim:
     task: str = "relations"
     impossible: str = ""
 
+    @property
+    def ranked(self) -> bool:
+        """Whether average precision speaks about it: about relations as a whole, not about a group's."""
+        return self.task == "relations" and not self.contrast
+
 
 CLAIMS = (
     Claim("C1", "CMAN finds more relations than multi-head with AT", "Table I", "cman", "multihead-at", 11.51),

@@ -1,8 +1,9 @@
 """The rows of the ledger: each claim with what the records say of it, and the verdict that docs/study.md's rules give.
 
-The primary figure is strict micro F1 at the threshold that was chosen on dev, or at the model's own where none was. A
-row is robust if sign and verdict stay at thresholds from 0.3 to 0.7 and in the second regime, and the sign in average
-precision; what a record does not hold makes it unknown, and only what is known to be robust is decided. A record whose
+The primary figure is strict micro F1 at the threshold that was chosen on dev, or at the model's own where none was;
+p is of the same figure. A row is robust if sign and verdict stay at thresholds from 0.3 to 0.7 and in the second
+regime, and the sign in average precision; entities have no threshold, and neither they nor a growth an average
+precision. What a record does not hold makes it unknown, and only what is known to be robust is decided. A record whose
 settings are not those of the regime is exploratory and decides nothing.
 """
 
@@ -19,6 +20,7 @@ from cman.evaluation.convergence import convergence_of
 from cman.evaluation.power import Arm, Figure, bounds, detectable, draws, effect
 from cman.evaluation.significance import Pair, holm, randomisation
 from cman.report.evidence import ALPHA, Evidence
+from cman.report.frame import signed
 from cman.report.ledger.claims import CLAIMS, REGIME, SECOND, Claim
 from cman.report.ledger.counts import CONTRASTS, at_threshold, counted, least, ranking_of
 from cman.report.predictions import Predicted
@@ -29,6 +31,11 @@ MARGIN = 1.0  # "no effect larger than", in points
 TOLERANCE = 3.0  # of `cman record --repeat`, in points of relation F1
 SUPPORTED, CONTRADICTED, UNDECIDED, IMPOSSIBLE = "supported", "contradicted", "undecided", "not testable here"
 TASKS = ("entities", "relations")
+
+
+def margin(published: float | None) -> float:
+    """Return the least effect that matters to a claim, in points: half of what the paper gives, where that is more."""
+    return MARGIN if published is None else max(MARGIN, published / 2)
 
 
 @dataclass(frozen=True)
@@ -42,10 +49,9 @@ class Measured:
 
     def speaks(self, published: float | None) -> str:
         """Return what the interval alone says: for the claim, against an effect that matters, or neither."""
-        margin = MARGIN if published is None or published <= 2 * MARGIN else published / 2
         if self.low > 0:
             return SUPPORTED
-        return CONTRADICTED if self.high < margin else UNDECIDED
+        return CONTRADICTED if self.high < margin(published) else UNDECIDED
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Row:
         by_threshold: the difference at each threshold at which all runs know their relations.
         precision: the difference of average precision, in points; None unless all runs have it.
         second: the difference in the second regime.
-        p: of randomisation; None where no pair of runs shares split and seed, or the claim is about growth.
+        p: of randomisation; None where no pair of runs shares split and seed.
         p_holm: after correction over the ledger.
     """
 
@@ -98,14 +104,15 @@ class Row:
         if self.measured is None:
             return
         sign, verdict = self.measured.effect > 0, self.measured.speaks(self.claim.published)
-        for threshold, found in self.by_threshold.items():
-            if (found.effect > 0) != sign or found.speaks(self.claim.published) != verdict:
-                yield f"otherwise at {threshold:g}"
-        if unknown := [f"{each:g}" for each in THRESHOLDS if each not in self.by_threshold]:
-            yield f"not known at {', '.join(unknown)}"
-        if self.precision is None:
+        if self.claim.task == "relations":
+            for threshold, found in self.by_threshold.items():
+                if (found.effect > 0) != sign or found.speaks(self.claim.published) != verdict:
+                    yield f"otherwise at {threshold:g}"
+            if unknown := [f"{each:g}" for each in THRESHOLDS if each not in self.by_threshold]:
+                yield f"not known at {', '.join(unknown)}"
+        if self.claim.ranked and self.precision is None:
             yield "no average precision"
-        elif (self.precision > 0) != sign:
+        elif self.precision is not None and (self.precision > 0) != sign:
             yield "otherwise in average precision"
         if self.second is None:
             yield "no second regime"
@@ -133,7 +140,7 @@ class Row:
         if self.measured is None or self.exploratory or self.seeds < 2 or any(self.doubts()):
             return UNDECIDED
         spoken = self.measured.speaks(self.claim.published)
-        if spoken == SUPPORTED and self.p_holm is not None and self.p_holm >= ALPHA:
+        if spoken == SUPPORTED and (self.p_holm is None or self.p_holm >= ALPHA):
             return UNDECIDED
         return spoken
 
@@ -148,7 +155,13 @@ class Row:
             return "exploratory"
         if self.measured is None:
             return "the corpus is not prepared"
-        return "one seed" if self.seeds < 2 else "" if self.verdict != UNDECIDED else "; ".join(self.doubts())
+        if self.seeds < 2:
+            return "one seed"
+        if self.verdict != UNDECIDED:
+            return ""
+        if self.measured.speaks(self.claim.published) == UNDECIDED:
+            return f"the interval holds 0 and {signed(margin(self.claim.published))}"
+        return "; ".join(self.doubts()) or "p after the correction"
 
     @property
     def minutes(self) -> float:
@@ -200,7 +213,7 @@ def _row(claim: Claim, by_corpus: Mapping[str, Evidence], rounds: int, regime: M
         measured=models.measured(None),
         by_threshold={each: models.measured(each) for each in thresholds},
         second=_Models(other, claim).measured(None) if other is not None and _has(other, claim) else None,
-        p=_p(found, claim, rounds),
+        p=models.p(rounds, found.seed),
     )
 
 
@@ -227,30 +240,32 @@ class _Models:
         drawn = draws(first, second, figure)
         return Measured(effect(first, second, figure), *bounds(drawn), detectable(drawn))
 
+    def p(self, rounds: int, seed: int) -> float | None:
+        """Return p of the primary figure over the pairs of runs of one split and seed; None if there is no pair."""
+        first, second = ({run.run.key: self._counts(run, None) for run in side} for side in self.sides)
+        pairs: dict[str, list[Pair]] = {}
+        for key in sorted(first.keys() & second.keys()):
+            pairs.setdefault(key[0], []).append((first[key], second[key]))
+        if not pairs:
+            return None
+        return randomisation(pairs, rounds, seed, CONTRASTS[self.claim.contrast]).p[TASKS.index(self.claim.task)]
+
     def _arm(self, side: Sequence[Predicted], threshold: float | None) -> Arm:
         arm: dict[str, list[np.ndarray]] = {}
         for run in side:
-            at = run.run.provenance.get("dev_threshold") if threshold is None else threshold
-            known = None if at is None or at < self._least(run) else at
-            documents = at_threshold(run, self.rankings[run.run.folder], known)
-            arm.setdefault(run.run.split, []).append(counted(run, documents, self.claim.contrast))
+            arm.setdefault(run.run.split, []).append(self._counts(run, threshold))
         return arm
+
+    def _counts(self, run: Predicted, threshold: float | None) -> np.ndarray:
+        at = run.run.provenance.get("dev_threshold") if threshold is None else threshold
+        known = None if at is None or at < self._least(run) else at
+        return counted(run, at_threshold(run, self.rankings[run.run.folder], known), self.claim.contrast)
 
 
 def _precision(runs: Sequence[Run], claim: Claim) -> float | None:
-    if claim.task != "relations" or claim.contrast:
+    if not claim.ranked:
         return None
     found = {name: [run.ranking.get("average_precision") for run in runs if run.experiment == name]
              for name in (claim.first, claim.second)}  # fmt: skip
     means = [fmean(each for each in values if each is not None) for values in found.values() if None not in values]
     return means[0] - means[1] if len(means) == 2 else None
-
-
-def _p(found: Evidence, claim: Claim, rounds: int) -> float | None:
-    first, second = (found.counts[name] for name in (claim.first, claim.second))
-    pairs: dict[str, list[Pair]] = {}
-    for key in sorted(first.keys() & second.keys()):
-        pairs.setdefault(key[0], []).append((first[key], second[key]))
-    if not pairs or claim.contrast:
-        return None
-    return randomisation(pairs, rounds, found.seed).p[TASKS.index(claim.task)]
