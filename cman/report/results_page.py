@@ -75,7 +75,7 @@ def results_page(folders: Sequence[Path], published: Path, corpora: Path, rounds
     rows = ledger(evidence, rounds)
     runs = [run for found in evidence for group in found.groups.values() for run in group.runs]
     return page.render(
-        corpora=[(found, rows_of(known, found)) for found in evidence],
+        corpora=[(_title(found, evidence), found, rows_of(known, found)) for found in evidence],
         headline=headline(evidence, known),
         first_line=first_line(rows),
         sentence=sentence(rows),
@@ -90,6 +90,12 @@ def results_page(folders: Sequence[Path], published: Path, corpora: Path, rounds
         rounds=rounds,
         heads=list(HEADS.values()),
     )
+
+
+def _title(found: Evidence, evidence: Sequence[Evidence]) -> str:
+    """Return the title of a corpus, with its name where it is not the first of this title."""
+    first = next(other for other in evidence if other.title == found.title)
+    return found.title if found is first else f"{found.title} (`{found.corpus}`)"
 
 
 def headline(evidence: Sequence[Evidence], known: Published) -> list[str]:

@@ -10,7 +10,7 @@ from perturbed_runs import perturbed, write_run
 from cman.config.settings import Settings
 from cman.corpora.document import Document, Entity, Relation, write_documents
 from cman.report.evidence import Evidence, read_evidence
-from cman.report.ledger.claims import CLAIMS, Claim
+from cman.report.ledger.claims import CLAIMS, SECOND, Claim
 from cman.report.ledger.page import cells, commands, first_line, sentence
 from cman.report.ledger.rows import CONTRADICTED, IMPOSSIBLE, SUPPORTED, UNDECIDED, Measured, Row, ledger
 from cman.report.results import group_runs, read_run
@@ -105,6 +105,18 @@ def test_a_row_has_effect_interval_thresholds_and_the_command_that_repeats_it(tm
         ["C1", "4", "3", "`cman record --repeat results/record/tiny/cman/main/seed* "
          "results/record/tiny/multihead-at/main/seed*`"]
     ]  # fmt: skip
+
+
+def test_the_second_regime_is_read_from_its_own_runs_where_their_documents_are_at_hand(tmp_path):
+    corpora = tmp_path / "corpora"
+    write_documents(corpora / "tiny" / "main" / "test.jsonl", GOLD)
+    both = [*evidence(tmp_path, corpora), *evidence(tmp_path, corpora, corpus=SECOND)]
+    (found,) = ledger(both, 200, None, [CLAIM])
+    assert found.measured is not None and found.second is None and "no second regime" in [*found.doubts()]
+    write_documents(corpora / SECOND / "main" / "test.jsonl", GOLD)
+    (found,) = ledger([both[0], *evidence(tmp_path / "again", corpora, corpus=SECOND)], 200, None, [CLAIM])
+    assert found.second is not None and found.second.effect == pytest.approx(found.measured.effect)
+    assert cells(found)[8] == f"{found.second.effect:+.2f}"
 
 
 def test_p_is_of_the_threshold_that_dev_chose_as_the_effect_is(tmp_path):

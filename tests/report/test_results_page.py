@@ -35,7 +35,7 @@ def test_the_committed_page_has_the_figures_of_the_committed_records(tmp_path):
 @pytest.mark.skipif("CMAN_MIRROR" not in os.environ, reason="CMAN_MIRROR names no folder with the real corpora")
 def test_the_committed_page_is_the_page_of_the_records_word_for_word(tmp_path):
     layout = Layout(tmp_path)
-    for configuration, name in (("conll04", "conll04"), ("study", "folded-conll04")):
+    for configuration, name in (("conll04", "conll04"), ("study", "folded-conll04"), ("second", "second-conll04")):
         corpus = read_configuration(ROOT / "config" / f"{configuration}.yaml").corpus(name)
         for file in raw_files(corpus):
             obtain(corpus, file, layout.raw(name) / file)
@@ -52,6 +52,11 @@ def test_readme_has_the_first_rows_of_the_page():
 def test_readme_says_of_the_claims_what_the_page_says():
     (said,) = re.findall(r"\*\* (Against the paper, of .*)", PAGE)
     assert said in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split()), HOW
+
+
+def test_no_two_sections_of_the_page_have_the_same_title():
+    titles = [line for line in PAGE.splitlines() if line.startswith("## ")]
+    assert len(titles) == len(set(titles))
 
 
 def test_without_any_run_nothing_is_written(tmp_path):

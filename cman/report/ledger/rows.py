@@ -212,7 +212,7 @@ def _row(claim: Claim, by_corpus: Mapping[str, Evidence], rounds: int, regime: M
         row,
         measured=models.measured(None),
         by_threshold={each: models.measured(each) for each in thresholds},
-        second=_Models(other, claim).measured(None) if other is not None and _has(other, claim) else None,
+        second=_Models(other, claim).measured(None) if _has(other, claim) and other.predicted else None,
         p=models.p(rounds, found.seed),
     )
 
