@@ -2,8 +2,9 @@
 
 Over the last quarter of the epochs a line is fitted to the training loss (the sum of the tasks' losses, before they
 are weighted) and to the relation F1 of dev. A training has converged if that loss falls by less than 1 % of what it had
-fallen since the first epoch, and that F1 rises by less than 0.5. How far the weights of uncertainty weighting still
-move is told beside it and decides nothing.
+fallen since the first epoch, and that F1 rises by less than 0.5. One whose line ends far above its lowest epoch has
+diverged, and has not converged however flat it lies there. How far the weights of uncertainty weighting still move is
+told beside it and decides nothing.
 """
 
 import csv
@@ -19,6 +20,7 @@ from cman.files import read_text
 
 FALL, RISE = 1.0, 0.5  # percent of what the loss had fallen before, points of F1
 MOVED = 5.0  # percent of a weight
+DIVERGED = 5.0  # percent of what the loss had fallen until its lowest epoch; trainings that fit end within 1 % of it
 SHARE = 4  # a quarter of the epochs ...
 FEWEST = 3  # ... of at least so many that a line says more than two points
 
@@ -36,6 +38,7 @@ class Convergence:
         dev_rise: points by which relation F1 of dev rose; None where no epoch was scored on dev.
         moved: percent by which the fastest of the loss weights exp(-s) moved; None without uncertainty weighting.
         dev_f1: relation F1 of dev after the last epoch that was scored.
+        loss_rise: how far the loss ended above its lowest epoch, in percent of its fall until then.
     """
 
     epochs: int
@@ -43,13 +46,19 @@ class Convergence:
     dev_rise: float | None = None
     moved: float | None = None
     dev_f1: float | None = None
+    loss_rise: float = 0.0
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss ended far above what it had been."""
+        return self.loss_rise >= DIVERGED
 
     @property
     def converged(self) -> bool | None:
         """Whether it had converged; None where the history is too short to say, or not about dev what is needed."""
         if self.loss_fall is None:
             return None
-        if self.loss_fall >= FALL or (self.dev_rise is not None and self.dev_rise >= RISE):
+        if self.diverged or self.loss_fall >= FALL or (self.dev_rise is not None and self.dev_rise >= RISE):
             return False
         return None if self.dev_rise is None else True
 
@@ -63,6 +72,8 @@ class Convergence:
         if self.loss_fall is None:
             return f"not known: {self.epochs} epochs are too few to say"
         head = {True: "yes", False: "no", None: "by its loss, as dev was not scored"}[self.converged]
+        if self.diverged:
+            head += f", it diverged and ended {self.loss_rise:.0f} % of the loss's fall above its lowest epoch"
         return f"{head}; over the last quarter of {self.epochs} epochs {', '.join(self._facts())}"
 
     def _facts(self) -> Iterator[str]:
@@ -115,6 +126,7 @@ def convergence(rows: Sequence[Row]) -> Convergence:
         dev_rise=None if dev is None else dev[1],
         moved=max((abs(100 * change / begin) for begin, change in changes), default=None),
         dev_f1=scored[-1] if scored else None,
+        loss_rise=0.0 if loss is None else 100 * (sum(loss) - min(losses)) / max(losses[0] - min(losses), 1e-12),
     )
 
 

@@ -29,7 +29,7 @@ def history(epochs: int, fall: float, rise: float | None = 0.0, moved: float = 0
 
 @pytest.mark.parametrize(
     ("fall", "rise", "expected"),
-    [(0.9, 0.4, True), (1.1, 0.4, False), (0.9, 0.6, False), (-9.0, -3.0, True), (0.9, None, None), (1.1, None, False)],
+    [(0.9, 0.4, True), (1.1, 0.4, False), (0.9, 0.6, False), (-4.0, -3.0, True), (0.9, None, None), (1.1, None, False)],
 )
 def test_a_training_has_converged_if_neither_its_loss_falls_nor_dev_rises_over_the_last_quarter(fall, rise, expected):
     found = convergence(history(36, fall, rise))
@@ -46,6 +46,19 @@ def test_what_came_before_the_last_quarter_and_single_epochs_count_for_little():
     assert convergence(rows).converged
     rows[35] |= {"dev_relation_f1": "62"}  # a peak in the middle of it
     assert convergence(rows).converged
+
+
+def test_a_training_that_diverged_has_not_converged_however_flat_it_lies_afterwards():
+    rows = history(36, 0.0)
+    rows[9] |= {"loss_rel": "52"}  # of a fall of 108 it ends 8 above
+    found = convergence(rows)
+    assert found.diverged and found.converged is False and found.loss_rise == pytest.approx(100 * 8 / 108)
+    assert found.said().startswith(
+        "no, it diverged and ended 7 % of the loss's fall above its lowest epoch; over the last"
+    )
+    rows[9] |= {"loss_rel": "56"}
+    assert not convergence(rows).diverged and convergence(rows).converged
+    assert convergence(history(36, -9.0, -3.0)).diverged  # within the last quarter
 
 
 def test_too_few_epochs_say_nothing_and_weights_that_move_are_told_without_deciding():
