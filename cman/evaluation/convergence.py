@@ -64,8 +64,8 @@ class Convergence:
 
     @property
     def shortfall(self) -> float:
-        """How far it was from converged: the larger of fall and rise, as multiples of what is allowed."""
-        return max((self.loss_fall or 0.0) / FALL, (self.dev_rise or 0.0) / RISE)
+        """How far it was from converged: the largest of fall, rise and divergence, as multiples of what is allowed."""
+        return max((self.loss_fall or 0.0) / FALL, (self.dev_rise or 0.0) / RISE, self.loss_rise / DIVERGED)
 
     def said(self) -> str:
         """Return it in words."""

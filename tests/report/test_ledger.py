@@ -155,6 +155,15 @@ def test_the_first_line_says_that_nothing_is_decided_until_a_regime_is_chosen(tm
     assert first_line([row, replace(row, regime=None)]).endswith("Exploratory are those of C1.")
 
 
+def test_readme_names_what_is_decided_with_its_interval(row):
+    bad = Measured(-3.0, -5.0, -1.0, 2.0)
+    against = replace(row, measured=bad, by_threshold=dict.fromkeys(row.by_threshold, bad), precision=-1.0, second=bad)
+    assert sentence([row, against, replace(row, second=None)]) == (
+        "Against the paper, of 3 questions: 1 supported, 1 contradicted, 1 undecided. "
+        "Supported: C1, it helps: +5.00 [+3.00, +7.00]. Contradicted: C1, it helps: -3.00 [-5.00, -1.00]."
+    )
+
+
 def test_the_questions_are_those_of_the_study():
     study = (Path(__file__).parents[2] / "docs" / "study.md").read_text(encoding="utf-8")
     asked = {line.split(" | ")[0].removeprefix("| ") for line in study.splitlines() if line.startswith("| C")}

@@ -29,18 +29,28 @@ def first_line(rows: Sequence[Row]) -> str:
 
 
 def sentence(rows: Sequence[Row]) -> str:
-    """Return the sentence of README: how many questions have which verdict."""
+    """Return the sentences of README: how many questions have which verdict, and which are decided, with intervals."""
     counts = Counter(row.verdict for row in rows)
     listed = ", ".join(f"{counts[name]} {name}" for name in ORDER if counts[name])
-    return f"Against the paper, of {len(rows)} questions: {listed}."
+    told = [f"Against the paper, of {len(rows)} questions: {listed}."]
+    for verdict in (SUPPORTED, CONTRADICTED):
+        decided = [f"{row.claim.number}, {row.claim.text}: {interval(row)}" for row in rows if row.verdict == verdict]
+        if decided:
+            told.append(f"{verdict.capitalize()}: {'; '.join(decided)}.")
+    return " ".join(told)
+
+
+def interval(row: Row) -> str:
+    """Return the difference, and its interval where it was measured."""
+    measured = signed(row.point) if row.point is not None else "–"
+    if row.measured is None:
+        return measured
+    return f"{measured} [{signed(row.measured.low)}, {signed(row.measured.high)}]"
 
 
 def cells(row: Row) -> list[str]:
     """Return the cells of a row of the first table."""
     claim, found = row.claim, row.measured
-    measured = signed(row.point) if row.point is not None else "–"
-    if found is not None:
-        measured += f" [{signed(found.low)}, {signed(found.high)}]"
     p = f" ({probability(row.p_holm)})" if row.p_holm is not None else ""
     reason = f": {row.reason}" if row.reason else ""
     return [
@@ -48,7 +58,7 @@ def cells(row: Row) -> list[str]:
         claim.text,
         f"{'' if claim.published is None else signed(claim.published) + ', '}{claim.where}",
         f"`{claim.first}` − `{claim.second}`" + (f", {row.title}, seeds: {row.seeds}" if row.runs else ""),
-        measured + p,
+        interval(row) + p,
         fixed(None if found is None else found.detectable) or "–",
         thresholds(row),
         signed(row.precision) if row.precision is not None else "–",
