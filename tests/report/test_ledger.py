@@ -82,6 +82,17 @@ def test_what_is_not_of_the_regime_robust_or_significant_is_undecided_and_says_w
     assert (impossible.verdict, impossible.reason) == (IMPOSSIBLE, "no corpus")
 
 
+def test_a_share_of_the_data_is_of_the_regime_with_as_many_updates(row):
+    def verdict(fraction: float, epochs: int) -> str:
+        training = SETTINGS["training"] | {"fraction": fraction, "epochs": epochs}
+        settings = {"settings": SETTINGS | {"training": training}}
+        runs = tuple(replace(run, provenance={**run.provenance, **settings}) for run in row.runs)
+        return replace(row, runs=runs).reason
+
+    assert verdict(0.6, 300) == verdict(0.2, 900) == verdict(1.0, 180) == ""
+    assert verdict(0.6, 180) == verdict(1.0, 300) == "exploratory"
+
+
 def test_entities_and_growth_are_robust_without_what_they_do_not_have(row):
     entities = replace(CLAIM, task="entities")
     assert replace(row, claim=entities, by_threshold={}, precision=None).verdict == SUPPORTED

@@ -83,9 +83,7 @@ class Row:
         """Whether a run was trained in another regime than the chosen one."""
         if self.regime is None:
             return True
-        return any(
-            flattened(run.settings).get(name) != value for run in self.runs for name, value in self.regime.items()
-        )
+        return any(_trained(run).get(name) != value for run in self.runs for name, value in self.regime.items())
 
     @property
     def converged(self) -> int:
@@ -215,6 +213,13 @@ def _row(claim: Claim, by_corpus: Mapping[str, Evidence], rounds: int, regime: M
         second=_Models(other, claim).measured(None) if _has(other, claim) and other.predicted else None,
         p=models.p(rounds, found.seed),
     )
+
+
+def _trained(run: Run) -> dict[str, object]:
+    """Return a run's settings by key; epochs are those of as many updates on all data, if it learned from a share."""
+    flat = flattened(run.settings)
+    share = flat.get("training.fraction", 1.0)
+    return flat if share == 1.0 else flat | {"training.epochs": round(flat["training.epochs"] * share)}
 
 
 def _has(found: Evidence | None, claim: Claim) -> TypeGuard[Evidence]:
