@@ -26,7 +26,11 @@ TrustOption = Annotated[
 ]
 
 PrecisionOption = Annotated[
-    str, typer.Option(help="Of the frozen encoder's products: auto, float32, bfloat16, or int8, which costs accuracy.")
+    str,
+    typer.Option(
+        help="Of the frozen encoder's products: auto (bfloat16 on a processor that has it, else float32), float32, "
+        "bfloat16, or int8, which costs accuracy."
+    ),
 ]
 EncoderOption = Annotated[
     Path | None, typer.Option(help="Folder of the frozen encoder that the model reads, if it stands elsewhere.")

@@ -42,8 +42,8 @@ class Extractor:
             sequence and every relation above the threshold that the model was trained with (`rel.threshold`).
         entity_threshold, relation_threshold: the same for entities or relations alone, in the place of `threshold`.
         longest_sentence: tokens of a sentence; a longer one is refused. The time for one grows with its square.
-        precision: of the frozen encoder: `float32`, `bfloat16`, `int8`, or `auto`, for what is fastest on this machine
-            and changes next to nothing; see `cman.features.arithmetic`.
+        precision: of the frozen encoder: `float32`, `bfloat16`, `int8`, or `auto`, which the processor decides
+            and which changes next to nothing; see `cman.features.arithmetic`.
         language: of the text, for sentences and tokens; by default the one that the model was trained with.
 
     Raises:

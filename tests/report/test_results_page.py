@@ -54,6 +54,12 @@ def test_readme_says_of_the_claims_what_the_page_says():
     assert said in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split()), HOW
 
 
+def test_readme_says_that_the_gain_may_be_of_the_inputs_as_long_as_the_page_does():
+    (row,) = re.findall(r"^\| C3 \| the gain is .*", PAGE, re.MULTILINE)
+    said = "(C3) is among the undecided" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert said == ("**undecided**" in row), "README has a sentence on C3 beside C1 and C2"
+
+
 def test_no_two_sections_of_the_page_have_the_same_title():
     titles = [line for line in PAGE.splitlines() if line.startswith("## ")]
     assert len(titles) == len(set(titles))
