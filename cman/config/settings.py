@@ -277,6 +277,7 @@ class Training(Group):
     ema_start: Share = Field(0.3, description="share of all steps after which that average begins")
     fraction: Annotated[float, Field(gt=0.0, le=1.0)] = Field(1.0, description="share of the training data (Figure 7)")
     subset_seed: int = Field(1, description="which nested subsets `fraction` takes")
+    graphs: bool = Field(True, description="on a GPU, record the gradients' kernels once and replay them")
 
 
 class Settings(Group):

@@ -31,6 +31,7 @@ from cman.model.teacher import Teacher
 from cman.training.average import WeightAverage
 from cman.training.batches import TrainingBatches
 from cman.training.checkpoint import Checkpoint, Progress
+from cman.training.graphs import RecordedGradients, recordable
 from cman.training.schedule import set_learning_rates
 from cman.training.step import make_optimiser, training_step
 from cman.training.watch import Watch
@@ -76,13 +77,16 @@ def train_stage(stage: Stage, epochs: int, checkpoint: Checkpoint, device: str) 
     optimiser = make_optimiser(model, joint, settings)
     average = WeightAverage(model, settings.training, settings.training.epochs * len(stage.batches))
     progress = checkpoint.restore(model, joint, optimiser, average)
+    recorded = None
+    if recordable(settings, torch.device(device)):
+        recorded = RecordedGradients(model, joint, settings, stage.batches, settings.training.batch_size)
     watch = Watch(STAGES[stage.number], epochs, len(stage.batches), stage.following, progress.epoch_seconds)
     with deterministic(), _signals_stop(checkpoint), watch:
         for epoch in range(len(progress.history), epochs):
             if progress.stopped:
                 break
             began = time.perf_counter()
-            losses = _train_epoch(stage, optimiser, average, epoch, torch.device(device), watch)
+            losses = _train_epoch(stage, optimiser, average, epoch, torch.device(device), watch, recorded)
             scores = {} if stage.dev is None else dev_scores(average.model, stage.dev)
             progress.epoch_seconds.append(round(time.perf_counter() - began, 2))
             variances = {f"log_variance_{name}": value for name, value in joint.log_variances().items()}
@@ -103,6 +107,7 @@ def _train_epoch(
     epoch: int,
     device: torch.device,
     watch: Watch,
+    recorded: RecordedGradients | None = None,
 ) -> dict[str, float]:
     """Train for one epoch and return its losses, averaged over its steps and passes."""
     model, batches = stage.model, stage.batches
@@ -114,7 +119,8 @@ def _train_epoch(
     passes = 0
     for number, batch in enumerate(batches):
         set_learning_rates(optimiser, stage.settings, epoch, number, len(batches))
-        for losses in training_step(model, stage.joint, optimiser, batch.to(device), stage.settings, stage.teacher):
+        given = batch if recorded is not None else batch.to(device)
+        for losses in training_step(model, stage.joint, optimiser, given, stage.settings, stage.teacher, recorded):
             passes += 1
             for name, loss in losses.items():
                 totals[name] = totals.get(name, torch.zeros_like(loss)) + loss

@@ -5,6 +5,8 @@ the perturbation of equation 22 needs exactly that gradient. Both passes' gradie
 in one backward call, so adversarial training doubles the body's cost and not the inputs'.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -33,18 +35,23 @@ def training_step(
     batch: Batch,
     settings: Settings,
     teacher: Teacher | None = None,
+    recorded: Callable[[Batch], list[Losses]] | None = None,
 ) -> list[Losses]:
     """Change the weights by one batch on the model's device.
 
     Args:
         teacher: on that device; its targets are those of the perturbed pass, too.
+        recorded: puts the gradients of a batch of the host in their place, see `cman.training.graphs`.
 
     Returns:
         The detached losses of the clean pass and, with adversarial training, of the perturbed one: tensors, not
         numbers, because a GPU would have to be waited for.
     """
-    optimiser.zero_grad()
-    passes = add_gradients(model, joint, batch, settings, None if teacher is None else teacher.lesson(batch))
+    if recorded is not None:
+        passes = recorded(batch)
+    else:
+        optimiser.zero_grad()
+        passes = add_gradients(model, joint, batch, settings, None if teacher is None else teacher.lesson(batch))
     if settings.training.clip_norm is not None:
         nn.utils.clip_grad_norm_([*model.parameters(), *joint.parameters()], settings.training.clip_norm)
     optimiser.step()
