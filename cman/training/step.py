@@ -64,8 +64,7 @@ def add_gradients(
 ) -> list[Losses]:
     """Add the gradients of equation 22, or of the joint loss alone, to those of the weights; return the losses.
 
-    With the scorer of pairs nothing in it waits for a GPU, so that it can be captured as a CUDA graph, one for each
-    padded shape of a batch.
+    With the scorer of pairs nothing in it waits for a GPU, so that it can be recorded (`cman.training.graphs`).
     """
     x = model.inputs(batch)  # (B, L, D)
     losses, gradient = _backward(model, joint, x.detach(), batch, lesson, regularise=True)
