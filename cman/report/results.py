@@ -80,7 +80,7 @@ class Run:
 
     @property
     def epochs(self) -> str:
-        """The epochs it was trained for, as its settings bound or its protocol chose them; empty if not recorded."""
+        """The epochs it was trained for, `up to` where dev chose of them; empty if not recorded."""
         training = self.settings.get("training")
         if not training:
             return ""
@@ -88,7 +88,7 @@ class Run:
             "retrain",
             "last",
         )
-        return str(training["epochs"]) if fixed else "chosen on dev"
+        return str(training["epochs"]) if fixed else f"up to {training['epochs']}"
 
     @property
     def training(self) -> str:

@@ -73,6 +73,7 @@ def used(settings: Mapping[str, Any]) -> dict[str, Any]:
         "rel.confidence": flat.get("rel.confidence") == "pair",  # as before there was a choice
         "training.patience": flat.get("training.protocol") == "fixed",
         "training.epoch_rule": flat.get("training.protocol") != "retrain",
+        "training.graphs": True,  # how a GPU is asked to compute, not what
         "training.subset_seed": flat.get("training.fraction", 1.0) == 1.0,
     }
     return {

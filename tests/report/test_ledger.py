@@ -118,6 +118,20 @@ def test_a_row_has_effect_interval_thresholds_and_the_command_that_repeats_it(tm
     ]  # fmt: skip
 
 
+def test_a_model_of_the_regime_is_not_compared_with_one_of_another(tmp_path):
+    short = {**SETTINGS, "training": {**SETTINGS["training"], "epochs": 18}}
+    runs = [
+        write_run(tmp_path, GOLD, perturbed(GOLD, 0.1, seed), name, seed, settings=settings)
+        for name, settings in (("cman", SETTINGS), ("multihead-at", short))
+        for seed in (1, 2)
+    ]
+    found = read_evidence(group_runs(map(read_run, runs)), tmp_path / "none", 200, 1, needed=False)
+    (row,) = ledger(found, 200, REGIME, [CLAIM])
+    assert (row.runs, row.point, row.reason) == ((), None, "one of the two is of another regime")
+    (row,) = ledger(found, 200, {"training.epochs": 36}, [CLAIM])  # neither is: exploratory, as they are
+    assert row.runs and row.reason == "exploratory"
+
+
 def test_the_second_regime_is_read_from_its_own_runs_where_their_documents_are_at_hand(tmp_path):
     corpora = tmp_path / "corpora"
     write_documents(corpora / "tiny" / "main" / "test.jsonl", GOLD)

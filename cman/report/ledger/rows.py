@@ -63,6 +63,7 @@ class Row:
         by_threshold: the difference at each threshold at which all runs know their relations.
         precision: the difference of average precision, in points; None unless all runs have it.
         second: the difference in the second regime.
+        unlike: both models are there, and one of the two alone was trained in the regime: nothing is compared.
         p: of randomisation; None where no pair of runs shares split and seed.
         p_holm: after correction over the ledger.
     """
@@ -77,13 +78,12 @@ class Row:
     p: float | None = None
     p_holm: float | None = None
     regime: Mapping[str, object] | None = None
+    unlike: bool = False
 
     @cached_property
     def exploratory(self) -> bool:
         """Whether a run was trained in another regime than the chosen one."""
-        if self.regime is None:
-            return True
-        return any(_trained(run).get(name) != value for run in self.runs for name, value in self.regime.items())
+        return not all(_within(run, self.regime) for run in self.runs)
 
     @property
     def converged(self) -> int:
@@ -148,7 +148,7 @@ class Row:
         if self.claim.impossible:
             return self.claim.impossible
         if not self.runs:
-            return "not run"
+            return "not run" if not self.unlike else "one of the two is of another regime"
         if self.exploratory:
             return "exploratory"
         if self.measured is None:
@@ -195,9 +195,10 @@ def ledger(
 
 
 def _row(claim: Claim, by_corpus: Mapping[str, Evidence], rounds: int, regime: Mapping[str, object] | None) -> Row:
-    found = next((by_corpus[name] for name in claim.corpora if _has(by_corpus.get(name), claim)), None)
+    there = [each for each in map(by_corpus.get, claim.corpora) if _has(each, claim)]
+    found = next((each for each in there if _alike(each, claim, regime)), None)
     if found is None:
-        return Row(claim, regime=regime)
+        return Row(claim, regime=regime, unlike=bool(there))
     groups = [found.groups[name] for name in (claim.first, claim.second)]
     runs = tuple(run for group in groups for run in group.runs)
     row = Row(claim, found.title, runs, precision=_precision(runs, claim), regime=regime)
@@ -220,6 +221,16 @@ def _trained(run: Run) -> dict[str, object]:
     flat = flattened(run.settings)
     share = flat.get("training.fraction", 1.0)
     return flat if share == 1.0 else flat | {"training.epochs": round(flat["training.epochs"] * share)}
+
+
+def _within(run: Run, regime: Mapping[str, object] | None) -> bool:
+    return regime is not None and all(_trained(run).get(name) == value for name, value in regime.items())
+
+
+def _alike(found: Evidence, claim: Claim, regime: Mapping[str, object] | None) -> bool:
+    """Return whether all runs of both models are of the regime, or none is."""
+    runs = (run for name in (claim.first, claim.second) for run in found.groups[name].runs)
+    return len({_within(run, regime) for run in runs}) == 1
 
 
 def _has(found: Evidence | None, claim: Claim) -> TypeGuard[Evidence]:
