@@ -9,11 +9,17 @@ from typing import Any
 
 import pytest
 
+from cman.config.settings import Settings
 from cman.corpora.document import Document, Entity, Relation, write_documents
 from cman.errors import CmanError, UsageError
 from cman.evaluation.scores import score_documents
 from cman.files import write_json
+from cman.report.evidence import read_evidence
+from cman.report.figures.data import FigureData
+from cman.report.figures.draw import _remark
+from cman.report.figures.parts import size_figure
 from cman.report.figures.write import write_figures
+from cman.report.results import group_runs, read_run
 
 PUBLISHED = Path(__file__).parents[2] / "config" / "published.yaml"
 NAMES = ("figure5", "figure6", "figure7", "figure8")
@@ -50,6 +56,23 @@ def make_run(root: Path, experiment: str, seed: int, right: bool, **changes: Any
 def make_runs(root: Path) -> list[Path]:
     found = [make_run(root, name, seed, seed == 1) for name in ("cman", "multihead-at") for seed in (1, 2)]
     return [*found, make_run(root, "cman@40", 1, False), make_run(root, "cman-separate", 1, True)]
+
+
+def test_a_figure_says_where_its_models_were_trained_for_different_times(tmp_path, corpora):
+    def data(**epochs: tuple[int, float]) -> FigureData:
+        runs = []
+        for name, (number, share) in epochs.items():
+            settings = Settings().model_dump(mode="json")
+            settings["training"] |= {"protocol": "train", "epochs": number, "fraction": share}
+            runs.append(make_run(tmp_path / str(epochs), name.replace("_", "@"), 1, True, settings=settings))
+        (evidence,) = read_evidence(group_runs(map(read_run, runs)), corpora, 0, 0)
+        return size_figure(evidence, ())
+
+    assert data(cman=(72, 1.0), cman_60=(120, 0.6)).epochs == []  # as many updates
+    assert data(cman=(72, 1.0), cman_60=(72, 0.6)).epochs == []  # as many epochs
+    mixed = data(cman=(72, 1.0), cman_60=(18, 0.6))
+    assert mixed.epochs == ["up to 18", "up to 72"]
+    assert _remark(mixed).endswith(" Not trained alike: up to 18, up to 72 epochs.")
 
 
 @pytest.fixture

@@ -68,6 +68,15 @@ class FigureData:
         counts = [len(point.by_seed) for series in self.series for point in series.points.values()]
         return min(counts, default=0), max(counts, default=0)
 
+    @property
+    def epochs(self) -> list[str]:
+        """For how long its models were trained; empty where epochs, or updates on a share of the data, are equal."""
+        runs = [run for series in self.series for point in series.points.values() for run in point.summary.runs]
+        trained = [run for run in runs if run.epochs]
+        updates = {run.settings["training"]["epochs"] * run.settings["training"]["fraction"] for run in trained}
+        epochs = {run.epochs: run.settings["training"]["epochs"] for run in trained}
+        return sorted(epochs, key=lambda name: epochs[name]) if min(len(epochs), len(updates)) > 1 else []
+
     def measured(self, point: PublishedPoint) -> float | None:
         """Return what was measured here of what the paper's text gives, a difference on the seeds that both have."""
         place = point.task, self.groups.index(point.group)

@@ -56,7 +56,8 @@ def _remark(data: FigureData) -> str:
         bars = "One seed, so there are no error bars."
     elif fewest < most:
         bars = f"Means over {fewest} to {most} seeds; error bars are sample standard deviations, none for one seed."
-    return f"Strict micro F1 in percent on the test documents. {bars}"
+    trained = f" Not trained alike: {', '.join(data.epochs)} epochs." if data.epochs else ""
+    return f"Strict micro F1 in percent on the test documents. {bars}{trained}"
 
 
 def _label(series: Series) -> str:
