@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small import small
+from small import CONTEXTUAL, small
 
 from cman.corpora.document import Document, Entity, Relation
 from cman.features.batch import EncodedDocuments
@@ -17,6 +17,7 @@ from cman.training.batches import TrainingBatches
 from cman.training.graphs import recordable
 from cman.training.shapes import LONG, MARGIN, RUNGS, Shape, ladder, padded, shape_of
 from cman.training.step import add_gradients
+from tests.model.conftest import RandomFeatures
 
 QUIET = {"dropout.inputs": 0.0, "dropout.recurrent": 0.0, "word.unknown_rate": 0.0, "contextual.enabled": False}
 
@@ -31,13 +32,14 @@ def documents(count, seed, longest=30):
     return made
 
 
-def encoded(made):
-    return EncodedDocuments(made, Vocabulary.of(made), None)
+def encoded(made, features=None):
+    return EncodedDocuments(made, Vocabulary.of(made), features)
 
 
 def gradients(settings, vocabulary, batch):
     torch.manual_seed(1)
-    model = build_model(settings, vocabulary).train()
+    contextual = CONTEXTUAL if settings.contextual.enabled else None
+    model = build_model(settings, vocabulary, contextual=contextual).train()
     joint = JointLoss(model.loss_names, settings)
     passes = add_gradients(model, joint, batch, settings)
     named = [*model.named_parameters(), *joint.named_parameters()]
@@ -47,12 +49,13 @@ def gradients(settings, vocabulary, batch):
 @pytest.mark.parametrize(
     "changes",
     [{"at.enabled": True}, {"at.enabled": False}, {"lstm.kind": "gru"}, {"rel.loss_reduction": "mean"},
-     {"label.source": "predicted"}, {"architecture": "multihead"}, {"ner.phases": 1}],
+     {"label.source": "predicted"}, {"contextual.enabled": True}, {"architecture": "multihead"}, {"ner.phases": 1}],
     ids=str,
 )  # fmt: skip
 @pytest.mark.parametrize("more", [Shape(0, 0, 0, 0, 0), Shape(4, 0, 32, 6, 1), Shape(20, 64, 3, 0, 9)], ids=str)
 def test_losses_and_gradients_are_those_of_the_batch_itself(changes, more):
-    settings, held = small(QUIET | changes), encoded(documents(4, 3))
+    settings, made = small(QUIET | changes), documents(4, 3)
+    held = encoded(made, RandomFeatures(made) if settings.contextual.enabled else None)
     batch = held.batch(range(4))
     own = shape_of(batch)
     names = own.__dataclass_fields__
