@@ -87,6 +87,7 @@ def results_page(folders: Sequence[Path], published: Path, corpora: Path, rounds
         runs=runs,
         minutes=[min(_minutes(runs)), max(_minutes(runs))] if runs else [],
         settings=_settings(runs),
+        adversarial=[(_title(found, evidence), titles) for found in evidence if (titles := _adversarial(found))],
         rounds=rounds,
         heads=list(HEADS.values()),
     )
@@ -182,6 +183,11 @@ def _missing(known: Published, found: Mapping[str, Evidence]) -> Iterator[tuple[
 
 def _minutes(runs: Sequence[Run]) -> list[float]:
     return [run.provenance["seconds"] / 60 for run in runs if "seconds" in run.provenance]
+
+
+def _adversarial(found: Evidence) -> list[str]:
+    """Return the titles of the rows that were trained with equation 22."""
+    return [group.first.title for group in found.groups.values() if group.first.settings["at"]["enabled"]]
 
 
 def _settings(runs: Sequence[Run]) -> dict[str, list[str]]:
