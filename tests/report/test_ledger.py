@@ -142,6 +142,8 @@ def test_the_second_regime_is_read_from_its_own_runs_where_their_documents_are_a
     (found,) = ledger([both[0], *evidence(tmp_path / "again", corpora, corpus=SECOND)], 200, None, [CLAIM])
     assert found.second is not None and found.second.effect == pytest.approx(found.measured.effect)
     assert cells(found)[8] == f"{found.second.effect:+.2f}"
+    (found,) = ledger(both, 200, None, [replace(CLAIM, second_regime="")])  # of another corpus than the second regime's
+    assert found.measured is not None and found.second is None
 
 
 def test_p_is_of_the_threshold_that_dev_chose_as_the_effect_is(tmp_path):

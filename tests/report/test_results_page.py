@@ -35,7 +35,12 @@ def test_the_committed_page_has_the_figures_of_the_committed_records(tmp_path):
 @pytest.mark.skipif("CMAN_MIRROR" not in os.environ, reason="CMAN_MIRROR names no folder with the real corpora")
 def test_the_committed_page_is_the_page_of_the_records_word_for_word(tmp_path):
     layout = Layout(tmp_path)
-    for configuration, name in (("conll04", "conll04"), ("study", "folded-conll04"), ("second", "second-conll04")):
+    for configuration, name in (
+        ("conll04", "conll04"),
+        ("study", "folded-conll04"),
+        ("second", "second-conll04"),
+        ("ade", "ade"),
+    ):
         corpus = read_configuration(ROOT / "config" / f"{configuration}.yaml").corpus(name)
         for file in raw_files(corpus):
             obtain(corpus, file, layout.raw(name) / file)

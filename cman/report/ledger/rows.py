@@ -21,7 +21,7 @@ from cman.evaluation.power import Arm, Figure, bounds, detectable, draws, effect
 from cman.evaluation.significance import Pair, holm, randomisation
 from cman.report.evidence import ALPHA, Evidence
 from cman.report.frame import signed
-from cman.report.ledger.claims import CLAIMS, REGIME, SECOND, Claim
+from cman.report.ledger.claims import CLAIMS, REGIME, Claim
 from cman.report.ledger.counts import CONTRASTS, at_threshold, counted, least, ranking_of
 from cman.report.predictions import Predicted
 from cman.report.results import ALL, Run
@@ -206,7 +206,7 @@ def _row(claim: Claim, by_corpus: Mapping[str, Evidence], rounds: int, regime: M
         return row
     models = _Models(found, claim)
     thresholds = [each for each in THRESHOLDS if each >= models.floor and claim.task == "relations"]
-    other = by_corpus.get(SECOND)
+    other = by_corpus.get(claim.second_regime)
     return replace(
         row,
         measured=models.measured(None),
