@@ -254,6 +254,7 @@ EQUATIONS: tuple[Equation, ...] = (
             "training.ema_start": OURS,
             "training.fraction": Key("paper's text", "all; Figure 7 takes shares"),
             "training.subset_seed": Key("ours", "nested subsets; the sampling is not given"),
+            "training.graphs": Key("ours", "how a GPU computes the gradients, not which"),
         },
     ),
 )

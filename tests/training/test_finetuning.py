@@ -34,9 +34,9 @@ def test_without_warm_up_the_rate_only_falls():
 def test_encoder_and_model_learn_at_their_own_rates_and_without_cached_features(tuned, layout, monkeypatch):
     original, seen = loop.training_step, []
 
-    def watched(model, joint, optimiser, batch, settings, teacher):
+    def watched(model, joint, optimiser, *given):
         seen.append([(group["of_encoder"], group["lr"], group["weight_decay"]) for group in optimiser.param_groups])
-        return original(model, joint, optimiser, batch, settings, teacher)
+        return original(model, joint, optimiser, *given)
 
     monkeypatch.setattr(loop, "training_step", watched)
     changes = {"encoder.lr": 0.01, "encoder.warmup": 0.25, "training.protocol": "fixed", "training.epochs": 2}
