@@ -182,7 +182,8 @@ class PaperTable:
         if group is not None:
             extra = [part for part in group.first.inputs_title.split(", ") if part not in self.common]
             cells["", "Inputs"] = Cell(", ".join(extra) or " ")
-            cells["", "Ep."] = Cell(group.first.epochs)
+            # Where dev chose the epoch, the protocol among the remarks says so.
+            cells["", "Ep."] = Cell(group.first.epochs.removeprefix("up to "))
         for task, head in HEADS.items():
             cells[head, "publ."] = published(printed.get(head), _source(row) if row else "")
             cells[head, "measured"] = measured(summaries.get((task, MICRO)))
