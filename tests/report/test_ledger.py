@@ -82,6 +82,15 @@ def test_what_is_not_of_the_regime_robust_or_significant_is_undecided_and_says_w
     assert (impossible.verdict, impossible.reason) == (IMPOSSIBLE, "no corpus")
 
 
+def test_nothing_is_decided_against_a_model_that_diverged(row):
+    header = "stage,epoch,loss_first,loss_rel,dev_relation_f1\n"
+    losses = [10.0, 4.0, 1.0, *[3.0] * 17]
+    rows = "".join(f"retrain,{epoch},{loss},0,\n" for epoch, loss in enumerate(losses, 1))
+    (row.runs[0].folder / "history.csv").write_text(header + rows)
+    changed = replace(row)
+    assert (changed.verdict, changed.reason) == (UNDECIDED, "1 of its 4 trainings diverged")
+
+
 def test_a_share_of_the_data_is_of_the_regime_with_as_many_updates(row):
     def verdict(fraction: float, epochs: int) -> str:
         training = SETTINGS["training"] | {"fraction": fraction, "epochs": epochs}

@@ -16,7 +16,7 @@ from typing import TypeGuard
 import numpy as np
 
 from cman.config.configuration import flattened
-from cman.evaluation.convergence import convergence_of
+from cman.evaluation.convergence import Convergence, convergence_of
 from cman.evaluation.power import Arm, Figure, bounds, detectable, draws, effect
 from cman.evaluation.significance import Pair, holm, randomisation
 from cman.report.evidence import ALPHA, Evidence
@@ -88,8 +88,11 @@ class Row:
     @property
     def converged(self) -> int:
         """How many of the runs had converged."""
-        ends = (convergence_of(run.folder) for run in self.runs)
-        return sum(end is not None and end.converged is True for end in ends)
+        return sum(end.converged is True for end in self._ends)
+
+    @cached_property
+    def _ends(self) -> list[Convergence]:
+        return [end for run in self.runs if (end := convergence_of(run.folder)) is not None]
 
     @property
     def seeds(self) -> int:
@@ -112,6 +115,9 @@ class Row:
             yield "no average precision"
         elif self.precision is not None and (self.precision > 0) != sign:
             yield "otherwise in average precision"
+        # Against a model that diverged the other is better whatever the claim.
+        if diverged := sum(end.diverged for end in self._ends):
+            yield f"{diverged} of its {len(self.runs)} trainings diverged"
         if self.second is None:
             yield "no second regime"
         elif (self.second.effect > 0) != sign or self.second.speaks(self.claim.published) != verdict:
