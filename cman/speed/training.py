@@ -15,9 +15,8 @@ from cman.errors import CmanError
 from cman.files import write_csv
 from cman.kernels import KernelChoice, backend, use_kernels
 from cman.layout import Layout
-from cman.machine import processor
+from cman.machine import deterministic, processor
 from cman.training.data import TrainingData
-from cman.training.loop import deterministic
 from cman.training.protocol import built
 from cman.training.runs import Run
 from cman.training.step import make_optimiser, training_step

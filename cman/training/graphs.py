@@ -3,8 +3,7 @@
 A step of this size is a thousand small kernels, which take several times as long to be queued one by one as to run.
 A graph queues them at once, for tensors of fixed shapes at fixed places: there is one for each padded shape
 (`shapes`), recorded when the first batch needs it. What fits none of them, such as the smaller batch at an epoch's end,
-is computed call by call. Which way a batch goes depends on the documents and the seed alone, so a resumed training
-repeats an uninterrupted one.
+is computed call by call. Which way a batch goes depends on the documents and the seed alone.
 """
 
 from collections.abc import Iterable
@@ -90,9 +89,7 @@ class RecordedGradients:
         return None if own is None else next((shape for shape in self.shapes if shape.holds(own)), None)
 
     def _record(self, batch: Batch) -> _Recording:
-        random = torch.cuda.get_rng_state(
-            self.device
-        )  # what is computed here draws nothing from the training's numbers
+        random = torch.cuda.get_rng_state(self.device)  # put back: what is computed here draws none of the training's
         batch = replace(batch, **{name: tensor.clone() for name, tensor in _tensors(batch).items()})
         self._stream.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(self._stream):

