@@ -122,9 +122,15 @@ def test_a_row_has_effect_interval_thresholds_and_the_command_that_repeats_it(tm
     assert found.by_threshold[0.5].effect == pytest.approx(found.measured.effect)
     assert cells(found)[-1] == "**undecided**: exploratory"
     assert list(commands([found])) == [
-        ["C1", "4", "3", "`cman record --repeat results/record/tiny/cman/main/seed* "
+        ["C1", "4", "–", "3", "`cman record --repeat results/record/tiny/cman/main/seed* "
          "results/record/tiny/multihead-at/main/seed*`"]
     ]  # fmt: skip
+
+
+def test_minutes_of_a_gpu_are_not_told_as_those_of_a_core(row):
+    one, *others = row.runs
+    runs = (replace(one, provenance={**one.provenance, "device": "NVIDIA H200", "seconds": 120}), *others)
+    assert [cells[1:3] for cells in commands([row, replace(row, runs=runs)])] == [["4", "–"], ["3", "2"]]
 
 
 def test_a_model_of_the_regime_is_not_compared_with_one_of_another(tmp_path):

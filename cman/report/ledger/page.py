@@ -75,7 +75,8 @@ def thresholds(row: Row) -> str:
 
 
 def commands(rows: Sequence[Row]) -> Iterator[list[str]]:
-    """Yield what repeats each claim: its number, the minutes of its trainings, the tolerance, the command."""
+    """Yield what repeats each claim: its number, its trainings' minutes by device, the tolerance, the command."""
     for row in rows:
         if row.runs:
-            yield [row.claim.number, f"{row.minutes:.0f}", f"{TOLERANCE:g}", f"`{row.command}`"]
+            minutes = (f"{each:.0f}" if each else "–" for each in row.minutes)
+            yield [row.claim.number, *minutes, f"{TOLERANCE:g}", f"`{row.command}`"]

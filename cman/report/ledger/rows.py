@@ -168,9 +168,13 @@ class Row:
         return "; ".join(self.doubts()) or "p after the correction"
 
     @property
-    def minutes(self) -> float:
-        """How long its trainings took."""
-        return sum(float(run.provenance.get("seconds", 0)) for run in self.runs) / 60
+    def minutes(self) -> tuple[float, float]:
+        """How long its trainings took, those on a processor and those on a GPU."""
+        both = [0.0, 0.0]
+        for run in self.runs:
+            on_gpu = not str(run.provenance.get("device", "cpu")).startswith("cpu")
+            both[on_gpu] += float(run.provenance.get("seconds", 0)) / 60
+        return both[0], both[1]
 
     @property
     def command(self) -> str:
