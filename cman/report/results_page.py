@@ -18,8 +18,8 @@ from cman.report.appendix.question import PARTS
 from cman.report.appendix.write import pairs
 from cman.report.evidence import Comparison, Evidence, compare_all, read_evidence
 from cman.report.frame import MICRO, fixed, percent, probability, signed
-from cman.report.ledger.page import cells, commands, first_line, sentence
-from cman.report.ledger.rows import ledger
+from cman.report.ledger.page import cells, commands, first_line, interval, sentence
+from cman.report.ledger.rows import Row, ledger
 from cman.report.paper_table import HEADS, REFERENCE
 from cman.report.published import Published, PublishedRow, read_published
 from cman.report.results import Group, Run, group_runs, read_run
@@ -81,7 +81,7 @@ def results_page(folders: Sequence[Path], published: Path, corpora: Path, rounds
         sentence=sentence(rows),
         claims=[cells(row) for row in rows],
         commands=list(commands(rows)),
-        parts=[(found, list(_parts(known, found))) for found in evidence if found.comparisons],
+        parts=[(found, list(_parts(known, found, rows))) for found in evidence if found.comparisons],
         copies=_copies(evidence),
         missing=list(_missing(known, {found.corpus: found for found in evidence})),
         runs=runs,
@@ -137,8 +137,11 @@ def _spread(group: Group) -> str:
     return f"{group.seeds}{folds}; {group.first.epochs}"
 
 
-def _parts(known: Published, found: Evidence) -> Iterator[tuple[str, Comparison, list[str], str]]:
-    """Return each part with its comparison, the differences as printed, and what was published of it."""
+def _parts(
+    known: Published, found: Evidence, rows: Sequence[Row]
+) -> Iterator[tuple[str, Comparison, list[str], str, str]]:
+    """Return each part with its comparison, the differences as printed, what was published, and the ledger's answer."""
+    claims = {row.claim.second: row for row in rows if row.claim.task == "relations" and not row.claim.contrast}
     for part, other in PARTS.items():
         if (comparison := found.comparisons.get((REFERENCE, other))) is None:
             continue
@@ -148,7 +151,9 @@ def _parts(known: Published, found: Evidence) -> Iterator[tuple[str, Comparison,
             spread = f" ± {percent(difference.sd)}" if difference.sd is not None else ""
             p = f" ({probability(comparison.holm[task])})" if task in comparison.holm else ""
             cells.append(f"{signed(difference.mean)}{spread}{p}")
-        yield part, comparison, cells, _printed(known, other)
+        claim = claims.get(other)
+        answer = f"{claim.claim.number} is {claim.verdict}: {interval(claim)} on {claim.title}" if claim else "no claim"
+        yield part, comparison, cells, _printed(known, other), answer
 
 
 def _printed(known: Published, experiment: str) -> str:

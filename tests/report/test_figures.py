@@ -126,6 +126,17 @@ def test_the_share_of_the_data_takes_the_runs_of_each_share_and_the_experiment_i
     assert found == {("cman", "40"): 0.0, ("cman", "100"): 50.0, ("multihead-at", "100"): 50.0}
 
 
+def test_the_baseline_with_the_inputs_of_cman_stands_in_figure_7_where_it_has_a_share_of_the_data(corpora, tmp_path):
+    def drawn(runs: list[Path]) -> set[tuple[str, str]]:
+        write_figures(runs, corpora, tmp_path / "out")
+        return {(p["experiment"], p["group"]) for p in points(tmp_path / "out", "figure7")}
+
+    runs = [*make_runs(tmp_path), make_run(tmp_path, "multihead-matched", 1, True)]
+    assert ("multihead-matched", "100") not in drawn(runs)
+    runs.append(make_run(tmp_path, "multihead-matched@20", 1, False))
+    assert {("multihead-matched", "20"), ("multihead-matched", "100"), ("cman", "40")} <= drawn(runs)
+
+
 def test_the_csv_has_a_line_for_each_point(drawn):
     with (drawn / "figure8.csv").open() as stream:
         rows = list(csv.DictReader(stream))

@@ -97,7 +97,7 @@ def _tables(evidence: Evidence) -> Iterator[Heading]:
 
 
 def _others(evidence: Evidence) -> Iterator[Heading]:
-    shares = sorted(name for name in evidence.groups if name.startswith("multihead-at@"))
+    shares = sorted(name for name in evidence.groups if name.startswith(("multihead-at@", "multihead-matched@")))
     yield "Figure 7", [(name, f"{REFERENCE}@{name.partition('@')[2]}") for name in shares]
     yield "Figure 8", [(name, REFERENCE) for name in SEPARATE]
     yield "Without a part of cman-best", [(name, WHOLE) for name in PARTS]

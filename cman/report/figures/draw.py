@@ -10,13 +10,14 @@ from cman.report.figures.data import FigureData, Series
 from cman.report.frame import Summary, signed
 from cman.report.published import PublishedPoint
 from cman.report.results import COUNTED
-from cman.style import BLACK, BLUE, SKY, VERMILION, save, styled
+from cman.style import BLACK, BLUE, GREEN, SKY, VERMILION, save, styled
 
 SIZE = 7.0, 2.9  # inches: the width of a page of two columns
 # By experiment: colour, hatch of the bars, mark and dashes of the lines. Without colour the others tell them apart.
 LOOK = {
     "multihead-at": (BLUE, "////", "o", (4, 2)),
     "multihead-contextual": (SKY, "....", "^", (1, 1)),
+    "multihead-matched": (GREEN, "xxxx", "v", (1, 1)),
     "cman": (VERMILION, "", "D", ()),
     "cman-separate": (SKY, "\\\\\\\\", "s", (4, 2)),
 }
