@@ -11,11 +11,14 @@ or without it (k = 1 in equation 11), and everything behind them is decoded anew
 
 `followed` is the share of the changed labels that the second CRF repeats, `repaired` the share of the first phase's
 wrong tokens that it sets right, `spoiled` the share of its right entity tokens that it does not keep; all in percent.
+Of several runs of an experiment, such as those of all folds, each figure is the mean, with its deviation over the runs.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean, stdev
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +26,7 @@ from torch import Tensor, nn
 from cman.corpora.document import Document, read_documents
 from cman.corpora.overlap import keep_longest
 from cman.corpora.ranking import LEAST, Ranking
-from cman.errors import CmanError
+from cman.errors import CmanError, UsageError
 from cman.evaluation.counts import Counts, strict_counts
 from cman.evaluation.ranking import THRESHOLDS, average_precision, counts_above, ranked
 from cman.features.batch import EncodedDocuments
@@ -40,7 +43,9 @@ from cman.model.output import Prediction
 
 NOISE = (0.1, 0.25, 0.5, 0.75, 1.0)
 LABELS = ("predicted", "gold", "outside", "flipped", *(f"noised {100 * share:.0f} %" for share in NOISE))
-COLUMNS = ("labels", "gate", "figure", "threshold", "value")
+COLUMNS = ("experiment", "labels", "gate", "figure", "threshold", "mean", "sd", "runs")
+
+What = tuple[str, str, str, str, str]  # experiment, labels, gate, figure, threshold
 
 
 class Replaced(nn.Module):
@@ -134,26 +139,64 @@ class Probed:
             "spoiled": share(tokens.spoiled, tokens.right),
         }
 
-    def lines(self) -> Iterator[dict[str, str]]:
-        """Yield its lines of the tidy file; a figure that is not defined is empty."""
-        named = {"labels": self.labels, "gate": self.gate}
+    def values(self) -> Iterator[tuple[str, str, float | None]]:
+        """Yield its figures and the curves of relations: name, threshold or nothing, value in percent."""
         for name, value in self.figures().items():
-            yield named | {"figure": name, "threshold": "", "value": "" if value is None else f"{value:.4f}"}
+            yield name, "", value
         for threshold, counts in self.by_threshold.items():
             for name in ("precision", "recall", "f1"):
-                at = {"figure": f"relation_{name}", "threshold": f"{threshold:g}"}
-                yield named | at | {"value": f"{100 * getattr(counts, name):.4f}"}
+                yield f"relation_{name}", f"{threshold:g}", 100 * getattr(counts, name)
 
 
-def probe(run: Path, layout: Layout, output: Path | None = None) -> list[Probed]:
-    """Probe the model of a run on its test documents, and write all figures as CSV.
+@dataclass(frozen=True)
+class Summary:
+    """A figure over the runs in which it is defined; no mean where it is in none, no deviation of fewer than two."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float | None:
+        """The mean over runs."""
+        return fmean(self.values) if self.values else None
+
+    @property
+    def sd(self) -> float | None:
+        """The sample standard deviation over runs."""
+        return stdev(self.values) if len(self.values) > 1 else None
+
+
+def probe(runs: Sequence[Path], layout: Layout, output: Path | None = None) -> dict[What, Summary]:
+    """Probe the models of runs on their test documents, and write all figures as CSV; by experiment, in their order.
 
     Raises:
-        CmanError: the run has no model of two phases that reads labels, or its corpus or features are missing.
+        UsageError: runs of two corpora, over which nothing is a mean.
+        CmanError: a run has no model of two phases that reads labels, or its corpus or features are missing.
     """
+    facts = [_facts(run) for run in runs]
+    if len(corpora := sorted({each["corpus"] for each in facts})) > 1:
+        raise UsageError(f"runs: found those of {' and '.join(corpora)}, wanted those of one corpus")
+    values: dict[What, list[float]] = defaultdict(list)
+    for run, known in zip(runs, facts, strict=True):
+        for each in probe_run(run, known, layout):
+            for figure, threshold, value in each.values():
+                place = known["experiment"], each.labels, each.gate, figure, threshold
+                values[place] += [] if value is None else [value]
+    summaries = {what: Summary(tuple(found)) for what, found in values.items()}
+    if output is not None:
+        lines = ((*what, each.mean, each.sd, len(each.values)) for what, each in summaries.items())
+        write_csv(output, COLUMNS, (dict(zip(COLUMNS, line, strict=True)) for line in lines))
+    return summaries
+
+
+def _facts(run: Path) -> dict[str, str]:
     facts = read_json(run / "provenance.json")
-    if not isinstance(facts, dict) or not {"corpus", "split"} <= facts.keys():
-        raise CmanError(f"{run / 'provenance.json'}: found no corpus and split, wanted those of a run")
+    if not isinstance(facts, dict) or not {"corpus", "split", "experiment"} <= facts.keys():
+        raise CmanError(f"{run / 'provenance.json'}: found no corpus, split and experiment, wanted those of a run")
+    return facts
+
+
+def probe_run(run: Path, facts: Mapping[str, str], layout: Layout) -> list[Probed]:
+    """Return all interventions on a run's model; `facts` are of its provenance, see `probe`."""
     folder = ModelFolder.load(run / "model", trust=True)
     if not isinstance(folder.model, Cman) or folder.model.interaction is None or folder.settings.ner.given:
         raise CmanError(f"{run}: found a model that reads no labels of its own, wanted CMAN with BLA")
@@ -168,10 +211,7 @@ def probe(run: Path, layout: Layout, output: Path | None = None) -> list[Probed]
         folder.settings.rel.anchor,
         pieces=folder.pieces,
     )
-    found = probe_model(folder, encoded, gold)
-    if output is not None:
-        write_csv(output, COLUMNS, (line for each in found for line in each.lines()))
-    return found
+    return probe_model(folder, encoded, gold)
 
 
 def probe_model(folder: ModelFolder, encoded: EncodedDocuments, gold: Sequence[Document]) -> list[Probed]:
@@ -229,10 +269,20 @@ def _probed(
     )
 
 
-def table(found: Sequence[Probed]) -> Iterator[str]:
-    """Yield the lines of a short table."""
+def table(summaries: Mapping[What, Summary]) -> Iterator[str]:
+    """Yield the lines of a short table; deviations stand behind the means of several runs."""
     heads = ("first", "entities", "relations", "AP", "followed", "repaired", "spoiled")
-    yield f"{'labels read':14}{'gate':8}" + "".join(f"{head:>10}" for head in heads)
-    for each in found:
-        figures = ("–" if value is None else f"{value:.2f}" for value in each.figures().values())
-        yield f"{each.labels:14}{each.gate:8}" + "".join(f"{figure:>10}" for figure in figures)
+    several = any(each.sd is not None for each in summaries.values())
+    width = 15 if several else 10
+    names = list(dict.fromkeys(experiment for experiment, *_ in summaries))
+    for name in names:
+        if len(names) > 1:
+            yield name
+        yield f"{'labels read':14}{'gate':8}" + "".join(f"{head:>{width}}" for head in heads)
+        lines: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for (experiment, labels, gate, _, threshold), each in summaries.items():
+            if experiment == name and not threshold:
+                spread = "" if each.sd is None else f" ± {each.sd:.2f}"
+                lines[labels, gate].append("–" if each.mean is None else f"{each.mean:.2f}{spread}")
+        for (labels, gate), figures in lines.items():
+            yield f"{labels:14}{gate:8}" + "".join(f"{figure:>{width}}" for figure in figures)

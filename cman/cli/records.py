@@ -33,7 +33,9 @@ def convergence(
 
 @verb
 def probe(
-    run: Annotated[Path, typer.Argument(help="Run folder with a model that reads labels.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Run folders with a model that reads labels; means are over them.")
+    ],
     output: Annotated[Path | None, typer.Option(help="All figures and the curves by threshold, CSV.")] = None,
     results: ResultsOption = Path("results"),
 ) -> None:
@@ -43,7 +45,7 @@ def probe(
     """
     from cman.probe import probe, table
 
-    for line in table(probe(run, Layout(results), output)):
+    for line in table(probe(runs, Layout(results), output)):
         typer.echo(line)
 
 

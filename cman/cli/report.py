@@ -210,15 +210,16 @@ def results(
     corpora: Annotated[Path, typer.Option(help="Prepared corpora; where a run's is, differences are tested.")] = Path(
         "results/corpora"
     ),
+    interventions: Annotated[Path | None, typer.Option(help="What `cman probe` wrote of some of the models.")] = None,
     output: Annotated[Path, typer.Option(help="The page, Markdown.")] = Path("docs/results.md"),
 ) -> None:
     """Write the page of results from records.
 
-    Example: cman results results/record/*/*/*/seed* --output docs/results.md
+    Example: cman results results/record/*/*/*/seed* --interventions results/record/probe.csv --output docs/results.md
     """
     from cman.report.results_page import write_results
 
-    write_results(folders, published, corpora, output)
+    write_results(folders, published, corpora, output, interventions)
 
 
 @verb

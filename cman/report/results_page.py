@@ -4,15 +4,16 @@ Rows, differences and what is missing are read from the records; the template's 
 Differences are tested where the prepared corpus is at hand, with the correction of its appendix: one family of tests.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 
-from cman.errors import UsageError
+from cman.errors import CmanError, UsageError
 from cman.evaluation.significance import ROUNDS
-from cman.files import write_text
+from cman.files import read_text, write_text
 from cman.report.appendix.copies import read_copies
 from cman.report.appendix.question import PARTS
 from cman.report.appendix.write import pairs
@@ -28,6 +29,8 @@ TEMPLATE = "results.md.j2"
 HEADLINE = ("SpERT", "CMAN (BiLSTM)")  # published rows of README, above measured ones:
 MEASURED = ("cman-static", "cman", "cman-at", "multihead-matched", "cman-best")  # the last four that were run
 MAIN = "conll04"
+BLIND = ("cman-no-bla", "cman-no-attention")  # two phases, of which the second reads no labels
+INTERVENTIONS = ("experiment", "labels", "gate", "figure", "threshold", "mean", "sd", "runs")  # of `cman probe`
 
 
 @dataclass(frozen=True)
@@ -46,19 +49,23 @@ class Line:
         return f"| {self.source} {self.title} | {self.inputs} | {' | '.join(self.figures[:2])} |"
 
 
-def write_results(folders: Sequence[Path], published: Path, corpora: Path, output: Path, rounds: int = ROUNDS) -> None:
+def write_results(
+    folders: Sequence[Path], published: Path, corpora: Path, output: Path, interventions: Path | None = None
+) -> None:
     """Write the page, atomically.
 
     Raises:
         UsageError: no run is given.
-        CmanError: a run or the published file is malformed.
+        CmanError: a run, the published file or that of the interventions is malformed.
     """
     if not folders:
         raise UsageError("runs: found none, wanted at least one record")
-    write_text(output, results_page(folders, published, corpora, rounds))
+    write_text(output, results_page(folders, published, corpora, interventions))
 
 
-def results_page(folders: Sequence[Path], published: Path, corpora: Path, rounds: int = ROUNDS) -> str:
+def results_page(
+    folders: Sequence[Path], published: Path, corpora: Path, interventions: Path | None = None, rounds: int = ROUNDS
+) -> str:
     """Return the page; arguments as for `cman results`."""
     known = read_published(published)
     evidence = read_evidence(group_runs(map(read_run, sorted(folders))), corpora, rounds, 1, needed=False)
@@ -73,7 +80,8 @@ def results_page(folders: Sequence[Path], published: Path, corpora: Path, rounds
     )
     page = environment.get_template(TEMPLATE)
     rows = ledger(evidence, rounds)
-    runs = [run for found in evidence for group in found.groups.values() for run in group.runs]
+    groups = [item for found in evidence for item in found.groups.items()]
+    runs = [run for _, group in groups for run in group.runs]
     return page.render(
         corpora=[(_title(found, evidence), found, rows_of(known, found)) for found in evidence],
         headline=headline(evidence, known),
@@ -82,7 +90,8 @@ def results_page(folders: Sequence[Path], published: Path, corpora: Path, rounds
         claims=[cells(row) for row in rows],
         commands=list(commands(rows)),
         parts=[(found, list(_parts(known, found, rows))) for found in evidence if found.comparisons],
-        copies=_copies(evidence),
+        copies=[_copies(group for name, group in groups if (name in BLIND) is blind) for blind in (False, True)],
+        interventions=list(_interventions(interventions, evidence)) if interventions is not None else [],
         missing=list(_missing(known, {found.corpus: found for found in evidence})),
         runs=runs,
         minutes=[min(_minutes(runs)), max(_minutes(runs))] if runs else [],
@@ -168,13 +177,27 @@ def _printed(known: Published, experiment: str) -> str:
     return "–"
 
 
-def _copies(evidence: Sequence[Evidence]) -> list[float]:
+def _copies(groups: Iterable[Group]) -> list[float]:
     """Return the smallest and the largest rate, in percent, at which second CRFs repeat labels of entities."""
-    known = [read_copies(run) for found in evidence for group in found.groups.values() for run in group.runs]
+    known = [read_copies(run) for group in groups for run in group.runs]
     rates = [
         100 * each["copied_entity_tokens"] / each["entity_tokens"] for each in known if each and each["entity_tokens"]
     ]
     return [min(rates), max(rates)] if rates else []
+
+
+def _interventions(file: Path, evidence: Sequence[Evidence]) -> Iterator[list[str]]:
+    """Yield a line of the table for each model and each of the labels that it reads, from a file of `cman probe`."""
+    titles = {name: group.first.title for found in evidence for name, group in found.groups.items()}
+    lines: dict[tuple[str, str, str], list[str]] = {}
+    for row in csv.DictReader(read_text(file).splitlines()):
+        if row.keys() != set(INTERVENTIONS):
+            raise CmanError(f"{file}: found the columns {', '.join(row)}, wanted those of cman probe")
+        if not row["threshold"]:
+            sd = f" ± {float(row['sd']):.2f}" if row["sd"] else ""
+            place = titles.get(row["experiment"], row["experiment"]), row["labels"], row["gate"]
+            lines.setdefault(place, []).append(f"{float(row['mean']):.2f}{sd}" if row["mean"] else "–")
+    yield from ([*place, *figures] for place, figures in lines.items())
 
 
 def _missing(known: Published, found: Mapping[str, Evidence]) -> Iterator[tuple[str, str, list[str]]]:

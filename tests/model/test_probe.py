@@ -1,6 +1,7 @@
 """`cman probe`: which labels are read, what is counted of them, and that a model stays as it was."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,14 +9,14 @@ from typer.testing import CliRunner
 
 from cman.cli.app import app
 from cman.corpora.document import Document, write_documents
-from cman.errors import CmanError
+from cman.errors import CmanError, UsageError
 from cman.evaluation.counts import strict_counts
 from cman.features.batch import EncodedDocuments
 from cman.layout import Layout
 from cman.model.annotate import annotate
 from cman.model.folder import ModelFolder
 from cman.model.output import Prediction
-from cman.probe import COLUMNS, LABELS, Replaced, Tokens, probe, probe_model
+from cman.probe import COLUMNS, LABELS, Replaced, Tokens, probe, probe_model, table
 
 STATIC = {"contextual.enabled": False, "rel.prior": 0.5}
 
@@ -78,13 +79,17 @@ def test_a_model_of_one_phase_or_without_a_gate_has_what_it_has(build, vocabular
     assert all(each.entities == each.first and each.figures()["followed"] is None for each in found)
 
 
+def run_of(folder: Path, model: ModelFolder, corpus: str = "tiny", **facts: str) -> Path:
+    model.save(folder / "model")
+    (folder / "provenance.json").write_text(json.dumps({"corpus": corpus, "split": "main", "experiment": "c", **facts}))
+    return folder
+
+
 def test_a_run_folder_is_probed_into_a_tidy_file_and_a_model_that_reads_no_labels_is_refused(
     build, vocabulary, corpus, tmp_path
 ):
     write_documents(Layout(tmp_path).documents("tiny", "main") / "test.jsonl", corpus)
-    run = tmp_path / "run"
-    folder_of(build, vocabulary).save(run / "model")
-    (run / "provenance.json").write_text(json.dumps({"corpus": "tiny", "split": "main"}))
+    run = run_of(tmp_path / "run", folder_of(build, vocabulary))
     words = ["probe", str(run), "--results", str(tmp_path), "--output", str(tmp_path / "probe.csv")]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0 and result.stdout.splitlines()[0].split()[:3] == ["labels", "read", "gate"]
@@ -94,4 +99,32 @@ def test_a_run_folder_is_probed_into_a_tidy_file_and_a_model_that_reads_no_label
     for changes in ({"architecture": "multihead", "uw.enabled": False}, {"bla.enabled": False}):
         folder_of(build, vocabulary, changes).save(run / "model")
         with pytest.raises(CmanError, match="reads no labels of its own"):
-            probe(run, Layout(tmp_path))
+            probe([run], Layout(tmp_path))
+
+
+def test_of_several_runs_each_figure_is_the_mean_of_those_of_each_run_with_its_deviation(
+    build, vocabulary, corpus, tmp_path
+):
+    write_documents(Layout(tmp_path).documents("tiny", "main") / "test.jsonl", corpus)
+    first, second = (
+        run_of(tmp_path / name, folder_of(build, vocabulary, {"rel.prior": prior}))
+        for name, prior in (("a", 0.5), ("b", 0.1))
+    )
+    other = run_of(tmp_path / "other", folder_of(build, vocabulary, {"gate.kind": "none"}), experiment="ungated")
+    layout = Layout(tmp_path)
+    one, two, both = probe([first], layout), probe([second], layout), probe([first, other, second], layout)
+    for what, each in one.items():
+        values = each.values + two[what].values
+        assert both[what].values == values
+        assert both[what].mean == (pytest.approx(sum(values) / 2) if values else None)
+        assert both[what].sd == (pytest.approx(abs(values[0] - values[1]) / 2**0.5) if values else None)
+    assert {what[2] for what in both if what[0] == "ungated"} == {"none"}
+    printed = list(table(both))
+    assert [line for line in printed if line in ("c", "ungated")] == ["c", "ungated"]
+    assert len(printed) == 2 * 2 + 3 * len(LABELS) and " ± " in printed[2] and " ± " not in printed[-1]
+
+
+def test_runs_of_two_corpora_have_no_mean(build, vocabulary, tmp_path):
+    runs = [run_of(tmp_path / name, folder_of(build, vocabulary), name) for name in ("tiny", "other")]
+    with pytest.raises(UsageError, match="found those of other and tiny, wanted those of one corpus"):
+        probe(runs, Layout(tmp_path))

@@ -9,12 +9,14 @@ import pytest
 from cman.config.configuration import read_configuration
 from cman.corpora.prepare import prepare
 from cman.corpora.raw import obtain, raw_files
-from cman.errors import UsageError
+from cman.errors import CmanError, UsageError
 from cman.layout import Layout
-from cman.report.results_page import results_page, write_results
+from cman.probe import COLUMNS
+from cman.report.results_page import INTERVENTIONS, results_page, write_results
 
 ROOT = Path(__file__).parents[2]
 RECORDS = sorted((ROOT / "results" / "record").glob("*/*/*/seed*"))
+PROBED = ROOT / "results" / "record" / "probe.csv"
 PUBLISHED = ROOT / "config" / "published.yaml"
 PAGE = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 HOW = "write it again as its last section says, and copy its first rows into README.md"
@@ -28,7 +30,7 @@ def untested(page: str) -> str:
 
 
 def test_the_committed_page_has_the_figures_of_the_committed_records(tmp_path):
-    assert untested(results_page(RECORDS, PUBLISHED, tmp_path)) == untested(PAGE), HOW
+    assert untested(results_page(RECORDS, PUBLISHED, tmp_path, PROBED)) == untested(PAGE), HOW
 
 
 @pytest.mark.slow
@@ -45,7 +47,7 @@ def test_the_committed_page_is_the_page_of_the_records_word_for_word(tmp_path):
         for file in raw_files(corpus):
             obtain(corpus, file, layout.raw(name) / file)
         prepare(name, corpus, layout)
-    assert results_page(RECORDS, PUBLISHED, tmp_path / "corpora") == PAGE, HOW
+    assert results_page(RECORDS, PUBLISHED, tmp_path / "corpora", PROBED) == PAGE, HOW
 
 
 def test_readme_has_the_first_rows_of_the_page():
@@ -68,6 +70,17 @@ def test_readme_says_that_the_gain_may_be_of_the_inputs_as_long_as_the_page_does
 def test_no_two_sections_of_the_page_have_the_same_title():
     titles = [line for line in PAGE.splitlines() if line.startswith("## ")]
     assert len(titles) == len(set(titles))
+
+
+def test_the_page_has_what_cman_probe_wrote_and_refuses_another_file(tmp_path):
+    assert INTERVENTIONS == COLUMNS
+    lines = ["c,predicted,with,entity_f1,,86.04664,1.35349,10", "c,predicted,with,followed,,,,0"]
+    (tmp_path / "probe.csv").write_text("\n".join([",".join(COLUMNS), *lines]) + "\n")
+    page = results_page(RECORDS[:1], PUBLISHED, tmp_path, tmp_path / "probe.csv")
+    assert "\n| c | predicted | with | 86.05 ± 1.35 | – |\n" in page
+    (tmp_path / "probe.csv").write_text("labels,value\ngold,1\n")
+    with pytest.raises(CmanError, match=r"found the columns labels, value, wanted those of cman probe"):
+        results_page(RECORDS[:1], PUBLISHED, tmp_path, tmp_path / "probe.csv")
 
 
 def test_without_any_run_nothing_is_written(tmp_path):
