@@ -63,6 +63,11 @@ class Convergence:
         return None if self.dev_rise is None else True
 
     @property
+    def still_rising(self) -> bool:
+        """Whether it had not converged for its F1 on dev alone."""
+        return self.converged is False and not self.diverged and self.loss_fall is not None and self.loss_fall < FALL
+
+    @property
     def shortfall(self) -> float:
         """How far it was from converged: the largest of fall, rise and divergence, as multiples of what is allowed."""
         return max((self.loss_fall or 0.0) / FALL, (self.dev_rise or 0.0) / RISE, self.loss_rise / DIVERGED)

@@ -34,6 +34,7 @@ def history(epochs: int, fall: float, rise: float | None = 0.0, moved: float = 0
 def test_a_training_has_converged_if_neither_its_loss_falls_nor_dev_rises_over_the_last_quarter(fall, rise, expected):
     found = convergence(history(36, fall, rise))
     assert found.converged is expected
+    assert found.still_rising == (expected is False and fall < 1)
     assert found.loss_fall == pytest.approx(fall)
     assert found.dev_rise == (None if rise is None else pytest.approx(rise))
 
@@ -52,6 +53,7 @@ def test_a_training_that_diverged_has_not_converged_however_flat_it_lies_afterwa
     rows = history(36, 0.0)
     rows[9] |= {"loss_rel": "52"}  # of a fall of 108 it ends 8 above
     found = convergence(rows)
+    assert not found.still_rising
     assert found.diverged and found.converged is False and found.loss_rise == pytest.approx(100 * 8 / 108)
     assert found.said().startswith(
         "no, it diverged and ended 7 % of the loss's fall above its lowest epoch; over the last"

@@ -190,6 +190,11 @@ def test_the_first_line_says_that_nothing_is_decided_until_a_regime_is_chosen(tm
     rows = ledger(evidence(tmp_path / "again"), 200, None, [CLAIM, CLAIMS[-1]])
     assert first_line(rows).startswith("The records are exploratory, so no claim is decided by them")
     assert "0 of the 4 trainings behind these rows had converged" in first_line(rows)
+    assert "still rose" not in first_line(rows)
+    rising = [f"select,{epoch},{5 if epoch > 1 else 9},0,{epoch}" for epoch in range(1, 41)]
+    history = "\n".join(["stage,epoch,loss_first,loss_rel,dev_relation_f1", *rising])
+    (rows[0].runs[0].folder / "history.csv").write_text(history + "\n")
+    assert "and of 1 more the loss had come to rest and F1 on dev still rose" in first_line(rows)
     assert sentence(rows) == "Against the paper, of 2 questions: 1 undecided, 1 not testable here."
     others = ledger(evidence(tmp_path / "others"), 200, {"training.epochs": 36}, [CLAIM])
     assert "none of them is of the regime that was chosen" in first_line(others) and "no regime" in first_line(rows)

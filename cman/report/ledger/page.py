@@ -17,6 +17,8 @@ def first_line(rows: Sequence[Row]) -> str:
     ends = [convergence_of(folder) for folder in sorted(folders)]
     done = sum(end is not None and end.converged is True for end in ends)
     told = f"{done} of the {len(ends)} trainings behind these rows had converged by the rule of [the study](study.md)"
+    if resting := sum(end is not None and end.still_rising for end in ends):
+        told += f", and of {resting} more the loss had come to rest and F1 on dev still rose"
     known = [row for row in rows if row.runs]
     if all(row.exploratory for row in known):
         chosen = any(row.regime is not None for row in known)
