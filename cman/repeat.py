@@ -3,8 +3,8 @@
 Settings, seed, split and threads come from `provenance.json`; the corpus, the encoder and where they are come from a
 configuration, and the prepared documents must be those of the record by their SHA-256. The same code, libraries and
 processor give the same predictions. Another processor or another version of the code rounds otherwise, and a training
-that differs in rounding alone ends as far away as one of another seed. `TOLERANCE` therefore allows what two seeds of
-one row differ by in 19 of 20 cases: relation F1 of the records' rows deviates by about 1.1, entity F1 by 0.5.
+that differs in rounding alone ends as far away as one of another seed. `TOLERANCE` is what two seeds of one row of the
+records differ by at most in six of seven cases, of entities or of relations; 19 of 20 are within 2.2 and 4.5.
 """
 
 from collections.abc import Iterator, Mapping
