@@ -39,7 +39,10 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Let the same weights and batches give the same bits inside the block, on a GPU too."""
+    """Let operations give the same bits for the same tensors inside the block, on a GPU too.
+
+    A whole training has not been the same there all the same (docs/limits.md).
+    """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before, benchmark = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     deterministic: Any = torch.utils.deterministic  # its attribute is made at run time

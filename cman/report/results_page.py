@@ -150,7 +150,11 @@ def _parts(
     known: Published, found: Evidence, rows: Sequence[Row]
 ) -> Iterator[tuple[str, Comparison, list[str], str, str]]:
     """Return each part with its comparison, the differences as printed, what was published, and the ledger's answer."""
-    claims = {row.claim.second: row for row in rows if row.claim.task == "relations" and not row.claim.contrast}
+    claims = {
+        row.claim.second: row
+        for row in rows
+        if row.claim.first == REFERENCE and row.claim.task == "relations" and not row.claim.contrast
+    }
     for part, other in PARTS.items():
         if (comparison := found.comparisons.get((REFERENCE, other))) is None:
             continue
@@ -190,14 +194,21 @@ def _interventions(file: Path, evidence: Sequence[Evidence]) -> Iterator[list[st
     """Yield a line of the table for each model and each of the labels that it reads, from a file of `cman probe`."""
     titles = {name: group.first.title for found in evidence for name, group in found.groups.items()}
     lines: dict[tuple[str, str, str], list[str]] = {}
-    for row in csv.DictReader(read_text(file).splitlines()):
-        if row.keys() != set(INTERVENTIONS):
-            raise CmanError(f"{file}: found the columns {', '.join(row)}, wanted those of cman probe")
-        if not row["threshold"]:
-            sd = f" ± {float(row['sd']):.2f}" if row["sd"] else ""
-            place = titles.get(row["experiment"], row["experiment"]), row["labels"], row["gate"]
-            lines.setdefault(place, []).append(f"{float(row['mean']):.2f}{sd}" if row["mean"] else "–")
-    yield from ([*place, *figures] for place, figures in lines.items())
+    models: dict[str, int] = {}
+    try:
+        for row in csv.DictReader(read_text(file).splitlines(), strict=True):
+            if row.keys() != set(INTERVENTIONS):
+                raise ValueError(f"the columns {', '.join(map(str, row))}")
+            name = row["experiment"]
+            models[name] = max(models.get(name, 0), int(row["runs"]))
+            if not row["threshold"]:
+                sd = f" ± {float(row['sd']):.2f}" if row["sd"] else ""
+                figures = lines.setdefault((name, row["labels"], row["gate"]), [])
+                figures.append(f"{float(row['mean']):.2f}{sd}" if row["mean"] else "–")
+    except (ValueError, csv.Error) as error:
+        raise CmanError(f"{file}: found {error}, wanted what cman probe writes") from None
+    for (name, labels, gate), figures in lines.items():
+        yield [f"{titles.get(name, name)}, {models[name]} models", labels, gate, *figures]
 
 
 def _missing(known: Published, found: Mapping[str, Evidence]) -> Iterator[tuple[str, str, list[str]]]:

@@ -77,10 +77,15 @@ def test_the_page_has_what_cman_probe_wrote_and_refuses_another_file(tmp_path):
     lines = ["c,predicted,with,entity_f1,,86.04664,1.35349,10", "c,predicted,with,followed,,,,0"]
     (tmp_path / "probe.csv").write_text("\n".join([",".join(COLUMNS), *lines]) + "\n")
     page = results_page(RECORDS[:1], PUBLISHED, tmp_path, tmp_path / "probe.csv")
-    assert "\n| c | predicted | with | 86.05 ± 1.35 | – |\n" in page
-    (tmp_path / "probe.csv").write_text("labels,value\ngold,1\n")
-    with pytest.raises(CmanError, match=r"found the columns labels, value, wanted those of cman probe"):
-        results_page(RECORDS[:1], PUBLISHED, tmp_path, tmp_path / "probe.csv")
+    assert "\n| c, 10 models | predicted | with | 86.05 ± 1.35 | – |\n" in page
+    for content, found in (
+        ("labels,value\ngold,1\n", "the columns labels, value"),
+        ("\n".join([",".join(COLUMNS), lines[0].replace("1.35349", "x")]), "could not convert string to float: 'x'"),
+        ("\n".join([",".join(COLUMNS), lines[0] + ",1"]), "the columns experiment, .*, None"),
+    ):
+        (tmp_path / "probe.csv").write_text(content)
+        with pytest.raises(CmanError, match=f"probe.csv: found {found}, wanted what cman probe writes"):
+            results_page(RECORDS[:1], PUBLISHED, tmp_path, tmp_path / "probe.csv")
 
 
 def test_without_any_run_nothing_is_written(tmp_path):
