@@ -72,7 +72,10 @@ def _version(package: str) -> str | None:
 
 
 def _git() -> dict[str, Any]:
-    """Return the revision of the code that runs; `changed` when its files differ from it. Empty outside of git."""
+    """Return the revision of the code that runs; `changed` when its files differ from it. Empty outside of git.
+
+    Results beside the code are not of it: a record that is written would make the next training's code changed.
+    """
     folder = Path(__file__).parent
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # reading the state must not write the index
 
@@ -86,4 +89,5 @@ def _git() -> dict[str, Any]:
     revision = ask("rev-parse", "HEAD")
     if revision is None:
         return {}
-    return {"revision": revision, "changed": bool(ask("status", "--porcelain", "--untracked-files=no"))}
+    code = ("--", ":(top)", ":(top,exclude)results")
+    return {"revision": revision, "changed": bool(ask("status", "--porcelain", "--untracked-files=no", *code))}
