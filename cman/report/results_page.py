@@ -165,7 +165,7 @@ def _parts(
             p = f" ({probability(comparison.holm[task])})" if task in comparison.holm else ""
             cells.append(f"{signed(difference.mean)}{spread}{p}")
         claim = claims.get(other)
-        answer = f"{claim.claim.number} is {claim.verdict}: {interval(claim)} on {claim.title}" if claim else "no claim"
+        answer = f"{claim.claim.number} is {claim.verdict}: {interval(claim)} on {claim.title}" if claim else ""
         yield part, comparison, cells, _printed(known, other), answer
 
 
