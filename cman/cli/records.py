@@ -34,7 +34,8 @@ def convergence(
 @verb
 def probe(
     runs: Annotated[
-        list[Path], typer.Argument(help="Run folders with a model that reads labels; means are over them.")
+        list[Path],
+        typer.Argument(metavar="RUNS", help="Run folders with a model that reads labels; means are over them."),
     ],
     output: Annotated[Path | None, typer.Option(help="All figures and the curves by threshold, CSV.")] = None,
     results: ResultsOption = Path("results"),
